@@ -1,0 +1,74 @@
+"""One canonical encoding, and the digest of it.
+
+Canonical JSON is RFC 8785 (JCS). JCS knows only IEEE doubles, and money does not fit them, so a number that is not an
+integer within ±(2^53 - 1) stands as `{"$number": "12.50"}`, normalised; a key that begins with `$` gets one more.
+Not a general serialiser: a float is refused, since two programs would print it differently.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from decimal import Decimal
+
+import msgspec
+import rfc8785
+
+from obverse.core.errors import MisuseError
+
+type Value = None | bool | int | Decimal | str | list[Value] | dict[str, Value]
+"""What a JSON text means to us: exact numbers (`int`, `Decimal`), never a float."""
+
+SAFE = 2**53 - 1
+
+
+def canonical(value: object) -> bytes:
+    """The one byte string for this record or value: equal meanings have equal bytes.
+
+    Raises:
+        MisuseError: for a float, or anything that has no canonical form.
+    """
+    return rfc8785.dumps(_plain(value))
+
+
+def digest(value: object) -> str:
+    """`sha256:` and the hex digest of the canonical form."""
+    return digest_bytes(canonical(value))
+
+
+def digest_bytes(data: bytes) -> str:
+    """`sha256:` and the hex digest of these bytes."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def number_text(number: int | Decimal) -> str:
+    """The shortest plain decimal notation: `100`, `12.5`; never an exponent."""
+    if isinstance(number, int):
+        return str(number)
+    text = format(number, "f")
+    return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
+
+
+def _plain(value: object) -> rfc8785._impl._Value:  # noqa: SLF001  # the library names its type only there
+    match value:
+        case None | bool() | str():
+            return value
+        case int() if -SAFE <= value <= SAFE:
+            return value
+        case int() | Decimal():
+            return _number(value)
+        case msgspec.Struct() | bytes():
+            return _plain(msgspec.to_builtins(value, builtin_types=(Decimal,), str_keys=True))
+        case Mapping():
+            return {f"${key}" if str(key).startswith("$") else str(key): _plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+    raise MisuseError(f"no canonical form for a {type(value).__name__}", code="X001")
+
+
+def _number(number: int | Decimal) -> rfc8785._impl._Value:  # noqa: SLF001
+    if isinstance(number, Decimal) and not number.is_finite():
+        raise MisuseError(f"no canonical form for the number `{number}`", code="X002")
+    if number == int(number) and -SAFE <= number <= SAFE:
+        return int(number)
+    return {"$number": number_text(number)}
