@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any, TypeAlias
 
 import msgspec
 import rfc8785
 
 from obverse.core.errors import MisuseError
 
-type Value = None | bool | int | Decimal | str | list[Value] | dict[str, Value]
+Value: TypeAlias = "None | bool | int | Decimal | str | list[Value] | dict[str, Value]"
 """What a JSON text means to us: exact numbers (`int`, `Decimal`), never a float."""
 
 SAFE = 2**53 - 1
@@ -49,7 +50,7 @@ def number_text(number: int | Decimal) -> str:
     return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
 
 
-def _plain(value: object) -> rfc8785._impl._Value:  # noqa: SLF001  # the library names its type only there
+def _plain(value: object) -> Any:
     match value:
         case None | bool() | str():
             return value
@@ -57,7 +58,7 @@ def _plain(value: object) -> rfc8785._impl._Value:  # noqa: SLF001  # the librar
             return value
         case int() | Decimal():
             return _number(value)
-        case msgspec.Struct() | bytes():
+        case msgspec.Struct():
             return _plain(msgspec.to_builtins(value, builtin_types=(Decimal,), str_keys=True))
         case Mapping():
             return {f"${key}" if str(key).startswith("$") else str(key): _plain(item) for key, item in value.items()}
@@ -66,7 +67,7 @@ def _plain(value: object) -> rfc8785._impl._Value:  # noqa: SLF001  # the librar
     raise MisuseError(f"no canonical form for a {type(value).__name__}", code="X001")
 
 
-def _number(number: int | Decimal) -> rfc8785._impl._Value:  # noqa: SLF001
+def _number(number: int | Decimal) -> Any:
     if isinstance(number, Decimal) and not number.is_finite():
         raise MisuseError(f"no canonical form for the number `{number}`", code="X002")
     if number == int(number) and -SAFE <= number <= SAFE:

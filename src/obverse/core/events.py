@@ -11,10 +11,9 @@ a predicate that is not there was not answered, which is unknown. So a decision 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 import msgspec
-
-from obverse.core.canon import Value
 
 SCHEMA = "obverse.transcript/1"
 
@@ -80,10 +79,10 @@ class Result(Event, frozen=True, kw_only=True, tag="result"):
 
 
 class Fact(Event, frozen=True, kw_only=True, tag="fact"):
-    """Something that the host knows and vouches for: `user.verified` is `True`."""
+    """Something that the host knows and vouches for: `user.verified` is `True`. The value is a `core.canon.Value`."""
 
     name: str
-    value: Value
+    value: Any
 
 
 class Approval(Event, frozen=True, kw_only=True, tag="approval"):
@@ -101,7 +100,7 @@ class Grant(Event, frozen=True, kw_only=True, tag="grant"):
     until: int | None = None
 
 
-type AnyEvent = System | Message | Reply | Thought | Call | Denied | Result | Fact | Approval | Grant
+AnyEvent: TypeAlias = System | Message | Reply | Thought | Call | Denied | Result | Fact | Approval | Grant
 
 
 class Transcript(msgspec.Struct, frozen=True, kw_only=True):
