@@ -1,4 +1,5 @@
 """Obverse turns a written policy over: into proofs, into tests, into claims that hold."""
 
-__version__ = "0.1.0"
+from obverse.core.version import VERSION as __version__
+
 __all__ = ["__version__"]

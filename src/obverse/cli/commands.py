@@ -1,0 +1,60 @@
+"""The commands, by name; each is imported when it is called, so that `obverse --help` reads this file and no room."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from obverse.core.version import VERSION
+
+HELP = {
+    "check": "Is the policy sound? Findings, with a transcript each.",
+    "fmt": "Write the policy in its canonical form.",
+    "cases": "Derive the tests that follow, and what they cover.",
+    "run": "Try a model or agent, and say which clauses hold.",
+    "report": "Write the report of a run again, from its journal.",
+    "audit": "Which clauses do recorded transcripts break, and where.",
+    "decide": "Filter: one event per line in, one decision out.",
+    "models": "List, fetch and remove small models that run here.",
+}
+"""Name → one line of help, in the order in which a newcomer meets them."""
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and loads one only when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(HELP)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name; None while completing a name that does not exist."""
+        if cmd_name in HELP:
+            return load(cmd_name)
+        if ctx.resilient_parsing:
+            return None
+        raise click.exceptions.NoSuchCommand(cmd_name, possibilities=HELP, ctx=ctx)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(HELP.items()))
+
+
+def load(name: str) -> click.Command:
+    """The click command that `obverse/cli/<name>.py` holds under its own name."""
+    command = getattr(importlib.import_module(f"obverse.cli.{name}"), name)
+    if not isinstance(command, click.Command):
+        raise TypeError(f"`obverse.cli.{name}.{name}` is not a click command")
+    return command
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--debug", is_flag=True, help="Show the traceback of a fault of Obverse itself.")
+@click.version_option(VERSION, prog_name="obverse", message="%(prog)s %(version)s")
+def obverse(*, debug: bool) -> None:
+    """Turn a written policy over: prove things about it, test a model or agent against it, audit what it did.
+
+    Exit codes: 0 holds, 1 crash, 2 usage or bad input, 3 violated, 4 undecided, 5 evidence does not verify.
+    """
+    # `debug` is read by `app.main`, which outlives this context.
+    del debug
