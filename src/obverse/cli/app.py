@@ -97,7 +97,7 @@ def _report(error: BaseException, arguments: list[str]) -> int:
             note(error.format_message())
             return ExitCode.USAGE
         case ManyErrors():
-            problems = list(error.errors)
+            problems: list[ObverseError] = list(error.errors)
         case ObverseError():
             problems = [error]
         case click.ClickException():

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+import msgspec
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,8 +32,6 @@ def print_json(value: object) -> None:
 
 def json_text(value: object) -> str:
     """The document that `print_json` prints, indented by two."""
-    import msgspec
-
     try:
         data = msgspec.json.Encoder(decimal_format="number").encode(value)
     except UnicodeEncodeError:  # a lone surrogate, as in the name of a file that is not UTF-8: JSON can only escape it

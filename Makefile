@@ -1,0 +1,84 @@
+# Nothing to know before: each target sets up what it needs in .venv, and CI runs the same ones.
+
+PYTHON  ?= python3
+JOBS    ?= 2
+ARGS    ?=
+VENV    := .venv
+BIN     := $(VENV)/bin
+RUN     := $(VENV)/.run-ready
+DEV     := $(VENV)/.dev-ready
+DEMO    := runs/demo
+PIP     := $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt
+
+.PHONY: help setup demo test check format lint types house longest fmt docs surface errors reference bench lock clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: $(DEV)  ## create .venv with everything that the other targets need
+
+demo: $(RUN)  ## test a small real model against the example policy, and write a report
+	$(BIN)/obverse models fetch smollm2-135m
+	@code=0; $(BIN)/obverse run examples/support/policy.md --target local:smollm2-135m -o $(DEMO) \
+	    $$(test -e $(DEMO) && echo --resume) || code=$$?; \
+	case $$code in 0|3|4) echo "report: $(CURDIR)/$(DEMO)/report.html";; *) exit $$code;; esac
+
+test: $(DEV)  ## run all tests: unit, laws, attacks, house
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal $(ARGS)
+
+check: format lint types house longest  ## formatting, lint, types, rules of the house
+
+format: $(DEV)
+	$(BIN)/ruff format --check .
+
+lint: $(DEV)
+	$(BIN)/ruff check .
+
+types: $(DEV)
+	$(BIN)/mypy
+
+house: $(DEV)
+	$(BIN)/python -m pytest -q tests/house
+
+longest: $(DEV)
+	@$(BIN)/python tests/house/longest.py
+
+fmt: $(DEV)  ## format, and mend what lint can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: surface errors reference  ## write again what is generated from the code
+
+surface: $(DEV)
+	$(BIN)/python tests/house/surface.py
+
+errors: $(DEV)
+	$(BIN)/python tests/house/error_codes.py
+
+reference: $(DEV)
+	$(BIN)/python tests/house/reference.py
+
+bench: $(DEV)  ## run the benchmarks one after another (long)
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+lock: $(DEV)  ## choose the versions in constraints.txt anew
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra local --extra anthropic --universal --python-version 3.11 \
+	    --upgrade --no-header --no-annotate --no-emit-index-url --quiet -o constraints.txt
+
+clean:  ## remove .venv, caches and demo runs
+	rm -rf $(VENV) runs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "obverse needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1 || echo missing): make PYTHON=python3.12" >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || { echo "cannot create $(VENV); on Debian and Ubuntu: apt install python3-venv" >&2; exit 2; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+
+$(RUN): $(BIN)/uv pyproject.toml constraints.txt
+	$(PIP) -e '.[local]'
+	@touch $@
+
+$(DEV): $(RUN)
+	$(PIP) -e '.[dev,local]'
+	@touch $@
