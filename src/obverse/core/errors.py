@@ -57,7 +57,7 @@ class UntrustedInputError(ObverseError):
     """The bytes are wrong."""
 
 
-class ManyErrors(UntrustedInputError):
+class ManyErrors(UntrustedInputError):  # noqa: N818  # reads as what it is: many of them
     """Several faults of one input; `errors` holds at least one, in the order of the text."""
 
     def __init__(self, errors: Sequence[UntrustedInputError]) -> None:

@@ -35,7 +35,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, eq=False, tag_field="node"
         return tuple(getattr(self, name) for name in self.__struct_fields__ if name != "at")
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.parts() == other.parts()  # type: ignore[attr-defined]  # same type
+        return type(self) is type(other) and self.parts() == other.parts()
 
     def __hash__(self) -> int:
         return hash((type(self).__name__, self.parts()))
@@ -189,7 +189,8 @@ class In(Node, frozen=True, kw_only=True):
 
 class TextTest(Node, frozen=True, kw_only=True):
     """`starts with`, `ends with`, `contains`, `like "glob of the whole value"`, `matches "regular expression of the whole"`,
-    `at domain "acme.com"` (the host of an e-mail address or URL is that domain or below it)."""
+    `at domain "acme.com"` (the host of an e-mail address or URL is that domain or below it).
+    """
 
     op: Literal["starts with", "ends with", "contains", "like", "matches", "at domain"]
     subject: Expr
@@ -271,7 +272,9 @@ class Pattern(Node, frozen=True, kw_only=True):
     a result belongs to). `tool` None is any tool, `effect` narrows to tools with it.
     """
 
-    kind: Literal["message", "reply", "thought", "call", "denied", "proposed", "result", "approval", "grant", "fact", "any"]
+    kind: Literal[
+        "message", "reply", "thought", "call", "denied", "proposed", "result", "approval", "grant", "fact", "any"
+    ]
     tool: str | None = None
     effect: str | None = None
     arguments: tuple[Binding, ...] = ()

@@ -75,9 +75,9 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[CheckedRule, ...]
     memory: tuple[Memory, ...] = ()
 
-    def clause(self, id: str) -> Clause:
+    def clause(self, name: str) -> Clause:
         """The clause of this id, which exists."""
-        return next(clause for clause in self.clauses if clause.id == id)
+        return next(clause for clause in self.clauses if clause.id == name)
 
     def matches(self, head: Head, kind: Literal["call", "reply"], tool: str | None) -> bool:
         """Whether a step of this kind (and tool) is one that the head speaks of."""

@@ -16,7 +16,8 @@ from obverse.core.verdicts import Truth, Verdict, strictest
 from obverse.policy import ast
 from obverse.policy.checked import Checked, CheckedRule
 from obverse.policy.decision import Condition, Decision, Reason, Unknown
-from obverse.policy.evaluate import Evaluator, Seen, head_truth
+from obverse.policy.evaluate import Evaluator, Seen
+from obverse.policy.operations import head_truth
 from obverse.policy.print import text_of
 from obverse.policy.reading import read_arguments, unknown_arguments
 
@@ -32,7 +33,8 @@ MESSAGES: Final = {
 
 def decide(checked: Checked, history: Sequence[AnyEvent], step: Step) -> Decision:
     """The decision on a proposed step after this history, with every reason for it."""
-    fired, permits = [], []
+    fired: list[Reason] = []
+    permits: list[Reason] = []
     for rule in checked.rules:
         reason = _apply(checked, rule, history, step)
         if reason is not None:
@@ -90,9 +92,8 @@ def _explain(
     """The atomic conditions that made the value of `fires`, and the events and unknowns that they rest on."""
     seen = Seen()
     evaluator = Evaluator(checked, history, step, seen)
-    conditions = []
-    for atom in _support(evaluator, fires):
-        conditions.append(Condition(text=text_of(atom), value=evaluator.truth(atom, evaluator.here)))
+    atoms = list(_support(evaluator, fires))
+    conditions = [Condition(text=text_of(atom), value=evaluator.truth(atom, evaluator.here)) for atom in atoms]
     return tuple(dict.fromkeys(conditions)), seen
 
 

@@ -7,7 +7,7 @@ cached, nothing is clever. What was touched on the way (events, unknowns) is not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import assert_never
 
@@ -32,19 +32,20 @@ from obverse.core.verdicts import Truth
 from obverse.policy import ast, text
 from obverse.policy.checked import Checked
 from obverse.policy.decision import Unknown
-from obverse.policy.reading import (
-    Fields,
-    Instant,
-    Json,
-    Keyed,
-    Known,
-    Lapse,
-    member,
-    read_arguments,
-    read_json,
-    typed,
+from obverse.policy.operations import (
+    ORDER,
+    arithmetic,
+    because,
+    every,
+    has_effect,
+    head_truth,
+    member_of,
+    of_event,
+    read_output,
+    some,
+    total_of,
 )
-from obverse.policy.types import TextType, Type
+from obverse.policy.reading import Fields, Instant, Keyed, Known, Lapse, member, read_arguments, typed
 
 KINDS: dict[str, type[Event] | tuple[type[Event], ...]] = {
     "message": Message,
@@ -107,9 +108,9 @@ class Evaluator:
             case ast.Not():
                 return ~self.truth(expr.body, place)
             case ast.And():
-                return _all(self.truth(item, place) for item in expr.items)
+                return every(self.truth(item, place) for item in expr.items)
             case ast.Or():
-                return _any(self.truth(item, place) for item in expr.items)
+                return some(self.truth(item, place) for item in expr.items)
             case ast.Compare():
                 return self._compare(expr, place)
             case ast.In():
@@ -148,7 +149,7 @@ class Evaluator:
             return ~self._equal(left, right)
         match left, right:
             case (Fraction(), Fraction()) | (Instant(), Instant()) | (Lapse(), Lapse()):
-                return Truth.of(_ORDER[expr.op](left, right))  # type: ignore[arg-type]  # of one type, by the case
+                return Truth.of(ORDER[expr.op](left, right))
         return self._odd(left, right)
 
     def _equal(self, left: Known | Unknown, right: Known | Unknown) -> Truth:
@@ -163,11 +164,11 @@ class Evaluator:
             case tuple(), tuple():
                 if len(left) != len(right):
                     return Truth.FALSE
-                return _all(self._equal(one, other) for one, other in zip(left, right, strict=True))
+                return every(self._equal(one, other) for one, other in zip(left, right, strict=True))
             case Fields(), Fields():
                 names = sorted(left.members.keys() | right.members.keys())
                 missing = Unknown(what="field", why="missing")
-                return _all(
+                return every(
                     self._equal(left.members.get(name, missing), right.members.get(name, missing)) for name in names
                 )
         if type(left) is type(right):
@@ -183,9 +184,9 @@ class Evaluator:
         item, over = self.value(expr.item, place), self.value(expr.over, place)
         match over:
             case tuple():
-                return _any([self._equal(item, other) for other in over])
+                return some([self._equal(item, other) for other in over])
             case Keyed():
-                return _any([self._equal(item, key) for key in over.items])
+                return some([self._equal(item, key) for key in over.items])
         return Truth.UNKNOWN
 
     def _text_test(self, expr: ast.TextTest, place: Place) -> Truth:
@@ -208,7 +209,7 @@ class Evaluator:
         if over is None:
             return Truth.UNKNOWN
         found = [self.truth(expr.body, place.binding(expr.variable, item)) for item in over]
-        return _any(found) if expr.kind == "any" else _all(found)
+        return some(found) if expr.kind == "any" else every(found)
 
     # --- values ---------------------------------------------------------------------------------------------------------
 
@@ -248,9 +249,9 @@ class Evaluator:
             case ast.TurnCalls():
                 return Fraction(sum(isinstance(event, Call) for event in self.step.turn))
             case ast.Member():
-                return _member(self.value(expr.base, place), expr.name)
+                return member_of(self.value(expr.base, place), expr.name)
             case ast.Arith():
-                return _arith(expr.op, self.value(expr.left, place), self.value(expr.right, place))
+                return arithmetic(expr.op, self.value(expr.left, place), self.value(expr.right, place))
             case ast.Length():
                 return self._length(self.value(expr.body, place))
             case ast.CountIn():
@@ -275,7 +276,7 @@ class Evaluator:
             return Unknown(what=name, why="malformed arguments", event=call.id)
         if field is None or arguments is None:
             return Unknown(what=name, why="missing", event=call.id)
-        return _of_event(member(arguments, field, self.checked.timezone_minutes, ""), call)
+        return of_event(member(arguments, field, self.checked.timezone_minutes, ""), call)
 
     def _step_part(self, expr: ast.StepPart) -> Known | Unknown:
         event = self.step.event
@@ -324,7 +325,7 @@ class Evaluator:
             whole = self._result(event)
         else:
             return Unknown(what=what, why="missing", event=event.id)
-        return _of_event(_member(whole, name) if name else whole, event)
+        return of_event(member_of(whole, name) if name else whole, event)
 
     def _result(self, event: Result) -> Known | Unknown:
         tool = self.checked.tools.get(event.tool)
@@ -356,7 +357,7 @@ class Evaluator:
                 return Fraction(len(value))
             case Keyed():
                 return Fraction(len(value.items))
-        return _because(value, "length", "not a list")
+        return because(value, "length", "not a list")
 
     def _elements(self, value: Known | Unknown) -> Sequence[Known | Unknown] | None:
         match value:
@@ -370,7 +371,7 @@ class Evaluator:
         over = self.value(expr.over, place)
         items = self._elements(over)
         if items is None:
-            return _because(over, "count", "not a list")
+            return because(over, "count", "not a list")
         found = [self.truth(expr.body, place.binding(expr.variable, item)) for item in items]
         return Unknown(what="count", why="missing") if Truth.UNKNOWN in found else Fraction(found.count(Truth.TRUE))
 
@@ -378,13 +379,13 @@ class Evaluator:
         over = self.value(expr.over, place)
         items = self._elements(over)
         if items is None:
-            return _because(over, "sum", "not a list")
-        return _total([self.value(expr.body, place.binding(expr.variable, item)) for item in items])
+            return because(over, "sum", "not a list")
+        return total_of([self.value(expr.body, place.binding(expr.variable, item)) for item in items])
 
     # --- the past -------------------------------------------------------------------------------------------------------
 
     def _once(self, expr: ast.Once, place: Place) -> Truth:
-        return _any([found for _, found in self._matching(expr.event, expr.where, expr.within, place)])
+        return some([found for _, found in self._matching(expr.event, expr.where, expr.within, place)])
 
     def _last(self, expr: ast.Last, place: Place) -> Truth:
         found: Truth | None = None
@@ -425,7 +426,7 @@ class Evaluator:
         matching = list(self._matching(expr.event, expr.where, expr.within, place))
         if any(meant is Truth.UNKNOWN for _, meant in matching):
             return Unknown(what="sum", why="missing")
-        return _total([self.value(expr.value, place.inside(index)) for index, _ in matching])
+        return total_of([self.value(expr.value, place.inside(index)) for index, _ in matching])
 
     def _matching(
         self, event: ast.Pattern, where: ast.Expr | None, within: ast.Duration | None, place: Place
@@ -461,9 +462,12 @@ class Evaluator:
         if isinstance(event, Call | Denied | Result):
             if pattern.tool is not None and event.tool != pattern.tool:
                 return Truth.FALSE
-            if pattern.effect is not None and (has := has_effect(self.checked, event.tool, pattern.effect)) is not Truth.TRUE:
+            if (
+                pattern.effect is not None
+                and (has := has_effect(self.checked, event.tool, pattern.effect)) is not Truth.TRUE
+            ):
                 return has
-        return _all([self._bound(binding, event, place) for binding in pattern.arguments])
+        return every([self._bound(binding, event, place) for binding in pattern.arguments])
 
     def _bound(self, binding: ast.Binding, event: AnyEvent, place: Place) -> Truth:
         return self._equal(self._event_argument(event, binding.name), self.value(binding.value, place))
@@ -480,7 +484,10 @@ class Evaluator:
             return self._more_than(expr, [(Fraction(1), meant) for _, meant in counted])
         return self._more_than(
             expr,
-            [(self.value(expr.amount, msgspec.structs.replace(self.here, call=event)), meant) for event, meant in counted],
+            [
+                (self.value(expr.amount, msgspec.structs.replace(self.here, call=event)), meant)
+                for event, meant in counted
+            ],
         )
 
     def _more_than(self, expr: ast.Exceeds, amounts: list[tuple[Known | Unknown, Truth]]) -> Truth:
@@ -496,7 +503,7 @@ class Evaluator:
         """An earlier call with whether it counts; `index` None for one that is proposed in the same turn."""
         if not isinstance(event, Call | Reply):
             return None
-        meant = _any([head_truth(self.checked, head, event) for head in expr.heads])
+        meant = some([head_truth(self.checked, head, event) for head in expr.heads])
         if meant is not Truth.FALSE and expr.per is not None and index is not None:
             meant &= self._in_window(index, expr.per, self.here)
         if meant is not Truth.FALSE and expr.by is not None:
@@ -519,105 +526,3 @@ def truth(checked: Checked, expr: ast.Expr, history: Sequence[AnyEvent], step: S
     """The truth of a resolved condition at the decision point."""
     evaluator = Evaluator(checked, history, step)
     return evaluator.truth(expr, evaluator.here)
-
-
-def head_truth(checked: Checked, head: ast.Head, event: Call | Reply) -> Truth:
-    """Whether a rule with this head speaks of the step. Which effects an undeclared tool has is unknown (L03)."""
-    if isinstance(event, Reply):
-        return Truth.of(head.kind == "reply")
-    if head.kind == "any" and head.effect is not None:
-        return has_effect(checked, event.tool, head.effect)
-    return Truth.of(checked.matches(head, "call", event.tool))
-
-
-def has_effect(checked: Checked, tool: str, effect: str) -> Truth:
-    """Whether a tool has an effect; unknown for a tool that nobody declared."""
-    known = checked.tools.get(tool)
-    return Truth.UNKNOWN if known is None else Truth.of(effect in known.effects)
-
-
-def read_output(output: str, type: Type, zone: int) -> Known | Unknown:
-    """What a tool gave back, as its declared type. A tool that returns `text` may give it bare, not as a JSON string."""
-    value = read_json(output)
-    if isinstance(type, TextType) and not isinstance(value, str):
-        value = output
-    if isinstance(value, Unknown):
-        return Unknown(what="result", why="wrong type")
-    return typed(value, type, zone, "")
-
-
-_ORDER: dict[str, Callable[[object, object], bool]] = {
-    "<": lambda left, right: left < right,  # type: ignore[operator]  # called on two values of one ordered type
-    "<=": lambda left, right: left <= right,  # type: ignore[operator]  # as above
-    ">": lambda left, right: left > right,  # type: ignore[operator]  # as above
-    ">=": lambda left, right: left >= right,  # type: ignore[operator]  # as above
-}
-
-
-def _all(found: Sequence[Truth] | Iterator[Truth]) -> Truth:
-    result = Truth.TRUE
-    for one in list(found):
-        result &= one
-    return result
-
-
-def _any(found: Sequence[Truth] | Iterator[Truth]) -> Truth:
-    result = Truth.FALSE
-    for one in list(found):
-        result |= one
-    return result
-
-
-def _of_event(value: Known | Unknown, event: Event) -> Known | Unknown:
-    return msgspec.structs.replace(value, event=event.id) if isinstance(value, Unknown) else value
-
-
-def _because(value: Known | Unknown, what: str, why: str) -> Unknown:
-    if isinstance(value, Unknown):
-        return value
-    return Unknown(what=what, why="not a list" if why == "not a list" else "wrong type")
-
-
-def _member(base: Known | Unknown, name: str) -> Known | Unknown:
-    match base:
-        case Fields():
-            return base.members.get(name, Unknown(what=name, why="missing"))
-        case tuple():
-            return tuple(_member(item, name) for item in base)
-    return _because(base, name, "wrong type")
-
-
-def _total(values: list[Known | Unknown]) -> Known | Unknown:
-    total = Fraction(0)
-    for value in values:
-        if not isinstance(value, Fraction):
-            return _because(value, "sum", "wrong type")
-        total += value
-    return total
-
-
-def _arith(op: str, left: Known | Unknown, right: Known | Unknown) -> Known | Unknown:
-    if isinstance(left, Unknown):
-        return left
-    if isinstance(right, Unknown):
-        return right
-    match left, op, right:
-        case Fraction(), "/", Fraction():
-            return left / right if right else Unknown(what="division", why="division by zero")
-        case Fraction(), _, Fraction():
-            return {"+": left + right, "-": left - right, "*": left * right}[op]
-        case Instant(), "-", Instant():
-            return Lapse(Fraction(left.ms - right.ms))
-        case Instant(), "+" | "-", Lapse():
-            return Instant(left.ms + int(right.ms if op == "+" else -right.ms))
-        case Lapse(), "+" | "-", Lapse():
-            return Lapse(left.ms + right.ms if op == "+" else left.ms - right.ms)
-        case (Lapse(), "*", Fraction()) | (Fraction(), "*", Lapse()):
-            ms = left.ms * right if isinstance(left, Lapse) else right.ms * left  # type: ignore[union-attr,operator]  # by the case
-            return Lapse(ms)
-        case Lapse(), "/", Fraction():
-            return Lapse(left.ms / right) if right else Unknown(what="division", why="division by zero")
-    return Unknown(what="arithmetic", why="wrong type")
-
-
-__all__ = ["Evaluator", "Json", "Place", "Seen", "has_effect", "head_truth", "read_output", "truth"]

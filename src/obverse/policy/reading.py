@@ -8,7 +8,7 @@ is no JSON object makes them malformed as a whole: two programs might read them 
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import re
 import unicodedata
@@ -82,7 +82,7 @@ _ISO_LAPSE = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 MILLISECONDS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 
 
-class _Malformed(Exception):
+class _MalformedError(Exception):
     """A text that two programs may read in two ways."""
 
 
@@ -94,7 +94,7 @@ def read_json(text: str) -> Value | Unknown:
         )
         text.encode()
         _no_surrogates(value)
-    except (ValueError, RecursionError, _Malformed):
+    except (ValueError, RecursionError, _MalformedError):
         return Unknown(what="JSON", why="malformed arguments")
     return value
 
@@ -118,30 +118,30 @@ def unknown_arguments(arguments: dict[str, Value], declared: tuple[Any, ...]) ->
     return tuple(found)
 
 
-def typed(value: Value, type: Type, zone: int, what: str) -> Known | Unknown:
+def typed(value: Value, wanted: Type, zone: int, what: str) -> Known | Unknown:
     """This JSON value read as that type; `zone` is the policy's offset in minutes, `what` names it in an `Unknown`."""
-    match type, value:
+    match wanted, value:
         case TextType(), str():
             text = unicodedata.normalize("NFC", value)
-            return Folded(text) if type.folded else text
-        case EnumType(), str() if value in type.values:
+            return Folded(text) if wanted.folded else text
+        case EnumType(), str() if value in wanted.values:
             return value
         case BoolType(), bool():
             return value
         case NumberType(), int() | Decimal() if not isinstance(value, bool):
-            return _number(Fraction(value), type, what)
+            return _number(Fraction(value), wanted, what)
         case NumberType(from_text=True), str() if _NUMERAL.fullmatch(value):
-            return _number(Fraction(value), type, what)
+            return _number(Fraction(value), wanted, what)
         case TimeType(), str():
             return instant(value, zone) or Unknown(what=what, why="wrong type")
         case DurationType(), str():
             return lapse(value) or Unknown(what=what, why="wrong type")
         case ListType(), list():
-            return tuple(typed(item, type.item, zone, f"{what}[{place}]") for place, item in enumerate(value))
+            return tuple(typed(item, wanted.item, zone, f"{what}[{place}]") for place, item in enumerate(value))
         case MapType(), dict():
-            return Keyed({key: typed(item, type.item, zone, f"{what}.{key}") for key, item in value.items()})
+            return Keyed({key: typed(item, wanted.item, zone, f"{what}.{key}") for key, item in value.items()})
         case RecordType(), dict():
-            return Fields({field.name: member(value, field, zone, what) for field in type.fields})
+            return Fields({field.name: member(value, field, zone, what) for field in wanted.fields})
         case JsonType(), _:
             return Json(canonical(value))
     return Unknown(what=what, why="wrong type")
@@ -160,15 +160,15 @@ def member(value: dict[str, Value], field: Any, zone: int, what: str) -> Known |
 def instant(text: str, zone: int) -> Instant | None:
     """The time that an ISO 8601 text names, or None. Without an offset it is `zone` minutes east of UTC."""
     try:
-        moment = datetime.datetime.fromisoformat(text.strip())
+        moment = dt.datetime.fromisoformat(text.strip())
     except ValueError:
         return None
     if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=datetime.timezone(datetime.timedelta(minutes=zone)))
-    return Instant((moment - _EPOCH) // datetime.timedelta(milliseconds=1))
+        moment = moment.replace(tzinfo=dt.timezone(dt.timedelta(minutes=zone)))
+    return Instant((moment - _EPOCH) // dt.timedelta(milliseconds=1))
 
 
-_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 def lapse(text: str) -> Lapse | None:
@@ -183,20 +183,20 @@ def lapse(text: str) -> Lapse | None:
     return None
 
 
-def _number(number: Fraction, type: NumberType, what: str) -> Fraction | Unknown:
-    if type.integer and number.denominator != 1:
+def _number(number: Fraction, wanted: NumberType, what: str) -> Fraction | Unknown:
+    if wanted.integer and number.denominator != 1:
         return Unknown(what=what, why="wrong type")
     return number
 
 
-def _undeclared(value: Value, type: Type) -> list[str]:
-    match type, value:
+def _undeclared(value: Value, wanted: Type) -> list[str]:
+    match wanted, value:
         case RecordType(), dict():
-            return list(unknown_arguments(value, type.fields))
+            return list(unknown_arguments(value, wanted.fields))
         case ListType(), list():
-            return list(dict.fromkeys(name for item in value for name in _undeclared(item, type.item)))
+            return list(dict.fromkeys(name for item in value for name in _undeclared(item, wanted.item)))
         case MapType(), dict():
-            return list(dict.fromkeys(name for item in value.values() for name in _undeclared(item, type.item)))
+            return list(dict.fromkeys(name for item in value.values() for name in _undeclared(item, wanted.item)))
     return []
 
 
@@ -204,24 +204,24 @@ def _exact(text: str) -> Decimal:
     number = Decimal(text)
     exponent = number.as_tuple().exponent
     if len(text) > LONGEST_NUMBER or not isinstance(exponent, int) or abs(number.adjusted()) > LONGEST_NUMBER:
-        raise _Malformed
+        raise _MalformedError
     return number
 
 
 def _whole(text: str) -> int:
     if len(text) > LONGEST_NUMBER:
-        raise _Malformed
+        raise _MalformedError
     return int(text)
 
 
-def _refuse(constant: str) -> Value:
-    raise _Malformed
+def _refuse(_constant: str) -> Value:
+    raise _MalformedError
 
 
 def _unique(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise _Malformed
+        raise _MalformedError
     return found
 
 
@@ -229,4 +229,4 @@ def _no_surrogates(value: Value) -> None:
     try:
         canonical(value)
     except (ValueError, ObverseError, RecursionError) as error:
-        raise _Malformed from error
+        raise _MalformedError from error

@@ -34,7 +34,9 @@ def skeleton(text: str) -> str:
     """What a person sees of this text; equal skeletons look alike."""
     seen = unicodedata.normalize("NFKC", text)
     return "".join(
-        character for character in seen if character in _KEPT or unicodedata.category(character) not in ("Cf", "Cc", "Cn")
+        character
+        for character in seen
+        if character in _KEPT or unicodedata.category(character) not in ("Cf", "Cc", "Cn")
     ).translate(_LOOKALIKES)
 
 
