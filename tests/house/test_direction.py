@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from direction import SAYS_NOTHING, cycles, meaningless_names, wrong_arrows, wrong_late_imports, wrong_order
 from house import Module, layers, modules
 

@@ -1,0 +1,69 @@
+"""Starting is quick, and loads nothing that only some commands need."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from house import ROOT, layers, modules
+
+HEAVY = {*layers()["loaded_late"]["packages"], "lark", "re2", "yaml", "pydantic"}
+ROOMS = set(layers()["may_import"]) - {"core", "cli", "front"}
+IMPORT_LIMIT, HELP_LIMIT = 0.150, 0.250  # seconds
+TRIES = 7  # the quickest counts: the machine may be busy, the code is not slower than its best
+
+TIMED = """
+import sys, time
+before = time.perf_counter(); {work}
+took = time.perf_counter() - before
+print(took, *sorted({{name.split(".")[0] for name in sys.modules}}), sep="\\n")
+print(*sorted(name for name in sys.modules if name.startswith("obverse.")), sep="\\n")
+"""
+IMPORT = TIMED.format(work="import obverse")
+SHOW_HELP = TIMED.format(
+    work="import io, contextlib\nwith contextlib.redirect_stdout(io.StringIO()):\n"
+    "    from obverse.cli.app import main; assert main(['--help']) == 0"
+)
+
+
+def started(code: str) -> tuple[float, set[str]]:
+    """Seconds and loaded modules, by a fresh interpreter."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    took, *names = done.stdout.split()
+    return float(took), set(names)
+
+
+@pytest.mark.parametrize(("code", "limit"), [(IMPORT, IMPORT_LIMIT), (SHOW_HELP, HELP_LIMIT)], ids=["import", "help"])
+def test_starting_is_quick_and_light(code: str, limit: float) -> None:
+    seconds, loaded = started(code)
+    assert loaded & HEAVY == set()
+    for _ in range(TRIES):
+        if seconds < limit:
+            break
+        seconds = min(seconds, started(code)[0])
+    assert seconds < limit
+
+
+def test_help_loads_no_room_below_the_core() -> None:
+    _, loaded = started(SHOW_HELP)
+    assert {name.split(".")[1] for name in loaded if name.startswith("obverse.")} & ROOMS == set()
+
+
+def test_a_heavy_module_would_be_seen() -> None:
+    _, loaded = started("import yaml\n" + IMPORT)
+    assert loaded & HEAVY == {"yaml"}
+
+
+@pytest.mark.parametrize("room", sorted({module.room for module in modules()} - {"front"}))
+def test_importing_a_room_alone_stays_light(room: str) -> None:
+    _, loaded = started(TIMED.format(work=f"import obverse.{room}"))
+    assert loaded & HEAVY == set(), f"`obverse/{room}/__init__.py` must not load these"
+
+
+def test_the_whole_command_answers_in_time() -> None:
+    work = "from subprocess import *; run([sys.executable, '-m', 'obverse.cli', '-h'], stdout=DEVNULL, check=True)"
+    seconds = min(started(TIMED.format(work=work))[0] for _ in range(3))
+    # `--help` as its user waits for it; half as much again for starting the interpreter on a busy machine
+    assert seconds < HELP_LIMIT * 1.5
