@@ -12,6 +12,7 @@ With `--json` the error is an object on stdout as well: `{"error": {code, messag
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -44,15 +45,15 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     at: Place | None = None
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, *, group: click.Group = obverse) -> int:
     """The exit code of `obverse ARGUMENTS`, after everything that it had to say was written."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     _print_whatever_comes()
     try:
         if "_OBVERSE_COMPLETE" in os.environ:  # the shell asks for completions, in click's own protocol
-            obverse.main(arguments, prog_name="obverse")
+            group.main(arguments, prog_name="obverse")
         try:
-            return _finished(_run(arguments))
+            return _finished(_run(group, arguments))
         except BrokenPipeError:
             raise
         except BaseException as error:  # boundary: named and reported below, none is lost
@@ -63,10 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.CLOSED_PIPE
 
 
-def _run(arguments: list[str]) -> int:
+def _run(group: click.Group, arguments: list[str]) -> int:
     try:
-        with obverse.make_context("obverse", arguments) as context:
-            answer = obverse.invoke(context)
+        # a copy: click consumes the list
+        with group.make_context("obverse", [*arguments]) as context:
+            answer = group.invoke(context)
     except click.exceptions.Exit as done:  # --help, --version
         return done.exit_code
     return ExitCode.HOLDS if answer is None else ExitCode(answer)
@@ -133,12 +135,16 @@ def _of_a_wrong_call(error: click.ClickException) -> ObverseError:
     """(2) click's finding in our words: lower case, no full stop, what the user wrote in backticks."""
     text = " ".join(error.format_message().split())
     text, _, guess = text.partition(" Did you mean ")
-    text = (text[:1].lower() + text[1:]).rstrip(".").replace("'", "`")
+    text = _in_backticks(text[:1].lower() + text[1:]).rstrip(".")
     context = error.ctx if isinstance(error, click.UsageError) else None
-    hint = f"did you mean {guess.replace(chr(39), '`')}" if guess else None
+    hint = f"did you mean {_in_backticks(guess)}" if guess else None
     if hint is None and context is not None:
         hint = f"`{context.command_path} --help` shows what it takes"
     return MisuseError(text, code="U001", hint=hint)
+
+
+def _in_backticks(text: str) -> str:
+    return re.sub(r"(?<!\w)'(.*?)'(?!\w)", r"`\1`", text)
 
 
 def _of_the_system(error: OSError) -> ObverseError:
@@ -152,7 +158,7 @@ def _of_the_system(error: OSError) -> ObverseError:
 
 def _crash(error: BaseException, arguments: list[str]) -> int:
     """(5) it is ours; the class is named, since it helps whoever mends it."""
-    text = f"a fault of Obverse itself: {type(error).__name__}: {error}"
+    text = f"a fault of Obverse itself: {type(error).__name__}: {error}".strip()
     _tell([ObverseError(text, code="U999", hint="`obverse --debug …` shows where; please report it")], arguments)
     if arguments[:1] == ["--debug"]:
         traceback.print_exception(error)
