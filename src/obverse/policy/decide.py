@@ -7,7 +7,7 @@ only where one unknown is used twice (`x or not x`). Laws: L01, L02, L03; and L0
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from obverse.core.canon import digest
@@ -17,7 +17,7 @@ from obverse.policy import ast
 from obverse.policy.checked import Checked, CheckedRule
 from obverse.policy.decision import Condition, Decision, Reason, Unknown
 from obverse.policy.evaluate import Evaluator, Seen
-from obverse.policy.operations import head_truth
+from obverse.policy.operations import head_truth, some
 from obverse.policy.print import text_of
 from obverse.policy.reading import read_arguments, unknown_arguments
 
@@ -33,10 +33,16 @@ MESSAGES: Final = {
 
 def decide(checked: Checked, history: Sequence[AnyEvent], step: Step) -> Decision:
     """The decision on a proposed step after this history, with every reason for it."""
+    return decide_rules(checked, step, lambda _rule: history)
+
+
+def decide_rules(checked: Checked, step: Step, history_of: Callable[[CheckedRule], Sequence[AnyEvent]]) -> Decision:
+    """The decision, where each rule is shown a history of its own: all of it, or what a monitor kept for that rule."""
     fired: list[Reason] = []
     permits: list[Reason] = []
     for rule in checked.rules:
-        reason = _apply(checked, rule, history, step)
+        meant = head_match(checked, rule, step)
+        reason = None if meant is Truth.FALSE else _apply(checked, rule, meant, history_of(rule), step)
         if reason is not None:
             (permits if rule.kind == "permit" else fired).append(reason)
     reasons = (*_defaults(checked, step, permits), *fired)
@@ -60,13 +66,13 @@ def call_digest(event: Call | Reply) -> str:
     return digest({"tool": event.tool, "raw" if raw else "arguments": event.arguments if raw else arguments})
 
 
-def _apply(checked: Checked, rule: CheckedRule, history: Sequence[AnyEvent], step: Step) -> Reason | None:
+def head_match(checked: Checked, rule: CheckedRule, step: Step) -> Truth:
+    """Whether the rule speaks of this step."""
+    return some(head_truth(checked, head, step.event) for head in rule.heads)
+
+
+def _apply(checked: Checked, rule: CheckedRule, meant: Truth, history: Sequence[AnyEvent], step: Step) -> Reason | None:
     """Why the rule fires on this step (or applies, for a permit); None if it does not."""
-    meant = Truth.FALSE
-    for head in rule.heads:
-        meant |= head_truth(checked, head, step.event)
-    if meant is Truth.FALSE:
-        return None
     evaluator = Evaluator(checked, history, step)
     fires = meant & evaluator.truth(rule.fires, evaluator.here)
     if fires is Truth.FALSE or (rule.kind == "permit" and fires is Truth.UNKNOWN):

@@ -285,7 +285,8 @@ class Evaluator:
         return event.text if isinstance(event, Reply) else Unknown(what="text", why="missing")
 
     def _event_part(self, expr: ast.EventPart, place: Place) -> Known | Unknown:
-        event = self.history[place.scopes[-1 - expr.depth]]
+        index = place.scopes[-1 - expr.depth]
+        event = self.history[index]
         self.seen.events[event.id] = None
         match expr.part:
             case "stamp":
@@ -295,24 +296,26 @@ class Evaluator:
             case "tool" | "by" | "failed":
                 found = getattr(event, expr.part, None)
             case "argument":
-                return self._event_argument(event, expr.name or "")
+                return self.event_argument(index, expr.name or "")
             case "value":
                 return self._event_value(event, expr.name)
             case _:
                 assert_never(expr.part)
         return Unknown(what=expr.part, why="missing", event=event.id) if found is None else found
 
-    def _event_argument(self, event: AnyEvent, name: str) -> Known | Unknown:
-        call = self._call_of(event)
+    def event_argument(self, index: int, name: str) -> Known | Unknown:
+        """An argument of the call that this event of the history is, or that it is the result of."""
+        event, call = self.history[index], self._call_of(index)
         return self._argument(call, name) if call else Unknown(what=name, why="missing", event=event.id)
 
-    def _call_of(self, event: AnyEvent) -> Call | Denied | None:
+    def _call_of(self, index: int) -> Call | Denied | None:
+        event = self.history[index]
         if isinstance(event, Call | Denied):
             return event
         if not isinstance(event, Result):
             return None
-        calls = (other for other in self.history if isinstance(other, Call) and other.call_id == event.call_id)
-        return next(calls, None)
+        earlier = (self.history[place] for place in range(index - 1, -1, -1))
+        return next((e for e in earlier if isinstance(e, Call) and e.call_id == event.call_id), None)
 
     def _event_value(self, event: AnyEvent, name: str | None) -> Known | Unknown:
         what = name or "value"
@@ -400,7 +403,7 @@ class Evaluator:
         if place.past == 0:
             return Truth.FALSE
         index = place.past - 1
-        meant = self._meant(expr.event, index, place)
+        meant = self.meant(expr.event, index, place)
         if meant is Truth.FALSE or expr.has is None:
             return meant
         return meant & self.truth(expr.has, place.inside(index))
@@ -408,11 +411,11 @@ class Evaluator:
     def _since(self, expr: ast.Since, place: Place) -> Truth:
         found = Truth.FALSE
         for index in range(place.past):
-            starts = self._meant(expr.event, index, place)
+            starts = self.meant(expr.event, index, place)
             if starts is not Truth.FALSE and expr.where is not None:
                 starts &= self.truth(expr.where, place.inside(index))
             if expr.absent is not None:
-                holds = ~self._meant(expr.absent, index, place)
+                holds = ~self.meant(expr.absent, index, place)
             else:
                 holds = self.truth(expr.body or ast.Boolean(value=True), place.inside(index))
             found = starts | (found & holds)
@@ -433,7 +436,7 @@ class Evaluator:
     ) -> Iterator[tuple[int, Truth]]:
         """The earlier events that are, or may be, such ones, oldest first."""
         for index in range(place.past):
-            meant = self._meant(event, index, place)
+            meant = self.meant(event, index, place)
             if meant is not Truth.FALSE and within is not None:
                 meant &= self._in_window(index, within, place)
             if meant is not Truth.FALSE and where is not None:
@@ -450,7 +453,7 @@ class Evaluator:
         self._note(Unknown(what="window", why="no time", event=self.history[index].id))
         return Truth.UNKNOWN
 
-    def _meant(self, pattern: ast.Pattern, index: int, place: Place) -> Truth:
+    def meant(self, pattern: ast.Pattern, index: int, place: Place) -> Truth:
         """Whether the event at this index is one that the pattern means."""
         event = self.history[index]
         if not isinstance(event, KINDS[pattern.kind]):
@@ -467,10 +470,10 @@ class Evaluator:
                 and (has := has_effect(self.checked, event.tool, pattern.effect)) is not Truth.TRUE
             ):
                 return has
-        return every([self._bound(binding, event, place) for binding in pattern.arguments])
+        return every([self._bound(binding, index, place) for binding in pattern.arguments])
 
-    def _bound(self, binding: ast.Binding, event: AnyEvent, place: Place) -> Truth:
-        return self._equal(self._event_argument(event, binding.name), self.value(binding.value, place))
+    def _bound(self, binding: ast.Binding, index: int, place: Place) -> Truth:
+        return self._equal(self.event_argument(index, binding.name), self.value(binding.value, place))
 
     # --- limits ---------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,335 @@
+"""What may be forgotten: for each past operator, a keeper of the few events that can still matter to it.
+
+Evaluating an operator over the kept events gives what it gives over the whole history; `monitor` stands on that. A keeper
+drops an event only when a newer one takes its place (`last`, `once`), or its window has passed for good (`count … within`).
+What it cannot summarise it keeps, so an answer is never wrong, only dearer; `Checked.memory` says where.
+
+# UNSOUND IF: time stamps of events go back, or steps come without a time after events that had one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, TypeAlias
+
+import msgspec
+
+from obverse.core.events import AnyEvent, Approval, Call, Fact, Reply
+from obverse.core.verdicts import Truth
+from obverse.policy import ast
+from obverse.policy.decision import Unknown
+from obverse.policy.evaluate import KINDS, Evaluator, Place
+from obverse.policy.operations import head_truth
+from obverse.policy.reading import Folded, Known
+from obverse.policy.text import skeleton
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """An event with its number in the whole history, and, for a result, the call that it belongs to."""
+
+    number: int
+    event: AnyEvent
+    call: Kept | None = None
+
+
+Look: TypeAlias = Callable[[Kept], tuple[Evaluator, Place]]
+"""Makes an evaluator whose history is this event alone (after its call, if it is a result), and the place of it."""
+
+OPERATORS = (ast.Once, ast.Last, ast.Previous, ast.Since, ast.CountEvents, ast.SumEvents)
+RIGID = (ast.Argument, ast.StepPart, ast.Now, ast.TurnCalls, ast.TurnHasText, ast.FactValue)
+
+
+class Keeper(Protocol):
+    """Keeps what one operator may still need."""
+
+    def observe(self, event: Kept, look: Look) -> None:
+        """Take note of an event that happened."""
+
+    def relevant(self, evaluator: Evaluator) -> Iterator[Kept]:
+        """The kept events that can matter to this step."""
+
+    def all(self) -> Iterator[Kept]:
+        """Every event that is kept."""
+
+
+class Everything:
+    """For what cannot be summarised: an operator inside another one, or `C since EVENT`."""
+
+    def __init__(self) -> None:
+        self.kept: list[Kept] = []
+
+    def observe(self, event: Kept, _look: Look) -> None:
+        self.kept.append(event)
+
+    def relevant(self, _evaluator: Evaluator) -> Iterator[Kept]:
+        return iter(self.kept)
+
+    def all(self) -> Iterator[Kept]:
+        return iter(self.kept)
+
+
+class NewestOfAll:
+    """The newest event whatsoever: `previous`."""
+
+    def __init__(self) -> None:
+        self.kept: Kept | None = None
+
+    def observe(self, event: Kept, _look: Look) -> None:
+        self.kept = event
+
+    def relevant(self, _evaluator: Evaluator) -> Iterator[Kept]:
+        return self.all()
+
+    def all(self) -> Iterator[Kept]:
+        return iter([self.kept] if self.kept else [])
+
+
+class Facts:
+    """The newest value of a fact, or each of them when earlier positions ask for it."""
+
+    def __init__(self, name: str, *, every: bool) -> None:
+        self.name, self.every = name, every
+        self.kept: list[Kept] = []
+
+    def observe(self, event: Kept, _look: Look) -> None:
+        if isinstance(event.event, Fact) and event.event.name == self.name:
+            self.kept = [*self.kept, event] if self.every else [event]
+
+    def relevant(self, _evaluator: Evaluator) -> Iterator[Kept]:
+        return iter(self.kept)
+
+    def all(self) -> Iterator[Kept]:
+        return iter(self.kept)
+
+
+class Newest:
+    """The newest event of a kind for each value of its bound arguments: `last`, `once`, `no … since …`.
+
+    Events of which it is not known whether they are meant stay beside the newest certain one as long as they are newer.
+    """
+
+    def __init__(self, pattern: ast.Pattern, where: ast.Expr | None) -> None:
+        self.pattern, self.where = pattern, where
+        self.unbound = _unbound(pattern)
+        self.kept: dict[tuple[str, ...], dict[str, list[Kept]]] = {}
+        self.unsure: list[Kept] = []
+
+    def observe(self, event: Kept, look: Look) -> None:
+        if not _could_be(self.unbound, event.event):
+            return
+        evaluator, place = look(event)
+        meant = evaluator.meant(self.unbound, place.scopes[-1], place)
+        if meant is not Truth.FALSE and self.where is not None:
+            meant &= evaluator.truth(self.where, place)
+        if meant is Truth.FALSE:
+            return
+        values = [evaluator.event_argument(place.scopes[-1], binding.name) for binding in self.pattern.arguments]
+        known = [value for value in values if not isinstance(value, Unknown)]
+        if len(known) < len(values):
+            self.unsure.append(event)
+            return
+        kept = self.kept.setdefault(_looks(known), {}).setdefault(repr(known), [])
+        if meant is Truth.TRUE:
+            # A newer certain one takes the place of all, but for one with a time, which a window may still ask for.
+            timed = [one for one in kept[-2:] if one.event.time is not None] if event.event.time is None else []
+            kept[:] = timed[-1:]
+        kept.append(event)
+
+    def relevant(self, evaluator: Evaluator) -> Iterator[Kept]:
+        yield from self.unsure
+        wanted = self._wanted(evaluator)
+        for kept in self.kept.values() if wanted is None else [self.kept.get(wanted, {})]:
+            for events in kept.values():
+                yield from events
+
+    def all(self) -> Iterator[Kept]:
+        yield from self.unsure
+        for same_looks in self.kept.values():
+            for events in same_looks.values():
+                yield from events
+
+    def _wanted(self, evaluator: Evaluator) -> tuple[str, ...] | None:
+        """How the bound values look for this step, or None when they hang on more than the step, or are not known."""
+        values: list[Known] = []
+        for binding in self.pattern.arguments:
+            if any(isinstance(node, ast.Local | ast.EventPart | OPERATORS) for node in ast.walk(binding.value)):
+                return None
+            value = evaluator.value(binding.value, evaluator.here)
+            if isinstance(value, Unknown):
+                return None
+            values.append(value)
+        return _looks(values)
+
+
+class Window:
+    """Every event of a kind within a window (or for ever): `count`, `sum`, and `where` with values of the step."""
+
+    def __init__(self, pattern: ast.Pattern, within: ast.Duration | None) -> None:
+        self.unbound, self.within = _unbound(pattern), within
+        self.kept: deque[Kept] = deque()
+
+    def observe(self, event: Kept, look: Look) -> None:
+        if self.within is not None and event.event.time is not None:
+            _forget(self.kept, event.event.time - self.within.ms)
+        if not _could_be(self.unbound, event.event):
+            return
+        evaluator, place = look(event)
+        if evaluator.meant(self.unbound, place.scopes[-1], place) is not Truth.FALSE:
+            self.kept.append(event)
+
+    def relevant(self, evaluator: Evaluator) -> Iterator[Kept]:
+        now = evaluator.step.event.time
+        if self.within is not None and now is not None:
+            _forget(self.kept, now - self.within.ms)
+        return iter(self.kept)
+
+    def all(self) -> Iterator[Kept]:
+        return iter(self.kept)
+
+
+class Limit:
+    """The calls that a `limit` counts: those in its window, or, without one, as many as it takes to exceed it per key."""
+
+    def __init__(self, expr: ast.Exceeds) -> None:
+        self.expr = expr
+        self.kept: dict[object, deque[Kept]] = {}
+        keyed = expr.by is None or not any(isinstance(node, ast.FactValue) for node in ast.walk(expr.by))
+        countable = isinstance(expr.to.value, int) and expr.amount is None and expr.per is None and keyed
+        self.most = int(expr.to.value) + 1 if countable else None
+
+    def observe(self, event: Kept, look: Look) -> None:
+        call = event.event
+        if not isinstance(call, Call | Reply):
+            return
+        evaluator, _ = look(event)
+        meant = [head_truth(evaluator.checked, head, call) for head in self.expr.heads]
+        if all(one is Truth.FALSE for one in meant):
+            return
+        key: object = None
+        if self.most is not None and self.expr.by is not None:
+            value = evaluator.value(self.expr.by, Place(past=0, call=call))
+            key = "unknown" if isinstance(value, Unknown) else repr(value)
+        self.kept.setdefault(key, deque(maxlen=self.most)).append(event)
+
+    def relevant(self, evaluator: Evaluator) -> Iterator[Kept]:
+        now, per = evaluator.step.event.time, self.expr.per
+        for kept in self.kept.values():
+            if per is not None and now is not None:
+                _forget(kept, now - per.ms)
+            yield from kept
+
+    def all(self) -> Iterator[Kept]:
+        for kept in self.kept.values():
+            yield from kept
+
+
+class Approvals:
+    """The approvals that were not used up: `ask`."""
+
+    def __init__(self, digest_of: Callable[[Call | Reply], str]) -> None:
+        self.digest_of = digest_of
+        self.kept: dict[str, list[Kept]] = {}
+
+    def observe(self, event: Kept, _look: Look) -> None:
+        if isinstance(event.event, Approval):
+            self.kept.setdefault(event.event.call, []).append(event)
+        elif self.kept and isinstance(event.event, Call | Reply):
+            self.kept.pop(self.digest_of(event.event), None)
+
+    def relevant(self, evaluator: Evaluator) -> Iterator[Kept]:
+        yield from self.kept.get(self.digest_of(evaluator.step.event), [])
+
+    def all(self) -> Iterator[Kept]:
+        for kept in self.kept.values():
+            yield from kept
+
+
+def keepers_of(fires: ast.Expr) -> list[Keeper]:
+    """The keepers that evaluating this condition at the decision point needs."""
+    operators = list(_outermost(fires))
+    if any(_nested(operator) for operator in operators):
+        return [Everything()]
+    found: list[Keeper] = []
+    for operator in operators:
+        found += _keepers(operator)
+        inner = {node.name for node in ast.walk(operator) if isinstance(node, ast.FactValue)}
+        found += [Facts(name, every=True) for name in sorted(inner)] if not isinstance(operator, ast.FactValue) else []
+    return found
+
+
+def _keepers(operator: ast.Node) -> list[Keeper]:
+    match operator:
+        case ast.FactValue():
+            return [Facts(operator.name, every=False)]
+        case ast.Previous():
+            return [NewestOfAll()]
+        case ast.Exceeds():
+            return [Limit(operator)]
+        case ast.Once() if _closed(operator.where):
+            return [Newest(operator.event, operator.where)]
+        case ast.Last() if _closed(operator.where):
+            return [Newest(operator.event, operator.where)]
+        case ast.Since() if operator.absent is not None and _closed(operator.where):
+            return [Newest(operator.event, operator.where), Newest(operator.absent, None)]
+        case ast.Once() | ast.CountEvents() | ast.SumEvents():
+            return [Window(operator.event, operator.within)]
+        case ast.Last():
+            return [Window(operator.event, None)]
+        case _:
+            return [Everything()]
+
+
+def _outermost(expr: ast.Node) -> Iterator[ast.Node]:
+    """The operators that look back from the decision point itself."""
+    if isinstance(expr, (*OPERATORS, ast.FactValue, ast.Exceeds)):
+        yield expr
+        patterns = [node for node in ast.children(expr) if isinstance(node, ast.Pattern)]
+        for pattern in patterns:
+            for binding in pattern.arguments:
+                yield from _outermost(binding.value)
+    else:
+        for child in ast.children(expr):
+            yield from _outermost(child)
+
+
+def _nested(operator: ast.Node) -> bool:
+    """Whether the operator evaluates another one at an earlier position."""
+    bodies = [child for child in ast.children(operator) if not isinstance(child, ast.Pattern)]
+    return any(isinstance(node, OPERATORS) for body in bodies for node in ast.walk(body))
+
+
+def _closed(where: ast.Expr | None) -> bool:
+    """Whether the condition speaks of its own event only."""
+    if where is None:
+        return True
+    inner = {node.variable for node in ast.walk(where) if isinstance(node, ast.Quantified | ast.CountIn | ast.SumIn)}
+    for node in ast.walk(where):
+        if isinstance(node, RIGID) or (isinstance(node, ast.EventPart) and node.depth > 0):
+            return False
+        if isinstance(node, ast.Local) and node.name not in inner:
+            return False
+        if isinstance(node, ast.JudgedAnswer) and node.depth != 0:
+            return False
+    return True
+
+
+def _unbound(pattern: ast.Pattern) -> ast.Pattern:
+    return msgspec.structs.replace(pattern, arguments=())
+
+
+def _could_be(pattern: ast.Pattern, event: AnyEvent) -> bool:
+    """A quick first look, by kind and tool."""
+    if not isinstance(event, KINDS[pattern.kind]):
+        return False
+    return pattern.tool is None or getattr(event, "tool", None) == pattern.tool
+
+
+def _forget(kept: deque[Kept], before: int) -> None:
+    while kept and kept[0].event.time is not None and kept[0].event.time < before:
+        kept.popleft()
+
+
+def _looks(values: Sequence[Known]) -> tuple[str, ...]:
+    """Values that might be found equal, or of which it cannot be said, look the same."""
+    return tuple(skeleton(value.casefold()) if isinstance(value, str | Folded) else repr(value) for value in values)
