@@ -13,11 +13,13 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+import threading
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf
+from threadpoolctl import ThreadpoolController
 
 from obverse.core.errors import UnavailableError, UntrustedInputError
 from obverse.judges.wordpiece import WordPiece
@@ -40,6 +42,10 @@ class Encoder:
         self.identity = identity
         self._weights = weights
         self._words = words
+        # Several BLAS threads on matrices this small spin against each other: ten times slower on a busy machine. The
+        # limit is the process's, so one text at a time sets and restores it.
+        self._pool = ThreadpoolController()
+        self._turn = threading.Lock()
 
     @classmethod
     def read(cls, folder: Path) -> Encoder:
@@ -67,9 +73,10 @@ class Encoder:
     def encode(self, text: str, *, limit: int = 128) -> Vector:
         """The unit vector of the first `limit` tokens of the text; the same on every call."""
         ids = np.array(self._words.ids(text, limit=min(limit, LONGEST)))
-        x = self._embed(ids)
-        for layer in range(LAYERS):
-            x = self._layer(x, f"encoder.layer.{layer}.")
+        with self._turn, self._pool.limit(limits=1, user_api="blas"):
+            x = self._embed(ids)
+            for layer in range(LAYERS):
+                x = self._layer(x, f"encoder.layer.{layer}.")
         mean: Vector = x.mean(axis=0, dtype=np.float32)
         unit: Vector = mean / np.linalg.norm(mean)
         return unit
