@@ -84,8 +84,8 @@ def _in(module: Module) -> Iterator[tuple[str, str]]:
             for code in [*node.args, *(keyword.value for keyword in node.keywords)]:
                 if _is_code(code):
                     in_calls.add(id(code))
-                    texts = [arg for arg in node.args if arg is not code]
-                    yield code.value, _template(texts[0]) if texts else ""
+                    said = (_template(argument) for argument in node.args if argument is not code)
+                    yield code.value, next((text for text in said if re.search(r"\w", text)), "")
     for node in ast.walk(module.tree):
         if _is_code(node) and id(node) not in in_calls:
             yield node.value, ""

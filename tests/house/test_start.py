@@ -12,12 +12,13 @@ from house import ROOT, layers, modules
 HEAVY = {*layers()["loaded_late"]["packages"], "lark", "re2", "yaml", "pydantic"}
 ROOMS = set(layers()["may_import"]) - {"core", "cli", "front"}
 IMPORT_LIMIT, HELP_LIMIT = 0.150, 0.250  # seconds
-TRIES = 7  # the quickest counts: the machine may be busy, the code is not slower than its best
+TRIES = 5  # the quickest counts: the code is no slower than its best
 
+# Seconds of the processor, not of the wall: what else the machine does is not ours. benchmarks/ has the wall.
 TIMED = """
 import sys, time
-before = time.perf_counter(); {work}
-took = time.perf_counter() - before
+before = time.process_time(); {work}
+took = time.process_time() - before
 print(took, *sorted({{name.split(".")[0] for name in sys.modules}}), sep="\\n")
 print(*sorted(name for name in sys.modules if name.startswith("obverse.")), sep="\\n")
 """
@@ -63,7 +64,9 @@ def test_importing_a_room_alone_stays_light(room: str) -> None:
 
 
 def test_the_whole_command_answers_in_time() -> None:
-    work = "from subprocess import *; run([sys.executable, '-m', 'obverse.cli', '-h'], stdout=DEVNULL, check=True)"
-    seconds = min(started(TIMED.format(work=work))[0] for _ in range(3))
-    # `--help` as its user waits for it; half as much again for starting the interpreter on a busy machine
-    assert seconds < HELP_LIMIT * 1.5
+    code = (
+        "import resource, subprocess, sys\n"
+        "subprocess.run([sys.executable, '-m', 'obverse.cli', '-h'], stdout=subprocess.DEVNULL, check=True)\n"
+        "used = resource.getrusage(resource.RUSAGE_CHILDREN); print(used.ru_utime + used.ru_stime)"
+    )
+    assert min(started(code)[0] for _ in range(TRIES)) < HELP_LIMIT
