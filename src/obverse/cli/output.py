@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -35,7 +36,7 @@ def json_text(value: object) -> str:
     try:
         data = msgspec.json.Encoder(decimal_format="number").encode(value)
     except UnicodeEncodeError:  # a lone surrogate, as in the name of a file that is not UTF-8: JSON can only escape it
-        return json.dumps(msgspec.to_builtins(value, str_keys=True), indent=2, default=float)
+        return json.dumps(msgspec.to_builtins(value, builtin_types=(Decimal,), str_keys=True), indent=2, default=float)
     return msgspec.json.format(data, indent=2).decode()
 
 
