@@ -39,6 +39,8 @@ def test_a_named_boundary_and_a_narrow_except_pass() -> None:
     )
     assert blind_excepts(Module(name="core.x", text=named)) == []
     assert blind_excepts(Module(name="core.x", text="try:\n    f()\nexcept KeyError:\n    pass\n")) == []
+    rollback = "try:\n    f()\nexcept BaseException:\n    undo()\n    raise\n"
+    assert blind_excepts(Module(name="core.x", text=rollback)) == []
 
 
 NOQA, IGNORE = "# noqa", "# type: ignore"
