@@ -1,0 +1,196 @@
+"""`openai:MODEL`: any endpoint that speaks the OpenAI chat protocol, through the official SDK.
+
+The SDK makes the request (address, key, headers), its public `post` gives back the raw answer, and we decode that
+ourselves, strictly: the SDK builds its objects without checking them, so that any JSON would pass for a completion, and it
+costs more than all the rest. Its own retries are off.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx2
+import msgspec
+import openai
+
+from obverse.core.chat import ChatMessage, Completion, Sampling, ToolCall, ToolSpec, Usage
+from obverse.core.errors import MisuseError
+from obverse.targets.protocol import GREEDY, Connection, TargetError
+from obverse.targets.transport import error_of, http_client
+from obverse.targets.wire import message_dict, tool_dict
+
+OFFICIAL = "https://api.openai.com/v1"
+_ENCODE = msgspec.json.Encoder().encode
+
+
+class OpenAITarget:
+    """One model of one endpoint."""
+
+    def __init__(self, model: str, connection: Connection) -> None:
+        if not model:
+            raise MisuseError("`openai:` needs the name of a model", code="T001", hint="such as `openai:gpt-x`")
+        self._model = model
+        self._url = endpoint(connection.base_url or os.environ.get("OPENAI_BASE_URL") or OFFICIAL)
+        self._limit = "max_completion_tokens" if self._url == OFFICIAL else "max_tokens"
+        self._client = openai.AsyncOpenAI(
+            base_url=self._url,
+            api_key=_key(connection),
+            max_retries=0,
+            timeout=connection.timeout_s,
+            http_client=http_client(connection),
+        )
+        if connection.base_url is not None:  # the SDK would send what the environment says to a stranger
+            self._client.organization = self._client.project = None
+
+    @property
+    def name(self) -> str:
+        return f"openai:{self._model}"
+
+    def fingerprint(self) -> str:
+        return f"{self.name} at {self._url}"
+
+    async def complete(
+        self, messages: Sequence[ChatMessage], *, tools: Sequence[ToolSpec] = (), sampling: Sampling = GREEDY
+    ) -> Completion:
+        body = {
+            "model": self._model,
+            "messages": [message_dict(message) for message in messages],
+            "temperature": sampling.temperature,
+            self._limit: sampling.max_tokens,
+            "seed": sampling.seed,
+        }
+        if tools:
+            body["tools"] = [tool_dict(tool) for tool in tools]
+        response = await self._client.post(
+            self._url + "/chat/completions", cast_to=httpx2.Response, content=_ENCODE(body)
+        )
+        return read_completion(response.content)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+def endpoint(url: str) -> str:
+    """The base URL as it is used and recorded: no trailing slash, and no secret in it.
+
+    Raises:
+        MisuseError: it is no HTTP address, or holds a password.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise MisuseError(f"`{url}` is no base URL", code="T002", hint="such as `http://localhost:8000/v1`")
+    if parts.username or parts.password:
+        raise MisuseError("a base URL must not hold a password", code="T003", hint="give it as the key")
+    return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), parts.query, ""))
+
+
+def read_completion(body: bytes) -> Completion:
+    """The completion that this body is.
+
+    Raises:
+        TargetError: it is none (kind `garbage`), or an error inside of a 200.
+    """
+    try:
+        answer = _DECODE(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _not_a_completion(body, str(error)) from error
+    choice = answer.choices[0]
+    message = choice.message
+    if choice.finish_reason == "content_filter":
+        raise TargetError("the provider's content filter cut the answer off", kind="content-filter")
+    return Completion(
+        text="\n".join(text for text in (_text(message.content), message.refusal) if text),
+        tool_calls=tuple(_calls(message)),
+        usage=read_usage(answer.usage, "prompt_tokens", "completion_tokens"),
+        model=answer.model,
+        stop=choice.finish_reason,
+    )
+
+
+def read_usage(usage: dict[str, Any] | None, prompt: str, completion: str) -> Usage:
+    """Tokens where the server counted them; anything but a whole number is not a count."""
+    counts = [(usage or {}).get(name) for name in (prompt, completion)]
+    known = [count if isinstance(count, int) and not isinstance(count, bool) else None for count in counts]
+    return Usage(prompt_tokens=known[0], completion_tokens=known[1])
+
+
+class _Function(msgspec.Struct):
+    name: str
+    arguments: msgspec.Raw = msgspec.Raw(b'""')
+
+
+class _Call(msgspec.Struct):
+    function: _Function
+    id: str | None = None
+
+
+class _Message(msgspec.Struct):
+    content: str | list[dict[str, Any]] | None = None
+    tool_calls: list[_Call] | None = None
+    function_call: _Function | None = None
+    refusal: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    message: _Message
+    finish_reason: str | None = None
+
+
+class _Answer(msgspec.Struct):
+    choices: list[_Choice]
+    model: str | None = None
+    usage: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.choices:
+            raise ValueError("no choice")
+
+
+_DECODE = msgspec.json.Decoder(_Answer).decode
+
+
+def _calls(message: _Message) -> list[ToolCall]:
+    calls = message.tool_calls or ([_Call(function=message.function_call)] if message.function_call else [])
+    return [
+        ToolCall(id=call.id or f"call_{n}", name=call.function.name, arguments=_raw_text(call.function.arguments))
+        for n, call in enumerate(calls)
+    ]
+
+
+def _raw_text(arguments: msgspec.Raw) -> str:
+    """The text of the arguments, byte for byte. Some servers send the object itself: then its own JSON text."""
+    raw = bytes(arguments)
+    return msgspec.json.decode(raw, type=str) if raw.startswith(b'"') else raw.decode() if raw != b"null" else ""
+
+
+def _text(content: str | list[dict[str, Any]] | None) -> str:
+    if isinstance(content, list):
+        return "".join(part["text"] for part in content if isinstance(part.get("text"), str))
+    return content or ""
+
+
+def _not_a_completion(body: bytes, why: str) -> TargetError:
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return TargetError(f"the answer is not JSON: {why.lower()}", kind="garbage")
+    if isinstance(value, dict) and value.get("error"):
+        said, code = error_of(value)
+        kind = "rate-limit" if code in {"429", "rate_limit_exceeded"} else "server"
+        return TargetError(f"the server answered with an error: `{said}`", kind=kind)  # type: ignore[arg-type]  # one of two kinds
+    return TargetError(f"the answer is no chat completion: {why[:1].lower()}{why[1:]}", kind="garbage")
+
+
+def _key(connection: Connection) -> str:
+    """The key to send. The environment's goes to the address that the environment or the vendor names, nowhere else."""
+    if connection.api_key is not None:
+        return connection.api_key
+    if connection.base_url is not None:
+        return "none"
+    key = os.environ.get("OPENAI_API_KEY")
+    if not key:
+        raise MisuseError("no key for `openai:`", code="T004", hint="set OPENAI_API_KEY, or give a base URL")
+    return key
