@@ -1,0 +1,59 @@
+"""`obverse decide`: a filter that shows what the policy says, one event per line in, one decision per line out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import msgspec
+
+from obverse.cli.exit_codes import ExitCode
+from obverse.cli.output import when_interrupted
+
+
+@click.command()
+@click.argument("policy", type=click.Path(path_type=Path))
+@click.option("--monitor", is_flag=True, help="Decide by the streaming monitor instead of the reference evaluator.")
+@click.option("--recorded", is_flag=True, help="Take all events to have happened, also those that are denied.")
+@click.option("--json", "as_json", is_flag=True, help="The output is JSON in any case; accepted for uniformity.")
+def decide(policy: Path, *, monitor: bool, recorded: bool, as_json: bool) -> ExitCode:
+    """Read events as JSON lines on stdin; write a decision per reply and call on stdout.
+
+    An event is what `obverse audit` reads as well: {"kind": "call", "id": "e1", "call_id": "c1", "tool": "pay", "arguments": "{}"}.
+    Replies and calls that follow each other with the same `turn` are proposed together.
+    """
+    from obverse.cli.load import load
+    from obverse.policy.filter import decider, decisions
+
+    del as_json
+    checked = load(policy)
+    worst = ExitCode.HOLDS
+    encoder = msgspec.json.Encoder(decimal_format="number")
+    with when_interrupted("what was decided stands on stdout"):
+        for decision in decisions(decider(checked, streaming=monitor), _events(), recorded=recorded):
+            sys.stdout.buffer.write(encoder.encode(decision) + b"\n")
+            sys.stdout.buffer.flush()
+            if decision.verdict.blocks:
+                worst = ExitCode.VIOLATED
+    return worst
+
+
+def _events() -> Iterator[object]:
+    from obverse.core.errors import Span, UntrustedInputError
+    from obverse.core.events import AnyEvent
+
+    decoder = msgspec.json.Decoder(AnyEvent)
+    turn = -1
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        if not line.strip():
+            continue
+        try:
+            event = decoder.decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            at = Span(line=number, column=1, end_line=number, end_column=1)
+            raise UntrustedInputError(f"not an event: {error}", code="D101", at=at, source="stdin") from error
+        if b'"turn"' not in line:
+            event, turn = msgspec.structs.replace(event, turn=turn), turn - 1
+        yield event
