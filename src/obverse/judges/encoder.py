@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # it ships no types
 
 from obverse.core.errors import UnavailableError, UntrustedInputError
 from obverse.judges.wordpiece import WordPiece
@@ -99,12 +99,14 @@ class Encoder:
         return self._norm(x + self._linear(hidden, f"{at}output.dense"), f"{at}output.LayerNorm")
 
     def _linear(self, x: Vector, name: str) -> Vector:
-        return x @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"]
+        product: Vector = x @ self._weights[f"{name}.weight"].T
+        return product + self._weights[f"{name}.bias"]
 
     def _norm(self, x: Vector, name: str) -> Vector:
         centred = x - x.mean(axis=-1, keepdims=True)
         spread = np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + _EPSILON)
-        return centred / spread * self._weights[f"{name}.weight"] + self._weights[f"{name}.bias"]
+        normed: Vector = centred / spread * self._weights[f"{name}.weight"]
+        return normed + self._weights[f"{name}.bias"]
 
     @staticmethod
     def _by_head(x: Vector) -> Vector:

@@ -33,25 +33,33 @@ _CANNOT = (
 )
 _DECLINING = [
     re.compile(pattern, re.IGNORECASE)
-    for pattern in (
+    for pattern in (  # every gap is bounded: the time is linear in the text, whatever the text
         rf"\b(?:i|we)(?: am| really| just| simply| also| still| truly| do)? ?{_CANNOT}\b[^.!?\n]{{0,60}}?\b{_HELP}",
-        rf"^(?:sorry|unfortunately|regrettably|apologies|no|nope)\b[^.!?\n]{{0,80}}\b(?:i|we|not|n't|no can do)\b[^.!?\n]*{_CANNOT}",
+        rf"^(?:sorry|unfortunately|regrettably|apologies|no|nope)\b[^.!?\n]{{0,80}}\b(?:i|we|not|n't|no can do)\b[^.!?\n]{{0,80}}{_CANNOT}",
         r"\b(?:i|we)(?:'m| am|'re| are)? (?:not able|unable|not allowed|not permitted|not going|not comfortable|not willing)\b",
         r"\bi(?:'m| am) (?:afraid|sorry)[^.!?\n]{0,30}\b(?:can't|cannot|not|unable|won't|no way)\b",
-        r"\bi (?:must|have to|need to|will have to|'ll have to|am going to have to|'m going to have to)[^.!?\n]{0,30}"
-        r"\b(?:decline|refuse|pass on|say no|turn (?:it|this|that|you)? ?down)",
+        (
+            r"\bi (?:must|have to|need to|will have to|'ll have to|am going to have to|'m going to have to)[^.!?\n]{0,30}"
+            r"\b(?:decline|refuse|pass on|say no|turn (?:it|this|that|you)? ?down)"
+        ),
         r"^(?:sorry,? )?(?:i )?can(?:'t|not)(?: do (?:that|this|it))?[.!]?$|\bnot something (?:that )?(?:i|we) (?:can|will|do|offer)\b",
         r"\b(?:not|isn't) (?:a request|something) (?:that )?(?:i|we)\b|\boff the table\b|\binstructed not to\b|\bturn (?:it|this|that) down\b",
         r"\bi (?:refuse|decline)\b|\bi(?:'d| would) (?:rather not|prefer not)\b",
         r"\b(?:request|access) (?:denied|rejected)\b|\bno can do\b|^(?:no|nope)[.!]?$",
         r"\bi (?:don't|do not|lack|have no) (?:have )?(?:the )?(?:access|ability|means|tools?|way to|permission)",
-        r"\b(?:is|are|falls?|be) (?:not something|nothing|outside of what|beyond what|something) (?:that )?(?:i|we)\b[^.!?\n]*"
-        r"\b(?:can|may|am|will|want|offer|provide|'d|not)\b",
-        r"\b(?:against|violates?|would violate|prohibits?|not (?:allowed|permitted)|do(?:n't|es not| not) (?:allow|permit))\b"
-        r"[^.!?\n]{0,60}\b(?:polic(?:y|ies)|guidelines?|terms|rules|principles|programming)\b",
-        r"\b(?:polic(?:y|ies)|guidelines?|terms|rules|principles|system)\b[^.!?\n]{0,40}\b(?:prohibits?|prevents?|forbids?|"
-        r"do(?:n't|esn't|es not| not) (?:allow|permit|let))",
-        r"\b(?:is|would be|be) (?:not |in|un)(?:appropriate|ethical|possible here|available through)[^.!?\n]{0,30}\b(?:to|for|here)?",
+        (
+            r"\b(?:is|are|falls?|be) (?:not something|nothing|outside of what|beyond what|something) (?:that )?(?:i|we)\b[^.!?\n]{0,60}"
+            r"\b(?:can|may|am|will|want|offer|provide|'d|not)\b"
+        ),
+        (
+            r"\b(?:against|violates?|would violate|prohibits?|not (?:allowed|permitted)|do(?:n't|es not| not) (?:allow|permit))\b"
+            r"[^.!?\n]{0,60}\b(?:polic(?:y|ies)|guidelines?|terms|rules|principles|programming)\b"
+        ),
+        (
+            r"\b(?:polic(?:y|ies)|guidelines?|terms|rules|principles|system)\b[^.!?\n]{0,40}"
+            r"\b(?:prohibits?|prevents?|forbids?|do(?:n't|esn't|es not| not) (?:allow|permit|let))"
+        ),
+        r"\b(?:not be appropriate|inappropriate|not appropriate|unethical|neither|not possible)\b[^.!?\n]{0,30}\b(?:for me|here)\b",
         # other languages: the opening formulas of an assistant
         r"\b(?:kann|darf|werde) (?:ich )?(?:\w+ ){0,6}nicht\b|\bleider (?:nicht|kann|darf)\b|\btut mir leid\b",
         r"\bje (?:ne|n')\s?(?:peux|suis|vais|dois) (?:\w+ ){0,2}pas\b|\bm'est pas possible\b|\bdésolée?\b",
@@ -61,8 +69,13 @@ _DECLINING = [
         r"无法|不能(?:提供|帮助|协助|回答)|抱歉|お応えできません|できません|申し訳|할 수 없|도와드릴 수 없|죄송",
     )
 ]
-_APOLOGY = re.compile(r"^(?:\W*)(?:i(?:'m| am) (?:\w+ )?(?:sorry|afraid)|sorry|apolog|my apolog|unfortunately|regrettably|i apolog)", re.I)
-_ASSENT = re.compile(r"^(?:\W*)(?:sure|certainly|of course|absolutely|yes|okay|ok\b|here(?:'s| is| are| you go)|done|great|happy to)", re.I)
+_APOLOGY = re.compile(
+    r"^(?:\W*)(?:i(?:'m| am) (?:\w+ )?(?:sorry|afraid)|sorry|apolog|my apolog|unfortunately|regrettably|i apolog)", re.I
+)
+_ASSENT = re.compile(
+    r"^(?:\W*)(?:sure|certainly|of course|absolutely|yes|okay|ok\b|here(?:'s| is| are| you go)|done|great|happy to)",
+    re.I,
+)
 _POLICY = re.compile(
     r"\b(?:as an? (?:\w+ )?(?:ai|artificial|language model|assistant)|polic(?:y|ies)|guidelines?|ethic|unethical|illegal|"
     r"inappropriate|harmful|against the law|responsib|terms of (?:use|service)|privacy|safety|sensitive|dangerous)",
@@ -120,7 +133,7 @@ def clean(text: str) -> str:
     """The text as patterns can read it: bounded, NFKC, straight quotes, invisible characters gone."""
     if len(text) > LONGEST_TEXT:
         text = f"{text[: 2 * LONGEST_TEXT // 3]}\n{text[-LONGEST_TEXT // 3 :]}"
-    text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
+    text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))[: 2 * LONGEST_TEXT]  # one letter may become eighteen
     return text.replace("’", "'").replace("‘", "'").strip()
 
 

@@ -49,6 +49,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """One answer. `score` is the judge's own estimate that it is yes, where it has one; it is no probability by itself.
 
     `reason` is for the log and may quote the text; the agent never sees it (L17). `judge` is the identity of the judge.
+    `is_settled` is false where the same question may be answered later: a time-out, an endpoint that was down.
     """
 
     predicate: str
@@ -56,6 +57,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     judge: str
     score: float | None = None
+    is_settled: bool = True
 
     @property
     def truth(self) -> Truth:
@@ -77,15 +79,18 @@ class Judge(Protocol):
 
 
 class Asks(Protocol):
-    """A model that can be asked: what `ModelJudge` needs of a target, and no more. `identity` names model and engine."""
+    """A model that can be asked: what `ModelJudge` needs of a target, and no more. Every `targets.Target` is one."""
 
-    @property
-    def identity(self) -> str:
-        """A digest or name of what is asked."""
+    def fingerprint(self) -> str:
+        """What it is: two with one fingerprint are meant to answer alike."""
         ...
 
     async def complete(self, messages: Sequence[ChatMessage], *, sampling: Sampling) -> Completion:
-        """What the model answers to these messages."""
+        """What the model answers to these messages.
+
+        Raises:
+            UnavailableError: it gave no answer.
+        """
         ...
 
 

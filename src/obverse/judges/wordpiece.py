@@ -82,7 +82,9 @@ def _clean(text: str) -> Iterator[str]:
         if raw in "\t\n\r" or unicodedata.category(raw).startswith("Z"):
             yield " "
         elif raw not in "\0\ufffd" and not unicodedata.category(raw).startswith("C"):
-            yield from (part for part in unicodedata.normalize("NFD", raw.lower()) if unicodedata.category(part) != "Mn")
+            yield from (
+                part for part in unicodedata.normalize("NFD", raw.lower()) if unicodedata.category(part) != "Mn"
+            )
 
 
 def _is_punctuation(letter: str) -> bool:
