@@ -1,0 +1,256 @@
+"""`find`: a scenario in which every wish is definitely true, or a proof that there is none within the bound.
+
+The steps, with the same numbers in the code:
+
+1. lay out a trace that has room for what the wishes speak of: first one round of it, then as many as allowed;
+2. encode each wish once per layout, as a literal that implies it;
+3. ask Z3 for the wishes with all preferences, giving up the least important one of each conflict;
+4. spell the texts; forbid a contradiction among text tests and ask again;
+5. replay: the reference evaluator must find every wish true (L06).
+
+A `Finder` keeps layouts and encodings, so that hundreds of goals over one policy share them. Deterministic: the same goals in
+the same order give the same answers, as long as no wall-clock limit is hit (`Settings.effort` bites first).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import z3
+
+from obverse.core.canon import digest
+from obverse.core.verdicts import Truth
+from obverse.policy import ast
+from obverse.policy.checked import Checked
+from obverse.policy.evaluate import truth
+from obverse.solver.answers import Act, Answer, Found, Goal, Impossible, Origin, Scenario, Undecided
+from obverse.solver.encode import Encoder, Outside
+from obverse.solver.layout import Layout, Needs, lay, needs_of
+from obverse.solver.near import Likeness
+from obverse.solver.realise import NoDecimal, realise
+from obverse.solver.settings import Settings
+from obverse.solver.spelling import Spellings
+from obverse.solver.texts import Texts
+from obverse.solver.trace import Trace
+
+_ROOMS_KEPT: Final = 64
+
+
+class WrongWitness(Exception):  # noqa: N818  # L06: a fault of ours, never an answer
+    """A witness that the reference evaluator does not confirm."""
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A wish as the finder knows it: its number, what it needs, and the digest of its meaning."""
+
+    number: int
+    expr: ast.Expr
+    needs: Needs
+    digest: str
+
+
+@dataclass(slots=True)
+class _Room:
+    """One layout with its solver and the wishes that were encoded in it."""
+
+    trace: Trace
+    encoder: Encoder
+    literals: dict[int, z3.BoolRef] = field(default_factory=dict)
+
+
+class Finder:
+    """Answers goals about one policy."""
+
+    def __init__(self, checked: Checked, settings: Settings | None = None) -> None:
+        self.checked = checked
+        self.settings = settings or Settings()
+        self._spellings = Spellings()
+        self._by_identity: dict[int, tuple[ast.Expr, _Asked]] = {}
+        self._by_meaning: dict[ast.Expr, _Asked] = {}
+        self._rooms: OrderedDict[tuple[Act, Layout], _Room] = OrderedDict()
+        self._options = digest(self.settings)
+
+    def find(self, goal: Goal, *, near: Scenario | None = None) -> Answer:
+        """A scenario at whose step every wish is definitely true; with `near`, one that differs from it as little as can be.
+
+        Raises:
+            WrongWitness: if the reference evaluator does not confirm the scenario (L06).
+        """
+        asked = [self._asked(wish) for wish in goal.wishes]
+        answer: Answer | None = None
+        for act in self._acts(goal.head):
+            found = self._find(act, asked, near)
+            if isinstance(found, Found):
+                return found
+            answer = found if answer is None or isinstance(found, Undecided) else answer
+        if answer is None:
+            return Undecided(reason="the policy knows no tool", origin=self._origin(goal.head, asked, "nothing"))
+        return answer
+
+    def _acts(self, head: Act) -> list[Act]:
+        if head.kind == "reply" or head.tool is not None:
+            return [head]
+        return [Act(kind="call", tool=name) for name in self.checked.tools]
+
+    def _find(self, act: Act, asked: list[_Asked], near: Scenario | None) -> Answer:
+        beside = near.history if near else ()
+        needs = [one.needs for one in asked]
+        before: Layout | None = None
+        answer: Answer | None = None
+        for rounds in sorted({1, self.settings.rounds}):
+            layout = lay(self.checked, act, needs, self.settings, rounds, beside)  # (1)
+            if layout == before:
+                break
+            before = layout
+            origin = self._origin(act, asked, _bound(layout, rounds, self.settings))
+            answer = self._solve(self._room(act, layout), asked, near, origin)
+            if not isinstance(answer, Impossible) or answer.unbounded:
+                return answer
+        if isinstance(answer, Impossible) and before is not None and before.short is not None:
+            return Undecided(reason=before.short, origin=answer.origin)
+        return answer or Undecided(reason="no rounds to look at", origin=self._origin(act, asked, "nothing"))
+
+    # --- solving --------------------------------------------------------------------------------------------------------
+
+    def _solve(self, room: _Room, asked: list[_Asked], near: Scenario | None, origin: Origin) -> Answer:
+        try:
+            wishes = [self._literal(room, one) for one in asked]  # (2)
+        except Outside as error:
+            return Undecided(reason=f"outside the bounded fragment: {error}", origin=origin)
+        likeness = Likeness(room.trace, near) if near else None
+        for _ in range(self.settings.refinements):
+            status = self._satisfy(room, wishes, likeness)  # (3)
+            if status == z3.unsat:
+                return self._impossible(room, asked, wishes, origin)
+            if status != z3.sat:
+                return Undecided(reason=_why(room.trace.solver, self.settings), origin=origin)
+            opening = not any(slot.kind == "message" for slot in room.trace.layout.slots)
+            try:
+                made = realise(  # (4)
+                    room.trace, room.trace.solver.model(), likeness.events if likeness else {}, opening=opening
+                )
+            except NoDecimal as error:
+                return Undecided(reason=f"the number {error} has no finite decimal notation", origin=origin)
+            if isinstance(made, Scenario):
+                return self._replayed(made, asked, origin)
+            if not made.contradiction:
+                return Undecided(reason=made.reason, origin=origin)
+            room.trace.texts.block(made.contradiction)
+        return Undecided(reason=f"{self.settings.refinements} text refinements were not enough", origin=origin)
+
+    def _satisfy(self, room: _Room, wishes: list[z3.BoolRef], likeness: Likeness | None) -> z3.CheckSatResult:
+        """The wishes with as many preferences as will do: of each conflict the least important preference goes."""
+        solver = room.trace.solver
+        ranked = sorted(room.trace.wishes, key=lambda wish: wish.rank)
+        order = [*(likeness.literals if likeness else ()), *(wish.literal for wish in ranked)]
+        rank = {literal.get_id(): place for place, literal in enumerate(order)}
+        active = dict.fromkeys(order)
+        for tries in range(self.settings.tidiness + 1):
+            preferred = list(active) if tries < self.settings.tidiness else []
+            status = solver.check(*wishes, *preferred)
+            if status != z3.unsat:
+                return status if status == z3.sat or not preferred else solver.check(*wishes)
+            conflict = [literal for literal in solver.unsat_core() if literal.get_id() in rank]
+            if not conflict:
+                return status
+            weakest = max(conflict, key=lambda literal: rank[literal.get_id()])
+            active = {literal: None for literal in active if literal.get_id() != weakest.get_id()}
+        return z3.unknown
+
+    def _impossible(self, room: _Room, asked: list[_Asked], wishes: list[z3.BoolRef], origin: Origin) -> Impossible:
+        """The wishes that exclude each other, none of them idle."""
+        solver = room.trace.solver
+        places = {literal.get_id(): place for place, literal in enumerate(wishes)}
+        core = sorted({places[literal.get_id()] for literal in solver.unsat_core() if literal.get_id() in places})
+        for place in list(core):
+            rest = [other for other in core if other != place]
+            if rest and solver.check(*(wishes[other] for other in rest)) == z3.unsat:
+                core = rest
+        unbounded = not any(asked[place].needs.past or asked[place].needs.lists for place in core)
+        return Impossible(core=tuple(core), unbounded=unbounded, origin=origin)
+
+    def _replayed(self, scenario: Scenario, asked: Sequence[_Asked], origin: Origin) -> Found:
+        for one in asked:  # (5)
+            found = truth(self.checked, one.expr, scenario.history, scenario.step)
+            if found is not Truth.TRUE:
+                raise WrongWitness(f"the witness makes a wish {found}: {one.expr} in {scenario}")
+        return Found(scenario=scenario, origin=origin)
+
+    # --- what is kept ---------------------------------------------------------------------------------------------------
+
+    def _asked(self, expr: ast.Expr) -> _Asked:
+        known = self._by_identity.get(id(expr))  # comparing two trees costs more than a goal may
+        if known is not None:
+            return known[1]
+        found = self._by_meaning.get(expr)
+        if found is None:
+            found = _Asked(len(self._by_meaning), expr, needs_of(expr), digest(_plain(expr)))
+            self._by_meaning[expr] = found
+        self._by_identity[id(expr)] = (expr, found)  # INVARIANT: the expression is kept, so its identity is not reused
+        return found
+
+    def _room(self, act: Act, layout: Layout) -> _Room:
+        key = (act, layout)
+        found = self._rooms.get(key)
+        if found is None:
+            texts = Texts(z3.Context(), self._spellings)
+            trace = Trace(self.checked, act, layout, self.settings, texts)
+            trace.solver.set("random_seed", self.settings.seed)
+            trace.solver.set("rlimit", self.settings.effort)
+            trace.solver.set("timeout", self.settings.timeout_ms)
+            found = self._rooms[key] = _Room(trace, Encoder(trace))
+            if len(self._rooms) > _ROOMS_KEPT:
+                self._rooms.popitem(last=False)
+        self._rooms.move_to_end(key)
+        return found
+
+    def _literal(self, room: _Room, one: _Asked) -> z3.BoolRef:
+        found = room.literals.get(one.number)
+        if found is None:
+            formula = room.encoder.truth(one.expr, room.encoder.here).true
+            found = room.literals[one.number] = room.trace.assumable(formula)
+        return found
+
+    def _origin(self, act: Act, asked: Sequence[_Asked], bound: str) -> Origin:
+        query = {"policy": self.checked.digest, "act": act, "wishes": [one.digest for one in asked]}
+        return Origin(
+            solver="z3",
+            version=z3.get_version_string(),
+            options=self._options,
+            query=digest(query),
+            bound=bound,
+        )
+
+
+def find(checked: Checked, goal: Goal, *, settings: Settings | None = None, near: Scenario | None = None) -> Answer:
+    """A scenario at whose step every wish is definitely true. For more than one goal keep a `Finder`."""
+    return Finder(checked, settings).find(goal, near=near)
+
+
+def _bound(layout: Layout, rounds: int, settings: Settings) -> str:
+    if not layout.slots:
+        return f"lists of up to {settings.list_length}"
+    times = "once" if rounds == 1 else f"{rounds} times"
+    return f"traces of up to {len(layout.slots)} events, each kind {times}; lists of up to {settings.list_length}"
+
+
+def _why(solver: z3.Solver, settings: Settings) -> str:
+    reason = solver.reason_unknown()
+    if "timeout" in reason or "canceled" in reason:
+        return f"time-out after {settings.timeout_ms / 1000:g} s"
+    if "resource" in reason or "rlimit" in reason:
+        return f"gave up after {settings.effort} steps of the solver"
+    return f"the solver does not know: {reason}"
+
+
+def _plain(node: Any) -> Any:
+    """A node as plain data without its spans, for its digest."""
+    if isinstance(node, ast.Node):
+        return [type(node).__name__, *(_plain(part) for part in node.parts())]
+    if isinstance(node, tuple):
+        return [_plain(part) for part in node]
+    return node

@@ -1,0 +1,259 @@
+"""Which events a question needs room for: the shape of the bounded trace, before any of it is symbolic.
+
+A trace is `rounds` times every kind of event that the question speaks of, in one fixed order; each may be absent. So any
+order of `rounds` events can be had, and "newer than" is settled without a variable. Not a semantics: only what may occur.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from obverse.core.events import AnyEvent, Approval, Call, Denied, Fact, Grant, Message, Reply, Result, Thought
+from obverse.policy import ast
+from obverse.policy.checked import Checked
+from obverse.policy.types import ListType, MapType, RecordType
+from obverse.solver.answers import Act
+from obverse.solver.settings import Settings
+
+SlotKind: TypeAlias = Literal["fact", "message", "call", "result", "denied", "thought", "approval", "grant", "reply"]
+
+
+class Shape(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of event that a trace may hold; `call` stands for the call and its result."""
+
+    kind: SlotKind
+    name: str | None = None
+    """The tool of a call, the name of a fact."""
+
+
+class Slot(msgspec.Struct, frozen=True, kw_only=True):
+    """One event of the trace, which may be absent. `call` is the number of the slot of the call that a result belongs to."""
+
+    kind: SlotKind
+    name: str | None = None
+    call: int | None = None
+
+
+class Layout(msgspec.Struct, frozen=True, kw_only=True):
+    """The slots of a trace in their order, and what else shapes the encoding.
+
+    `unit` is how many milliseconds one step of time is; `gaps` whether optional values may be missing; `short` says what did
+    not fit, and then nothing can be called impossible.
+    """
+
+    slots: tuple[Slot, ...]
+    unit: int
+    gaps: bool
+    short: str | None = None
+
+
+class Needs(msgspec.Struct, frozen=True, kw_only=True):
+    """What one expression speaks of."""
+
+    shapes: frozenset[Shape] = frozenset()
+    open_tools: frozenset[tuple[str, str | None]] = frozenset()
+    """Kinds of call patterns that name no tool, with their effect."""
+    repeats: tuple[tuple[Shape, int], ...] = ()
+    """How often a shape must be able to occur for a count to be exceeded."""
+    any_repeats: int = 0
+    """The same for a limit on any call."""
+    gaps: bool = False
+    whole_seconds: bool = True
+    past: bool = False
+    """Whether it looks at the history at all."""
+    lists: bool = False
+
+
+_EVENT_KINDS: tuple[SlotKind, ...] = ("message", "reply", "thought", "approval", "grant")
+_ORDER: tuple[SlotKind, ...] = ("fact", "message", "call", "denied", "thought", "approval", "grant", "reply")
+_JUDGED: dict[str, SlotKind] = {"message": "message", "reply": "reply", "thought": "thought"}
+
+
+def needs_of(expr: ast.Expr) -> Needs:
+    """What this expression speaks of."""
+    shapes: set[Shape] = set()
+    open_tools: set[tuple[str, str | None]] = set()
+    repeats: dict[Shape, int] = {}
+    any_repeats = 0
+    gaps = past = lists = False
+    whole_seconds = True
+    for node in ast.walk(expr):
+        match node:
+            case ast.Pattern():
+                past = True
+                found = _shapes_of(node)
+                shapes |= found
+                if not found and node.kind != "fact":
+                    open_tools.add((node.kind, node.effect))
+            case ast.FactValue():
+                past = True
+                shapes.add(Shape(kind="fact", name=node.name))
+            case ast.JudgedAnswer() if node.depth is not None and node.name.partition(".")[0] in _JUDGED:
+                shapes.add(Shape(kind=_JUDGED[node.name.partition(".")[0]]))
+            case ast.Previous():
+                shapes |= {Shape(kind="message"), Shape(kind="reply")}  # something else may have come just before
+            case ast.Present():
+                gaps = True
+            case ast.Quantified() | ast.CountIn() | ast.SumIn() | ast.In() | ast.Length():
+                lists = True
+            case ast.Exceeds():
+                past = True
+                times = 2 if node.amount is not None else int(node.to.value)
+                for head in node.heads:
+                    if head.kind == "tool":
+                        shape = Shape(kind="call", name=head.tool)
+                        shapes.add(shape)
+                        repeats[shape] = max(repeats.get(shape, 1), times)
+                    elif head.kind == "reply":
+                        shapes.add(Shape(kind="reply"))
+                        repeats[Shape(kind="reply")] = times
+                    else:
+                        open_tools.add(("call", head.effect))
+                        any_repeats = max(any_repeats, times)
+            case ast.Compare():
+                wanted = _counted(node)
+                for pattern, times in wanted:
+                    if pattern.tool is None and not _shapes_of(pattern):
+                        any_repeats = max(any_repeats, times)
+                    for shape in _shapes_of(pattern):
+                        repeats[shape] = max(repeats.get(shape, 1), times)
+            case ast.Duration() | ast.Time():
+                whole_seconds = whole_seconds and node.ms % 1000 == 0
+    return Needs(
+        shapes=frozenset(shapes),
+        open_tools=frozenset(open_tools),
+        repeats=tuple(repeats.items()),
+        any_repeats=any_repeats,
+        gaps=gaps,
+        whole_seconds=whole_seconds,
+        past=past,
+        lists=lists,
+    )
+
+
+def lay(
+    checked: Checked, act: Act, needs: Sequence[Needs], settings: Settings, rounds: int, beside: Iterable[AnyEvent] = ()
+) -> Layout:
+    """The trace that has room for all of these, and for events of the kinds of `beside`."""
+    shapes: set[Shape] = {shape for need in needs for shape in need.shapes} | set(_shapes_beside(checked, beside))
+    open_tools = {one for need in needs for one in need.open_tools}
+    shapes |= _representatives(checked, act, shapes, open_tools)
+    repeats: dict[Shape, int] = {}
+    for need in needs:
+        for shape, times in need.repeats:
+            repeats[shape] = max(repeats.get(shape, 1), times)
+        if need.any_repeats:
+            first = _repeated(act, shapes)
+            if first is not None:
+                repeats[first] = max(repeats.get(first, 1), need.any_repeats)
+    most = max(repeats.values(), default=1)
+    slots: list[Slot] = []
+    for number in range(rounds):
+        for shape in sorted(shapes, key=lambda one: (_ORDER.index(one.kind), one.name or "")):
+            if shape.kind == "fact" and number and not _is_simple(checked, shape.name):
+                continue
+            for _ in range(min(repeats.get(shape, 1), settings.most_repeats) if number == 0 else 1):
+                slots.append(Slot(kind=shape.kind, name=shape.name))
+                if shape.kind == "call":
+                    slots.append(Slot(kind="result", name=shape.name, call=len(slots) - 1))
+    return Layout(
+        slots=tuple(slots),
+        unit=1000 if all(need.whole_seconds for need in needs) else 1,
+        gaps=any(need.gaps for need in needs),
+        short=f"needs {most} events, the bound is {settings.most_repeats}" if most > settings.most_repeats else None,
+    )
+
+
+def _shapes_of(pattern: ast.Pattern) -> set[Shape]:
+    """The shapes that a pattern names; none when it is about any tool."""
+    match pattern.kind:
+        case "call" | "result" if pattern.tool is not None:
+            return {Shape(kind="call", name=pattern.tool)}
+        case "denied" if pattern.tool is not None:
+            return {Shape(kind="denied", name=pattern.tool)}
+        case "proposed" if pattern.tool is not None:
+            return {Shape(kind="call", name=pattern.tool), Shape(kind="denied", name=pattern.tool)}
+        case "fact" if pattern.fact is not None:
+            return {Shape(kind="fact", name=pattern.fact)}
+        case "message" | "reply" | "thought" | "approval" | "grant":
+            return {Shape(kind=pattern.kind)}
+        case "any":
+            return {Shape(kind="message"), Shape(kind="reply")}
+        case _:
+            return set()
+
+
+def _shapes_beside(checked: Checked, events: Iterable[AnyEvent]) -> Iterable[Shape]:
+    for event in events:
+        match event:
+            case Message():
+                yield Shape(kind="message")
+            case Reply():
+                yield Shape(kind="reply")
+            case Thought():
+                yield Shape(kind="thought")
+            case Approval():
+                yield Shape(kind="approval")
+            case Grant():
+                yield Shape(kind="grant")
+            case Call() | Result() if event.tool in checked.tools:
+                yield Shape(kind="call", name=event.tool)
+            case Denied() if event.tool in checked.tools:
+                yield Shape(kind="denied", name=event.tool)
+            case Fact() if event.name in checked.facts:
+                yield Shape(kind="fact", name=event.name)
+            case _:
+                pass
+
+
+def _representatives(
+    checked: Checked, act: Act, shapes: set[Shape], open_tools: set[tuple[str, str | None]]
+) -> set[Shape]:
+    """One tool for every way in which tools differ to patterns such as `call with effect money`: others behave alike."""
+    if not open_tools:
+        return set()
+    effects = sorted({effect for _, effect in open_tools if effect is not None})
+    liked = [act.tool] if act.tool else []
+    liked += sorted({shape.name for shape in shapes if shape.kind in ("call", "denied") and shape.name})
+    groups: dict[tuple[bool, ...], str] = {}
+    for name in [*liked, *checked.tools]:
+        if name in checked.tools:
+            signature = tuple(effect in checked.tools[name].effects for effect in effects)
+            groups.setdefault(signature, name)
+    found: set[Shape] = set()
+    for kind, effect in open_tools:
+        for signature, name in groups.items():
+            if effect is not None and not signature[effects.index(effect)]:
+                continue
+            if kind in ("call", "result", "proposed", "any"):
+                found.add(Shape(kind="call", name=name))
+            if kind in ("denied", "proposed"):
+                found.add(Shape(kind="denied", name=name))
+    return found
+
+
+def _repeated(act: Act, shapes: set[Shape]) -> Shape | None:
+    """The call that is repeated when a limit is about any call: the step's own tool if it can be."""
+    calls = sorted((shape for shape in shapes if shape.kind == "call"), key=lambda shape: shape.name or "")
+    return next((shape for shape in calls if shape.name == act.tool), calls[0] if calls else None)
+
+
+def _counted(node: ast.Compare) -> list[tuple[ast.Pattern, int]]:
+    """Patterns whose number is compared with a number, and how many of them settle the comparison."""
+    sides = [(node.left, node.right), (node.right, node.left)]
+    found = []
+    for side, other in sides:
+        for inner in ast.walk(side):
+            if isinstance(inner, ast.CountEvents | ast.SumEvents):
+                numbers = [int(n.value) for n in ast.walk(other) if isinstance(n, ast.Number)]
+                times = max(numbers, default=1) + 1 if isinstance(inner, ast.CountEvents) else 2
+                found.append((inner.event, max(times, 1)))
+    return found
+
+
+def _is_simple(checked: Checked, fact: str | None) -> bool:
+    """Whether a fact's value is a scalar: only those can be told apart by when they were said."""
+    return fact in checked.facts and not isinstance(checked.facts[fact].type, ListType | MapType | RecordType)

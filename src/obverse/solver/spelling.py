@@ -1,0 +1,209 @@
+"""Concrete texts with given answers to text tests, that look as if a person had typed them.
+
+First a few plain candidates, each tried with the language's own tests; then one string query to Z3. When that says there is
+none, the contradiction is minimised and handed back as a theorem; when it does not know, so do we.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count, islice
+
+import msgspec
+import z3
+
+from obverse.core.verdicts import Truth
+from obverse.policy.reading import Folded
+from obverse.policy.text import host_of, test
+from obverse.solver.patterns import Untranslatable, instance, translate
+
+_PLAIN_TRIES = 60
+_STRING_TIMEOUT_MS = 1_000
+_FIRST = ("Alex", "Sam", "Robin", "Kim", "Noor", "Lee", "Ines", "Jona")
+_LAST = ("Reed", "Lane", "Stone", "Marsh", "Ford", "Hill", "Brook", "Field")
+
+
+class Test(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """A text test with its pattern, as asked of some text."""
+
+    op: str
+    pattern: str
+    folded: bool = False
+
+
+HOST = Test(op="names a host", pattern="")
+"""Whether a text names exactly one host: without it `at domain` is unknown."""
+
+
+class Unspellable(msgspec.Struct, frozen=True, kw_only=True):
+    """No text was found. `contradiction` are answers that no text gives together; empty if that is not proved."""
+
+    contradiction: frozenset[tuple[Test, bool]]
+    reason: str
+
+
+class Spellings:
+    """Finds texts, and remembers which answers contradict each other."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[frozenset[tuple[Test, bool]], int | None], list[str] | Unspellable] = {}
+        self._context = z3.Context()
+
+    def spell(
+        self, name: str, required: frozenset[tuple[Test, bool]], length: int | None, taken: set[str]
+    ) -> str | Unspellable:
+        """A text that goes by this name, gives these answers, has this length and is none of the taken ones (folded)."""
+        for candidate in islice(_candidates(name, required, length), _PLAIN_TRIES):
+            if candidate.casefold() not in taken and _fits(candidate, required, length):
+                return candidate
+        key = (required, length)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = self._by_strings(required, length)
+        if isinstance(found, Unspellable):
+            return found
+        for candidate in found:
+            if candidate.casefold() not in taken:
+                return candidate
+        return Unspellable(contradiction=frozenset(), reason="no second text with the same answers was found")
+
+    def _by_strings(self, required: frozenset[tuple[Test, bool]], length: int | None) -> list[str] | Unspellable:
+        hosts = _clashing_hosts(required)
+        if hosts:
+            return Unspellable(contradiction=hosts, reason="no host is at both domains")
+        solver = z3.SolverFor("QF_S", ctx=self._context)
+        solver.set("timeout", _STRING_TIMEOUT_MS)
+        text = z3.String("text", self._context)
+        labels: dict[str, tuple[Test, bool]] = {}
+        tests = sorted(required, key=repr)
+        if any(asked.op in ("at domain", HOST.op) for asked, _ in tests):
+            return Unspellable(contradiction=frozenset(), reason="no text was found for a test of its domain")
+        if not all(asked.pattern.isascii() and asked.pattern.isprintable() for asked, _ in tests):
+            return Unspellable(
+                contradiction=frozenset(), reason="no text was found for a pattern that is not plain ASCII"
+            )
+        try:
+            for number, (asked, answer) in enumerate(tests):
+                labels[f"t{number}"] = (asked, answer)
+                formula = translate(asked.op, asked.pattern, text, folded=asked.folded)
+                solver.assert_and_track(formula if answer else z3.Not(formula), z3.Bool(f"t{number}", self._context))
+        except Untranslatable as error:
+            return Unspellable(contradiction=frozenset(), reason=f"no text was found: {error}")
+        printable = z3.Star(z3.Range(z3.StringVal(" ", self._context), z3.StringVal("~", self._context)))
+        solver.add(z3.InRe(text, printable), z3.Length(text) <= 200)
+        if length is not None:
+            solver.add(z3.Length(text) == length)
+        return self._solutions(solver, text, labels, required, length)
+
+    def _solutions(
+        self,
+        solver: z3.Solver,
+        text: z3.SeqRef,
+        labels: dict[str, tuple[Test, bool]],
+        required: frozenset[tuple[Test, bool]],
+        length: int | None,
+    ) -> list[str] | Unspellable:
+        found: list[str] = []
+        for _ in range(3):
+            answer = solver.check()
+            if answer == z3.unsat and not found and length is None:
+                core = frozenset(labels[str(label)] for label in solver.unsat_core())
+                return Unspellable(contradiction=core, reason="no text gives these answers together")
+            if answer != z3.sat:
+                break
+            value = solver.model().eval(text, model_completion=True)
+            candidate = value.as_string()
+            if _fits(candidate, required, length):
+                found.append(candidate)
+            solver.add(text != value)
+        return found or Unspellable(contradiction=frozenset(), reason="no text with these answers was found in time")
+
+
+def word(name: str, number: int) -> str:
+    """The text number so-and-so that goes by this name: `R1`, `alex@example.com`, `memo-2`."""
+    stem = name.casefold()
+    if stem in ("first", "first_name", "name", "user", "customer", "passenger"):
+        return _FIRST[number % len(_FIRST)] + (str(number // len(_FIRST)) if number >= len(_FIRST) else "")
+    if stem in ("last", "last_name", "surname"):
+        return _LAST[number % len(_LAST)] + (str(number // len(_LAST)) if number >= len(_LAST) else "")
+    if "mail" in stem:
+        return f"{_FIRST[number % len(_FIRST)].lower()}{number or ''}@example.com"
+    if stem == "id":
+        return f"R{number + 1}"
+    if stem.endswith(("_id", ".id")):
+        return f"{name[0].upper()}{number + 1}"
+    if stem in ("to", "recipient", "payee", "account"):
+        return f"acct-{number + 1}"
+    return f"{name.rpartition('.')[2].replace('_', '-')}-{number + 1}"
+
+
+def _candidates(name: str, required: frozenset[tuple[Test, bool]], length: int | None) -> Iterator[str]:
+    """Plain texts that may give the answers, the likeliest first."""
+    wanted = {op: [t.pattern for t, answer in sorted(required, key=repr) if answer and t.op == op] for op in _OPS}
+    wholes = [whole for op in ("like", "matches") for p in wanted[op] if (whole := instance(op, p)) is not None]
+    hosts = sorted(wanted["at domain"], key=len, reverse=True)
+    starts, ends = sorted(wanted["starts with"], key=len), sorted(wanted["ends with"], key=len)
+    start, end = starts[-1] if starts else "", ends[-1] if ends else ""
+    middle = " ".join(wanted["contains"])
+    for number in count():
+        plain = word(name, number)
+        if not required and length is None:
+            yield plain
+            continue
+        if wholes:
+            yield from wholes
+            yield from (start + whole + end for whole in wholes)
+        if hosts:
+            host = hosts[0].strip(".").lower()
+            body = f"{start}{middle}" or "alex"
+            yield f"{body}{number or ''}@{host}"
+            yield f"https://{host}/{plain}"
+            yield f"{plain}.{host}"
+        elif any(asked == HOST for asked, _ in required):
+            yield f"{start}alex{number or ''}@example.com"
+            yield f"{plain} and more"
+        yield plain
+        yield f"{start}{middle}{end}" if number == 0 else f"{start}{plain} {middle}{end}"
+        yield f"{start}{plain}{middle}{end}"
+        if length is not None:
+            yield _of_length(start + middle, end, plain, length)
+
+
+_OPS = ("starts with", "ends with", "contains", "like", "matches", "at domain")
+
+
+def _of_length(start: str, end: str, filler: str, length: int) -> str:
+    room = max(0, length - len(start) - len(end))
+    return start + (filler * (room // max(1, len(filler)) + 1))[:room] + end
+
+
+def _fits(text: str, required: frozenset[tuple[Test, bool]], length: int | None) -> bool:
+    if length is not None and len(text) != length:
+        return False
+    for asked, answer in required:
+        if asked == HOST:
+            if (host_of(text) is not None) is not answer:
+                return False
+        elif asked.op == "at domain" and host_of(text) is None:
+            continue  # unknown then, and asked for as such by HOST
+        else:
+            subject = Folded(text) if asked.folded else text
+            if test(asked.op, subject, asked.pattern) is not Truth.of(answer):  # type: ignore[arg-type]  # a checked operator
+                return False
+    return True
+
+
+def _clashing_hosts(required: frozenset[tuple[Test, bool]]) -> frozenset[tuple[Test, bool]]:
+    """Answers about domains that no host gives: two domains neither of which is below the other, or a domain without itself."""
+    domains = [(asked, answer) for asked, answer in sorted(required, key=repr) if asked.op == "at domain"]
+    if (HOST, True) not in required:
+        return frozenset()
+    inside = [(asked, asked.pattern.casefold().strip(".")) for asked, answer in domains if answer]
+    for asked, domain in inside:
+        for other, answer in domains:
+            wanted = other.pattern.casefold().strip(".")
+            below = domain == wanted or domain.endswith("." + wanted)
+            above = wanted.endswith("." + domain)
+            if (not answer and below) or (answer and not below and not above):
+                return frozenset({(asked, True), (other, answer), (HOST, True)})
+    return frozenset()

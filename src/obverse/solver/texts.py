@@ -1,0 +1,199 @@
+"""Texts as whole numbers that name them: equality is exact, a test is a predicate of the number, spellings come later.
+
+What is asserted about a literal was asked of the language's own text tests. What a test says of an unknown text is free until
+`spelling` finds no text with such answers; the smallest contradiction is then forbidden for every text (a theorem about
+texts, so that "impossible" stays a proof). Witnesses are plain ASCII, where no look-alike makes a test unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import z3
+
+from obverse.core.verdicts import Truth
+from obverse.policy.reading import Folded
+from obverse.policy.text import host_of, test
+from obverse.solver.spelling import HOST, Spellings, Test, Unspellable
+from obverse.solver.symbols import Kleene, Scalar, both, given
+
+_LITERALS, _NAMED = 1_000_000, 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A test that was asked of a text term."""
+
+    test: Test
+    term: z3.ArithRef
+
+
+class Texts:
+    """The texts of one encoding: their numbers, their tests, and what is known of both."""
+
+    def __init__(self, context: z3.Context, spellings: Spellings) -> None:
+        self.context = context
+        self.spellings = spellings
+        self._solver: z3.Solver | None = None
+        self._literals: dict[str, z3.IntNumRef] = {}
+        self._names: dict[str, z3.IntNumRef] = {}
+        self._tests: dict[Test, z3.FuncDeclRef] = {}
+        self._terms: dict[int, z3.ArithRef] = {}
+        self._asked: dict[tuple[Test, int], Asked] = {}
+        self._pairs: dict[str, z3.FuncDeclRef] = {}
+        self._measured: dict[int, z3.ArithRef] = {}
+        self._length = z3.Function("length", z3.IntSort(context), z3.IntSort(context))
+        self._blocked: set[frozenset[tuple[Test, bool]]] = set()
+
+    def attach(self, solver: z3.Solver) -> None:
+        """Say where facts about texts are asserted."""
+        self._solver = solver
+
+    # --- terms ----------------------------------------------------------------------------------------------------------
+
+    def literal(self, text: str) -> z3.IntNumRef:
+        """The number of this very text."""
+        found = self._literals.get(text)
+        if found is None:
+            found = self._literals[text] = z3.IntVal(_LITERALS + len(self._literals), self.context)
+            for asked in self._tests:
+                self._settle(asked, text)
+            self._assert(self._length(found) == len(text))
+        return found
+
+    def knows(self, text: str) -> bool:
+        """Whether this text was spoken of."""
+        return text in self._literals
+
+    def named(self, name: str) -> z3.IntNumRef:
+        """The number of a text that nothing is known of, which stands where this name does."""
+        return self._names.setdefault(name, z3.IntVal(_NAMED + len(self._names), self.context))
+
+    def admit(self, term: z3.ArithRef) -> None:
+        """Let this variable be a text."""
+        self._terms[term.get_id()] = term
+        self._assert(term >= 0)
+        for contradiction in self._blocked:
+            self._forbid(contradiction, term)
+
+    # --- conditions -----------------------------------------------------------------------------------------------------
+
+    def equal(self, left: Scalar, right: Scalar) -> Kleene:
+        """Whether two texts are equal, without regard to case if one of them is folded."""
+        known = both(left.known, right.known)
+        folded = left.folded or right.folded
+        if left.literal is not None and right.literal is not None:
+            one, other = (t.casefold() if folded else t for t in (left.literal, right.literal))
+            return given(known, one == other)
+        if folded:
+            return given(known, self._fold(left) == self._fold(right))
+        return given(known, left.term == right.term)
+
+    def test(self, op: str, subject: Scalar, pattern: Scalar) -> Kleene:
+        """What a text test says of the subject."""
+        known = both(subject.known, pattern.known)
+        if pattern.literal is None:
+            return given(known, self._pair(op, subject, pattern))
+        asked = Test(op=op, pattern=pattern.literal, folded=subject.folded)
+        if subject.literal is not None:
+            found = _answer(asked, subject.literal)
+            return Kleene(true=both(known, found is Truth.TRUE), false=both(known, found is Truth.FALSE))
+        if op == "at domain":
+            known = both(known, self._ask(HOST, subject.term))
+        return given(known, self._ask(asked, subject.term))
+
+    def length(self, text: Scalar) -> z3.ArithRef:
+        """The number of characters."""
+        if text.literal is None:
+            self._measured[text.term.get_id()] = text.term
+            self._assert(self._length(text.term) >= 0, self._length(text.term) <= 200)
+        return self._length(text.term)
+
+    def _fold(self, text: Scalar) -> z3.ArithRef:
+        if text.literal is not None:
+            return self.literal(text.literal.casefold())
+        term = text.term
+        for other in [one for one in self._literals if one.casefold() != one]:
+            term = z3.If(text.term == self.literal(other), self.literal(other.casefold()), term)
+        return term
+
+    def _ask(self, asked: Test, term: z3.ArithRef) -> z3.BoolRef:
+        predicate = self._tests.get(asked)
+        if predicate is None:
+            name = f"{asked.op} {asked.pattern}{' folded' if asked.folded else ''}"
+            predicate = z3.Function(name, z3.IntSort(self.context), z3.BoolSort(self.context))
+            self._tests[asked] = predicate
+            for text in self._literals:
+                self._settle(asked, text)
+        self._asked[asked, term.get_id()] = Asked(asked, term)
+        return predicate(term)
+
+    def _pair(self, op: str, subject: Scalar, pattern: Scalar) -> z3.BoolRef:
+        whole = z3.IntSort(self.context)
+        predicate = self._pairs.setdefault(op, z3.Function(op, whole, whole, z3.BoolSort(self.context)))
+        if (
+            op != "at domain"
+        ):  # every text starts with, ends with, contains itself; a pattern without marks is like itself
+            self._assert(z3.Implies(subject.term == pattern.term, predicate(subject.term, pattern.term)))
+        return predicate(subject.term, pattern.term)
+
+    def _settle(self, asked: Test, text: str) -> None:
+        found = _answer(asked, text)
+        if found is not Truth.UNKNOWN:
+            answer = self._tests[asked](self._literals[text])
+            self._assert(answer if found is Truth.TRUE else z3.Not(answer))
+
+    def _assert(self, *facts: z3.BoolRef) -> None:
+        if self._solver is not None:
+            self._solver.add(*facts)
+
+    # --- spelling -------------------------------------------------------------------------------------------------------
+
+    def spell(self, model: z3.ModelRef, wanted: Iterable[tuple[str, z3.ArithRef]]) -> dict[int, str] | Unspellable:
+        """A text for every number that these named terms have in the model; or why there is none."""
+        texts = {number.as_long(): text for text, number in self._literals.items()}
+        required, lengths = self._required(model)
+        taken = {text.casefold() for text in texts.values()}
+        for name, term in wanted:
+            number = _value(model, term)
+            if number in texts:
+                continue
+            found = self.spellings.spell(name, required.get(number, frozenset()), lengths.get(number), taken)
+            if isinstance(found, Unspellable):
+                return found
+            texts[number] = found
+            taken.add(found.casefold())
+        return texts
+
+    def block(self, contradiction: frozenset[tuple[Test, bool]]) -> None:
+        """Forbid these answers together, for every text: no text has them."""
+        if contradiction in self._blocked:
+            return
+        self._blocked.add(contradiction)
+        asked = {one.term.get_id(): one.term for one in self._asked.values()}
+        for term in {**self._terms, **asked}.values():
+            self._forbid(contradiction, term)
+
+    def _forbid(self, contradiction: frozenset[tuple[Test, bool]], term: z3.ArithRef) -> None:
+        answers = [self._ask(asked, term) == answer for asked, answer in sorted(contradiction, key=repr)]
+        self._assert(z3.Not(z3.And(answers)))
+
+    def _required(self, model: z3.ModelRef) -> tuple[dict[int, frozenset[tuple[Test, bool]]], dict[int, int]]:
+        required: dict[int, set[tuple[Test, bool]]] = {}
+        for asked in list(self._asked.values()):
+            answer = z3.is_true(model.eval(self._tests[asked.test](asked.term), model_completion=True))
+            required.setdefault(_value(model, asked.term), set()).add((asked.test, answer))
+        lengths = {_value(model, term): _value(model, self._length(term)) for term in self._measured.values()}
+        return {number: frozenset(tests) for number, tests in required.items()}, lengths
+
+
+def _answer(asked: Test, text: str) -> Truth:
+    subject = Folded(text) if asked.folded else text
+    if asked == HOST:
+        return Truth.of(host_of(text) is not None)
+    return test(asked.op, subject, asked.pattern)  # type: ignore[arg-type]  # the operator comes from a checked node
+
+
+def _value(model: z3.ModelRef, term: z3.ArithRef) -> int:
+    return int(model.eval(term, model_completion=True).as_long())

@@ -1,0 +1,322 @@
+"""The symbolic trace: one variable for every part of every event that a question touches, made when it is touched.
+
+Also the preferences that make a witness natural: absent events, one text per name, small whole numbers, half a minute
+between events. They are assumptions that may be given up, never constraints. Knows nothing of operators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+import z3
+
+from obverse.policy.checked import Checked
+from obverse.policy.types import (
+    BoolType,
+    DurationType,
+    EnumType,
+    Field,
+    JsonType,
+    ListType,
+    MapType,
+    NumberType,
+    RecordType,
+    TextType,
+    TimeType,
+    Type,
+)
+from obverse.solver.answers import Act
+from obverse.solver.layout import Layout
+from obverse.solver.settings import Settings
+from obverse.solver.symbols import NOTHING, Formula, Keys, Rec, Scalar, Seq, Value, both, weaker
+from obverse.solver.texts import Texts
+
+Path: TypeAlias = tuple[Any, ...]
+"""Where a value stands: `("step", "argument", "amount")`, `(3, "value", "flights", 0, "number")`."""
+
+STEP = "step"
+_MANY_VALUES = 40  # an enum with more is narrowed to those that the policy names and a few more
+_APART_MS = 30_000  # between two events, where nothing else is asked
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A variable of a basic type, and where it stands."""
+
+    path: Path
+    scalar: Scalar
+    of: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A preference: the literal that assumes it; a lower rank is given up later."""
+
+    rank: int
+    literal: z3.BoolRef
+
+
+class Trace:
+    """The variables of one layout, the facts about them that always hold, and the preferences among them."""
+
+    def __init__(self, checked: Checked, act: Act, layout: Layout, settings: Settings, texts: Texts) -> None:
+        self.checked = checked
+        self.act = act
+        self.layout = layout
+        self.settings = settings
+        self.texts = texts
+        self.context: z3.Context = texts.context
+        self.solver = z3.SimpleSolver(self.context)
+        texts.attach(self.solver)
+        self.leaves: dict[Path, Leaf] = {}
+        self.lengths: dict[Path, z3.ArithRef] = {}
+        self.presences: dict[Path, z3.BoolRef] = {}
+        self.labels: dict[Path, z3.BoolRef] = {}
+        self.wishes: list[Wish] = []
+        self.assumed: dict[int, z3.BoolRef] = {}
+        self.kept: list[z3.BoolRef] = []
+        self._values: dict[Path, Value] = {}
+        self._times: tuple[z3.ArithRef, ...] | None = None
+        self._turn: tuple[z3.ArithRef, z3.BoolRef] | None = None
+        self._fresh = 0
+        self.present: tuple[z3.BoolRef, ...] = tuple(self._slot(number) for number in range(len(layout.slots)))
+
+    # --- events ---------------------------------------------------------------------------------------------------------
+
+    def _slot(self, number: int) -> z3.BoolRef:
+        slot = self.layout.slots[number]
+        present = z3.Bool(f"{number}:{slot.kind}:{slot.name or ''}", self.context)
+        if slot.kind == "result" and slot.call is not None:
+            call = z3.Bool(f"{slot.call}:call:{slot.name or ''}", self.context)
+            self.solver.add(z3.Implies(present, call))  # INVARIANT: a result follows its call
+            self.prefer(1, present == call)
+        elif slot.kind == "message" and not any(one.kind == "message" for one in self.layout.slots[:number]):
+            self.prefer(2, present)  # a session begins with a message, unless the question wants none
+        else:
+            self.prefer(2, z3.Not(present))
+        return present
+
+    @property
+    def times(self) -> tuple[z3.ArithRef, ...]:
+        """The time of every slot, the step's last, in units; they never decrease."""
+        if self._times is None:
+            times = tuple(z3.Int(f"time:{number}", self.context) for number in range(len(self.layout.slots) + 1))
+            self.solver.add(times[0] >= 0)
+            for earlier, later in pairwise(times):
+                self.solver.add(earlier <= later)
+                self.prefer(4, later - earlier == _APART_MS // self.layout.unit)
+            self.prefer(3, times[0] == self.settings.start_ms // self.layout.unit)
+            self._times = times
+        return self._times
+
+    @property
+    def has_times(self) -> bool:
+        """Whether any question touched a time."""
+        return self._times is not None
+
+    def failed(self, number: int) -> z3.BoolRef:
+        """Whether the result at this slot failed."""
+        return self._flag(self.labels, (number, "failed"), rank=3, likely=False)
+
+    def label(self, at: int | str, name: str) -> z3.BoolRef:
+        """The recorded answer of a judged predicate about the event at a slot, or about the step."""
+        return self._flag(self.labels, (at, "label", name), rank=3, likely=False)
+
+    @property
+    def turn(self) -> tuple[z3.ArithRef, z3.BoolRef]:
+        """How many calls are proposed together with the step, and whether a text is."""
+        if self._turn is None:
+            calls, spoken = z3.Int("turn:calls", self.context), z3.Bool("turn:text", self.context)
+            least = 1 if self.act.kind == "call" else 0
+            self.solver.add(calls >= least)
+            self.prefer(2, calls == least)
+            self.prefer(2, z3.Not(spoken) if self.act.kind == "call" else spoken)
+            self._turn = (calls, spoken)
+        return self._turn
+
+    @property
+    def touched_turn(self) -> tuple[z3.ArithRef, z3.BoolRef] | None:
+        """The same, if any question touched it."""
+        return self._turn
+
+    # --- values ---------------------------------------------------------------------------------------------------------
+
+    def value(self, path: Path, of: Type, *, optional: bool = False) -> Value:
+        """The value that stands at this path; it may be missing only where that is allowed and asked about."""
+        found = self._values.get(path)
+        if found is None:
+            known: Formula = True
+            if optional and self.layout.gaps:
+                known = self._flag(self.presences, (*path, "?"), rank=3, likely=True)
+            found = self._values[path] = weaker(self._make(path, of), known)
+        return found
+
+    def member_of(self, path: Path, field: Field, *, optional: bool) -> Value:
+        """The member of a record that stands at this path."""
+        return self.value((*path, field.name), field.type, optional=optional or field.optional)
+
+    def _make(self, path: Path, of: Type) -> Value:
+        match of:
+            case TextType():
+                return self._text(path, of, folded=of.folded)
+            case EnumType():
+                return self._enum(path, of)
+            case JsonType():
+                return self._leaf(path, of, Scalar("json", self._int(path)))
+            case BoolType():
+                return self._leaf(path, of, Scalar("bool", z3.Bool(_name(path), self.context)))
+            case NumberType():
+                return self._number(path, of)
+            case TimeType():
+                return self._time(path, of)
+            case DurationType():
+                term = self._int(path)
+                self.solver.add(term >= 0)
+                return self._leaf(path, of, Scalar("duration", term))
+            case ListType():
+                return self._list(path, of.item)
+            case MapType():
+                return self._map(path, of)
+            case RecordType():
+                return self._record(path, of)
+
+    def _leaf(self, path: Path, of: Type, scalar: Scalar) -> Scalar:
+        self.leaves[path] = Leaf(path, scalar, of)
+        return scalar
+
+    def _text(self, path: Path, of: Type, *, folded: bool = False) -> Scalar:
+        term = self._int(path)
+        self.texts.admit(term)
+        self.prefer(5, term == self.texts.named(_stem(path)))
+        return self._leaf(path, of, Scalar("text", term, folded=folded))
+
+    def _enum(self, path: Path, of: EnumType) -> Scalar:
+        term = self._int(path)
+        values = of.values
+        if len(values) > _MANY_VALUES:
+            values = tuple(v for v in values if self.texts.knows(v)) + values[:_MANY_VALUES]
+        self.texts.admit(term)
+        self.solver.add(z3.Or([term == self.texts.literal(value) for value in dict.fromkeys(values)]))
+        return self._leaf(path, of, Scalar("text", term))
+
+    def _number(self, path: Path, of: NumberType) -> Scalar:
+        if of.integer:
+            whole = self._int(path)
+            self.prefer(5, z3.And(whole >= 1, whole <= 1000))
+            return self._leaf(path, of, Scalar("number", whole))
+        term = z3.Real(_name(path), self.context)
+        self.prefer(5, z3.And(term >= 1, term <= 1000))
+        self.prefer(4, term == z3.ToReal(z3.Int(f"{_name(path)}:whole", self.context)))
+        # money is written with two places: tried where a whole number will not do
+        self.prefer(3, term * 100 == z3.ToReal(z3.Int(f"{_name(path)}:cents", self.context)))
+        return self._leaf(path, of, Scalar("number", term))
+
+    def _time(self, path: Path, of: TimeType) -> Scalar:
+        term = self._int(path)
+        year = 366 * 86_400_000 // self.layout.unit
+        start = self.settings.start_ms // self.layout.unit
+        self.prefer(4, z3.And(term >= start - year, term <= start + year))
+        self.solver.add(term >= 0, term <= 4_000_000_000_000 // self.layout.unit)  # years that ISO 8601 can write
+        self.prefer(5, term % (60_000 // self.layout.unit) == 0)
+        return self._leaf(path, of, Scalar("time", term))
+
+    def _list(self, path: Path, item: Type) -> Seq:
+        return self.listing(path, lambda place: self.value((*path, place), item))
+
+    def listing(self, path: Path, item: Callable[[int], Value]) -> Seq:
+        """A list of bounded length with these items."""
+        longest = self.settings.list_length
+        length = self._int((*path, "length"))
+        self.lengths[path] = length
+        self.solver.add(length >= 0, length <= longest)
+        self.prefer(4, length == 1)
+        there = tuple(length > place for place in range(longest))
+        return Seq(tuple(item(place) for place in range(longest)), there)
+
+    def _map(self, path: Path, of: MapType) -> Keys:
+        keys = self.listing(path, lambda place: self._text((*path, place, "key"), TextType()))
+        values = Seq(tuple(self.value((*path, n, "value"), of.item) for n in range(len(keys.items))), keys.there)
+        for place, key in enumerate(keys.items):  # INVARIANT: keys of a map differ
+            for other in range(place):
+                earlier = keys.items[other]
+                if isinstance(key, Scalar) and isinstance(earlier, Scalar):
+                    self.solver.add(z3.Implies(z3.And(keys.there[place]), key.term != earlier.term))
+        return Keys(keys, values)
+
+    def _record(self, path: Path, of: RecordType) -> Rec:
+        fields = {field.name: field for field in of.fields}
+        inside_a_result = bool(path) and "value" in path[:2]
+
+        def member(name: str) -> Value:
+            field = fields.get(name)
+            return self.member_of(path, field, optional=inside_a_result) if field else NOTHING
+
+        return Rec(tuple(fields), member)
+
+    # --- preferences ----------------------------------------------------------------------------------------------------
+
+    def prefer(self, rank: int, formula: Formula) -> None:
+        """Note a preference."""
+        if not isinstance(formula, bool):
+            self.wishes.append(Wish(rank, self.assumable(formula)))
+
+    def assumable(self, formula: Formula) -> z3.BoolRef:
+        """A fresh literal that implies the formula: assumed, it holds; not assumed, it says nothing."""
+        self._fresh += 1
+        literal = z3.Bool(f"?{self._fresh}", self.context)
+        if not isinstance(formula, bool):
+            self.solver.add(z3.Implies(literal, formula))
+        elif not formula:
+            self.solver.add(z3.Not(literal))
+        return literal
+
+    def _flag(self, table: dict[Path, z3.BoolRef], path: Path, *, rank: int, likely: bool) -> z3.BoolRef:
+        found = table.get(path)
+        if found is None:
+            found = table[path] = z3.Bool(_name(path), self.context)
+            self.prefer(rank, found if likely else z3.Not(found))
+        return found
+
+    def _int(self, path: Path) -> z3.ArithRef:
+        return z3.Int(_name(path), self.context)
+
+
+def merged(choices: list[tuple[Formula, Value]]) -> Value | None:
+    """The value of the last choice whose condition holds, nothing if none does; None if the kinds cannot be merged.
+
+    A single choice may be of any kind; several must be scalars of one kind.
+    """
+    if not choices:
+        return NOTHING
+    if len(choices) == 1:
+        return weaker(choices[0][1], choices[0][0])
+    scalars = [(condition, value) for condition, value in choices if isinstance(value, Scalar)]
+    if len(scalars) < len(choices) or len({value.kind for _, value in scalars}) != 1:
+        return None
+    term, known = scalars[0][1].term, both(scalars[0][0], scalars[0][1].known)
+    for condition, value in scalars[1:]:
+        if isinstance(condition, bool):
+            if condition:
+                term, known = value.term, value.known
+            continue
+        term = z3.If(condition, value.term, term)
+        now, before = value.known, known
+        known = z3.If(condition, _formula(now, condition.ctx), _formula(before, condition.ctx))
+    return Scalar(scalars[0][1].kind, term, known, folded=scalars[0][1].folded)
+
+
+def _formula(formula: Formula, context: z3.Context) -> z3.BoolRef:
+    return z3.BoolVal(formula, context) if isinstance(formula, bool) else formula
+
+
+def _name(path: Path) -> str:
+    return ".".join(str(part) for part in path)
+
+
+def _stem(path: Path) -> str:
+    """The name that a text goes by: the last part of its path that is a word."""
+    words = [part for part in path if isinstance(part, str)]
+    return words[-1] if words else "text"
