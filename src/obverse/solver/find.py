@@ -33,8 +33,8 @@ from obverse.solver.near import Likeness
 from obverse.solver.realise import NoDecimal, realise
 from obverse.solver.settings import Settings
 from obverse.solver.spelling import Spellings
-from obverse.solver.texts import Texts
-from obverse.solver.trace import Trace
+from obverse.solver.texts import Asked, Texts
+from obverse.solver.trace import Path, Trace
 
 _ROOMS_KEPT: Final = 64
 
@@ -53,13 +53,22 @@ class _Asked:
     digest: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    """A wish in one layout: the literal that implies it, the variables that it rests on, and its text tests."""
+
+    literal: z3.BoolRef
+    covered: frozenset[Path]
+    tests: frozenset[Asked]
+
+
 @dataclass(slots=True)
 class _Room:
     """One layout with its solver and the wishes that were encoded in it."""
 
     trace: Trace
     encoder: Encoder
-    literals: dict[int, z3.BoolRef] = field(default_factory=dict)
+    wishes: dict[int, _Encoded] = field(default_factory=dict)
 
 
 class Finder:
@@ -69,6 +78,7 @@ class Finder:
         self.checked = checked
         self.settings = settings or Settings()
         self._spellings = Spellings()
+        self._context = z3.Context()
         self._by_identity: dict[int, tuple[ast.Expr, _Asked]] = {}
         self._by_meaning: dict[ast.Expr, _Asked] = {}
         self._rooms: OrderedDict[tuple[Act, Layout], _Room] = OrderedDict()
@@ -118,12 +128,16 @@ class Finder:
 
     def _solve(self, room: _Room, asked: list[_Asked], near: Scenario | None, origin: Origin) -> Answer:
         try:
-            wishes = [self._literal(room, one) for one in asked]  # (2)
+            encoded = [self._encoded(room, one) for one in asked]  # (2)
         except Outside as error:
             return Undecided(reason=f"outside the bounded fragment: {error}", origin=origin)
-        likeness = Likeness(room.trace, near) if near else None
+        wishes = [one.literal for one in encoded]
+        covered = frozenset[Path]().union(*(one.covered for one in encoded))
+        tests = [test for test in room.trace.texts.all_asked() if any(test in one.tests for one in encoded)]
+        likeness = Likeness(room.trace, near, covered) if near else None
+        preferred = _ranked(room.trace, likeness, covered)
         for _ in range(self.settings.refinements):
-            status = self._satisfy(room, wishes, likeness)  # (3)
+            status = self._satisfy(room.trace.solver, wishes, preferred)  # (3)
             if status == z3.unsat:
                 return self._impossible(room, asked, wishes, origin)
             if status != z3.sat:
@@ -131,7 +145,12 @@ class Finder:
             opening = not any(slot.kind == "message" for slot in room.trace.layout.slots)
             try:
                 made = realise(  # (4)
-                    room.trace, room.trace.solver.model(), likeness.events if likeness else {}, opening=opening
+                    room.trace,
+                    room.trace.solver.model(),
+                    likeness.events if likeness else {},
+                    covered=covered,
+                    asked=tests,
+                    opening=opening,
                 )
             except NoDecimal as error:
                 return Undecided(reason=f"the number {error} has no finite decimal notation", origin=origin)
@@ -142,23 +161,20 @@ class Finder:
             room.trace.texts.block(made.contradiction)
         return Undecided(reason=f"{self.settings.refinements} text refinements were not enough", origin=origin)
 
-    def _satisfy(self, room: _Room, wishes: list[z3.BoolRef], likeness: Likeness | None) -> z3.CheckSatResult:
+    def _satisfy(self, solver: z3.Solver, wishes: list[z3.BoolRef], preferred: list[z3.BoolRef]) -> z3.CheckSatResult:
         """The wishes with as many preferences as will do: of each conflict the least important preference goes."""
-        solver = room.trace.solver
-        ranked = sorted(room.trace.wishes, key=lambda wish: wish.rank)
-        order = [*(likeness.literals if likeness else ()), *(wish.literal for wish in ranked)]
-        rank = {literal.get_id(): place for place, literal in enumerate(order)}
-        active = dict.fromkeys(order)
+        rank = {literal.get_id(): place for place, literal in enumerate(preferred)}
+        active = dict(enumerate(preferred))
         for tries in range(self.settings.tidiness + 1):
-            preferred = list(active) if tries < self.settings.tidiness else []
-            status = solver.check(*wishes, *preferred)
+            if tries == self.settings.tidiness:
+                active.clear()
+            status = solver.check(*wishes, *active.values())
             if status != z3.unsat:
-                return status if status == z3.sat or not preferred else solver.check(*wishes)
-            conflict = [literal for literal in solver.unsat_core() if literal.get_id() in rank]
+                return status if status == z3.sat or not active else solver.check(*wishes)
+            conflict = [rank[literal.get_id()] for literal in solver.unsat_core() if literal.get_id() in rank]
             if not conflict:
                 return status
-            weakest = max(conflict, key=lambda literal: rank[literal.get_id()])
-            active = {literal: None for literal in active if literal.get_id() != weakest.get_id()}
+            del active[max(conflict)]
         return z3.unknown
 
     def _impossible(self, room: _Room, asked: list[_Asked], wishes: list[z3.BoolRef], origin: Origin) -> Impossible:
@@ -197,7 +213,7 @@ class Finder:
         key = (act, layout)
         found = self._rooms.get(key)
         if found is None:
-            texts = Texts(z3.Context(), self._spellings)
+            texts = Texts(self._context, self._spellings)
             trace = Trace(self.checked, act, layout, self.settings, texts)
             trace.solver.set("random_seed", self.settings.seed)
             trace.solver.set("rlimit", self.settings.effort)
@@ -208,11 +224,16 @@ class Finder:
         self._rooms.move_to_end(key)
         return found
 
-    def _literal(self, room: _Room, one: _Asked) -> z3.BoolRef:
-        found = room.literals.get(one.number)
+    def _encoded(self, room: _Room, one: _Asked) -> _Encoded:
+        found = room.wishes.get(one.number)
         if found is None:
+            trace = room.trace
+            trace.touched.clear()
+            trace.texts.asked.clear()
             formula = room.encoder.truth(one.expr, room.encoder.here).true
-            found = room.literals[one.number] = room.trace.assumable(formula)
+            found = room.wishes[one.number] = _Encoded(
+                trace.assumable(formula), trace.covered(trace.touched), frozenset(trace.texts.asked)
+            )
         return found
 
     def _origin(self, act: Act, asked: Sequence[_Asked], bound: str) -> Origin:
@@ -229,6 +250,12 @@ class Finder:
 def find(checked: Checked, goal: Goal, *, settings: Settings | None = None, near: Scenario | None = None) -> Answer:
     """A scenario at whose step every wish is definitely true. For more than one goal keep a `Finder`."""
     return Finder(checked, settings).find(goal, near=near)
+
+
+def _ranked(trace: Trace, likeness: Likeness | None, covered: frozenset[Path]) -> list[z3.BoolRef]:
+    """The preferences that bear on the question, the most important first."""
+    own = sorted((wish for wish in trace.wishes if wish.owner is None or wish.owner in covered), key=lambda w: w.rank)
+    return [*(likeness.literals if likeness else ()), *(wish.literal for wish in own)]
 
 
 def _bound(layout: Layout, rounds: int, settings: Settings) -> str:

@@ -24,8 +24,9 @@ from obverse.solver.trace import STEP, Leaf, Path, Trace
 class Likeness:
     """How to stay close to one scenario in one trace: literals, the most important first, and which event a slot had."""
 
-    def __init__(self, trace: Trace, near: Scenario) -> None:
+    def __init__(self, trace: Trace, near: Scenario, covered: frozenset[Path]) -> None:
         self._trace = trace
+        self._covered = covered
         self.events: dict[Any, AnyEvent] = {STEP: near.step.event, **_matched(trace.layout.slots, near.history)}
         formulas = [*self._presence(), *self._turn(near), *self._labels(), *self._values(), *self._times(near)]
         self.literals: list[z3.BoolRef] = [_remembered(trace, formula) for formula in formulas]
@@ -48,6 +49,8 @@ class Likeness:
     def _labels(self) -> list[z3.BoolRef]:
         found = []
         for path, flag in self._trace.labels.items():
+            if path not in self._covered:
+                continue
             event = self.events.get(path[0])
             if path[1] == "failed":
                 value = isinstance(event, Result) and event.failed
@@ -61,14 +64,14 @@ class Likeness:
     def _values(self) -> list[z3.BoolRef]:
         found = []
         for path, presence in self._trace.presences.items():
-            if path[0] in self.events:
+            if path in self._covered and path[0] in self.events:
                 there = _at(self._json(path), path[2:-1]) is not None
                 found.append(presence if there else z3.Not(presence))
         for path, length in self._trace.lengths.items():
             old = _at(self._json(path), path[2:])
-            if isinstance(old, list | dict):
+            if path in self._covered and isinstance(old, list | dict):
                 found.append(length == len(old))
-        for leaf in self._trace.leaves.values():
+        for leaf in [leaf for path, leaf in self._trace.leaves.items() if path in self._covered]:
             old = _at(self._json(leaf.path), leaf.path[2:])
             term = self._term(leaf, old)
             if term is not None:

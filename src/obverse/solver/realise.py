@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final
@@ -47,6 +47,7 @@ from obverse.policy.types import (
 from obverse.solver.answers import Scenario
 from obverse.solver.layout import Slot
 from obverse.solver.spelling import Unspellable, word
+from obverse.solver.texts import Asked
 from obverse.solver.trace import STEP, Path, Trace
 
 ABSENT: Final = object()
@@ -63,9 +64,15 @@ class Realiser:
     """Turns one model of one trace into a scenario."""
 
     def __init__(
-        self, trace: Trace, model: z3.ModelRef, texts: Mapping[int, str], near: Mapping[Any, AnyEvent]
+        self,
+        trace: Trace,
+        model: z3.ModelRef,
+        texts: Mapping[int, str],
+        near: Mapping[Any, AnyEvent],
+        covered: frozenset[Path],
     ) -> None:
         self.trace = trace
+        self.covered = covered
         self.model = model
         self.texts = texts
         self.near = near
@@ -106,7 +113,7 @@ class Realiser:
                 return Denied(**shared, call_id=calls[number], tool=name, arguments=self._arguments(number, name))
             case "result":
                 call = calls[slot.call] if slot.call is not None else ""
-                failed = (number, "failed") in self.trace.labels and self._holds(self.trace.labels[number, "failed"])
+                failed = (number, "failed") in self.covered and self._holds(self.trace.labels[number, "failed"])
                 output = "error: the tool is not available" if failed else self._output(number, name)
                 return Result(**shared, call_id=call, tool=name, output=output, failed=failed)
             case "fact":
@@ -156,8 +163,9 @@ class Realiser:
         """The history with a plain first message, after the facts that the host knows from the start."""
         place = next((n for n, event in enumerate(history) if not isinstance(event, Fact)), len(history))
         time = history[place].time if place < len(history) else step_time
-        if place == 0 and time is not None:
-            time = max(0, time - _OPENING_MS)
+        if time is not None:
+            before = history[place - 1].time if place else None
+            time = max(0, time - _OPENING_MS) if before is None else min(time, before + _OPENING_MS)
         first = Message(id="", time=time, text=_SAID["message"], labels=self._plain_labels("message"))
         return [*history[:place], first, *history[place:]]
 
@@ -183,9 +191,9 @@ class Realiser:
         yes: list[str] = []
         no_: list[str] = []
         for name, term in self.trace.checked.judged.items():
-            label = self.trace.labels.get((at, "label", name))
+            label = self._label(at, name)
             if term.subject == subject and label is not None:
-                (yes if self._holds(label) else no_).extend((term.yes if self._holds(label) else term.no)[:1])
+                (yes if label else no_).extend((term.yes if label else term.no)[:1])
         return " ".join(yes) or " ".join(no_[:1]) or _SAID[subject]
 
     def _labels(self, at: int | str, subject: str) -> dict[str, bool]:
@@ -194,10 +202,14 @@ class Realiser:
         if before is not None:
             found.update({k: v for k, v in getattr(before, "labels", {}).items() if k in found})
         for name in found:
-            label = self.trace.labels.get((at, "label", name))
+            label = self._label(at, name)
             if label is not None:
-                found[name] = self._holds(label)
+                found[name] = label
         return found
+
+    def _label(self, at: int | str, name: str) -> bool | None:
+        path = (at, "label", name)
+        return self._holds(self.trace.labels[path]) if path in self.covered and path in self.trace.labels else None
 
     def _plain_labels(self, subject: str) -> dict[str, bool]:
         """No to every predicate: a witness leaves nothing unanswered that was not asked about."""
@@ -230,7 +242,7 @@ class Realiser:
         found: dict[str, Any] = {}
         for field in fields:
             inner = (*path, field.name)
-            presence = self.trace.presences.get((*inner, "?"))
+            presence = self.trace.presences.get((*inner, "?")) if (*inner, "?") in self.covered else None
             if presence is not None and not self._holds(presence):
                 continue
             known = before.get(field.name, ABSENT)
@@ -240,8 +252,7 @@ class Realiser:
         return found
 
     def _touched(self, path: Path) -> bool:
-        size = len(path)
-        return any(leaf[:size] == path for table in (self.trace.leaves, self.trace.lengths) for leaf in table)
+        return any(one[: len(path)] == path for one in self.covered)
 
     def _fill(self, path: Path, of: Type, name: str, old: Any) -> Any:
         """The JSON value at a path: the model's, else the old one, else a plain one."""
@@ -261,7 +272,7 @@ class Realiser:
         return old if old is not ABSENT else self._plain(of, name)
 
     def _map(self, path: Path, of: MapType, name: str, old: Any) -> dict[str, Any]:
-        if path not in self.trace.lengths:
+        if path not in self.covered:
             return old if isinstance(old, dict) else {}
         found = {}
         for n in range(self._count(path, 0)):
@@ -271,12 +282,16 @@ class Realiser:
 
     def _count(self, path: Path, otherwise: int) -> int:
         length = self.trace.lengths.get(path)
-        return otherwise if length is None else int(self.model.eval(length, model_completion=True).as_long())
+        return (
+            otherwise
+            if length is None or path not in self.covered
+            else int(self.model.eval(length, model_completion=True).as_long())
+        )
 
     def _leaf(self, path: Path) -> Any:
         """The value of the variable at a path as JSON, or ABSENT if no question touched it."""
         leaf = self.trace.leaves.get(path)
-        if leaf is None:
+        if leaf is None or path not in self.covered:
             return ABSENT
         value = self.model.eval(leaf.scalar.term, model_completion=True)
         match leaf.scalar.kind:
@@ -319,17 +334,27 @@ class Realiser:
 _PROPOSED = ("call", "denied", "reply")
 
 
-def realise(trace: Trace, model: z3.ModelRef, near: Mapping[Any, AnyEvent], *, opening: bool) -> Scenario | Unspellable:
+def realise(
+    trace: Trace,
+    model: z3.ModelRef,
+    near: Mapping[Any, AnyEvent],
+    *,
+    covered: frozenset[Path],
+    asked: Iterable[Asked],
+    opening: bool,
+) -> Scenario | Unspellable:
     """The scenario that this model describes, or why its texts cannot be spelled.
+
+    Only `covered` variables and `asked` text tests count: others belong to questions that are not asked now.
 
     Raises:
         NoDecimal: if a number of the model has no finite decimal notation.
     """
-    wanted = [(_hint(path), leaf.scalar.term) for path, leaf in trace.leaves.items() if leaf.scalar.kind == "text"]
-    texts = trace.texts.spell(model, wanted)
+    leaves = [leaf for path, leaf in trace.leaves.items() if path in covered and leaf.scalar.kind == "text"]
+    texts = trace.texts.spell(model, [(_hint(leaf.path), leaf.scalar.term) for leaf in leaves], asked)
     if isinstance(texts, Unspellable):
         return texts
-    return Realiser(trace, model, texts, near).scenario(opening=opening)
+    return Realiser(trace, model, texts, near, covered).scenario(opening=opening)
 
 
 def iso(ms: int) -> str:

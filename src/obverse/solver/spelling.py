@@ -150,6 +150,8 @@ def _candidates(name: str, required: frozenset[tuple[Test, bool]], length: int |
         if not required and length is None:
             yield plain
             continue
+        if name == "text" and wanted["contains"] and number == 0:
+            yield f"{start or 'This is about '}{middle}{end or '.'}"
         if wholes:
             yield from wholes
             yield from (start + whole + end for whole in wholes)

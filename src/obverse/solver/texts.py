@@ -21,11 +21,11 @@ from obverse.solver.symbols import Kleene, Scalar, both, given
 _LITERALS, _NAMED = 1_000_000, 1_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Asked:
-    """A test that was asked of a text term."""
+    """A test that was asked of a text term; None asks for its length. One object for each."""
 
-    test: Test
+    test: Test | None
     term: z3.ArithRef
 
 
@@ -40,9 +40,10 @@ class Texts:
         self._names: dict[str, z3.IntNumRef] = {}
         self._tests: dict[Test, z3.FuncDeclRef] = {}
         self._terms: dict[int, z3.ArithRef] = {}
-        self._asked: dict[tuple[Test, int], Asked] = {}
+        self._asked: dict[tuple[Test | None, int], Asked] = {}
+        self.asked: set[Asked] = set()
+        """The tests that were asked since this was last emptied; `find` empties it before each wish."""
         self._pairs: dict[str, z3.FuncDeclRef] = {}
-        self._measured: dict[int, z3.ArithRef] = {}
         self._length = z3.Function("length", z3.IntSort(context), z3.IntSort(context))
         self._blocked: set[frozenset[tuple[Test, bool]]] = set()
 
@@ -106,7 +107,7 @@ class Texts:
     def length(self, text: Scalar) -> z3.ArithRef:
         """The number of characters."""
         if text.literal is None:
-            self._measured[text.term.get_id()] = text.term
+            self.asked.add(self._asked.setdefault((None, text.term.get_id()), Asked(None, text.term)))
             self._assert(self._length(text.term) >= 0, self._length(text.term) <= 200)
         return self._length(text.term)
 
@@ -126,7 +127,7 @@ class Texts:
             self._tests[asked] = predicate
             for text in self._literals:
                 self._settle(asked, text)
-        self._asked[asked, term.get_id()] = Asked(asked, term)
+        self.asked.add(self._asked.setdefault((asked, term.get_id()), Asked(asked, term)))
         return predicate(term)
 
     def _pair(self, op: str, subject: Scalar, pattern: Scalar) -> z3.BoolRef:
@@ -150,10 +151,12 @@ class Texts:
 
     # --- spelling -------------------------------------------------------------------------------------------------------
 
-    def spell(self, model: z3.ModelRef, wanted: Iterable[tuple[str, z3.ArithRef]]) -> dict[int, str] | Unspellable:
-        """A text for every number that these named terms have in the model; or why there is none."""
+    def spell(
+        self, model: z3.ModelRef, wanted: Iterable[tuple[str, z3.ArithRef]], asked: Iterable[Asked]
+    ) -> dict[int, str] | Unspellable:
+        """A text for every number that these named terms have in the model, with the same answers; or why there is none."""
         texts = {number.as_long(): text for text, number in self._literals.items()}
-        required, lengths = self._required(model)
+        required, lengths = self._required(model, asked)
         taken = {text.casefold() for text in texts.values()}
         for name, term in wanted:
             number = _value(model, term)
@@ -165,6 +168,10 @@ class Texts:
             texts[number] = found
             taken.add(found.casefold())
         return texts
+
+    def all_asked(self) -> list[Asked]:
+        """Every test that was ever asked, in that order."""
+        return list(self._asked.values())
 
     def block(self, contradiction: frozenset[tuple[Test, bool]]) -> None:
         """Forbid these answers together, for every text: no text has them."""
@@ -179,12 +186,18 @@ class Texts:
         answers = [self._ask(asked, term) == answer for asked, answer in sorted(contradiction, key=repr)]
         self._assert(z3.Not(z3.And(answers)))
 
-    def _required(self, model: z3.ModelRef) -> tuple[dict[int, frozenset[tuple[Test, bool]]], dict[int, int]]:
+    def _required(
+        self, model: z3.ModelRef, asked: Iterable[Asked]
+    ) -> tuple[dict[int, frozenset[tuple[Test, bool]]], dict[int, int]]:
         required: dict[int, set[tuple[Test, bool]]] = {}
-        for asked in list(self._asked.values()):
-            answer = z3.is_true(model.eval(self._tests[asked.test](asked.term), model_completion=True))
-            required.setdefault(_value(model, asked.term), set()).add((asked.test, answer))
-        lengths = {_value(model, term): _value(model, self._length(term)) for term in self._measured.values()}
+        lengths: dict[int, int] = {}
+        for one in asked:
+            number = _value(model, one.term)
+            if one.test is None:
+                lengths[number] = _value(model, self._length(one.term))
+            else:
+                answer = z3.is_true(model.eval(self._tests[one.test](one.term), model_completion=True))
+                required.setdefault(number, set()).add((one.test, answer))
         return {number: frozenset(tests) for number, tests in required.items()}, lengths
 
 

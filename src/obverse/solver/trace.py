@@ -53,10 +53,11 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A preference: the literal that assumes it; a lower rank is given up later."""
+    """A preference: the literal that assumes it; a lower rank is given up later. `owner` is the value that it is about."""
 
     rank: int
     literal: z3.BoolRef
+    owner: Path | None
 
 
 class Trace:
@@ -76,6 +77,8 @@ class Trace:
         self.presences: dict[Path, z3.BoolRef] = {}
         self.labels: dict[Path, z3.BoolRef] = {}
         self.wishes: list[Wish] = []
+        self.touched: set[Path] = set()
+        """The values that were asked for since this was last emptied; `find` empties it before each wish."""
         self.assumed: dict[int, z3.BoolRef] = {}
         self.kept: list[z3.BoolRef] = []
         self._values: dict[Path, Value] = {}
@@ -105,9 +108,12 @@ class Trace:
         if self._times is None:
             times = tuple(z3.Int(f"time:{number}", self.context) for number in range(len(self.layout.slots) + 1))
             self.solver.add(times[0] >= 0)
-            for earlier, later in pairwise(times):
+            for number, (earlier, later) in enumerate(pairwise(times), start=1):
                 self.solver.add(earlier <= later)
-                self.prefer(4, later - earlier == _APART_MS // self.layout.unit)
+                apart = later - earlier == _APART_MS // self.layout.unit
+                if number < len(self.layout.slots):  # an event that is absent takes no time
+                    apart = z3.If(self.present[number], apart, later == earlier)
+                self.prefer(4, apart)
             self.prefer(3, times[0] == self.settings.start_ms // self.layout.unit)
             self._times = times
         return self._times
@@ -146,12 +152,16 @@ class Trace:
 
     def value(self, path: Path, of: Type, *, optional: bool = False) -> Value:
         """The value that stands at this path; it may be missing only where that is allowed and asked about."""
+        if not isinstance(of, RecordType):
+            self.touched.add(path)  # of a record only the members that are asked for count
         found = self._values.get(path)
         if found is None:
             known: Formula = True
             if optional and self.layout.gaps:
                 known = self._flag(self.presences, (*path, "?"), rank=3, likely=True)
             found = self._values[path] = weaker(self._make(path, of), known)
+        if (*path, "?") in self.presences:
+            self.touched.add((*path, "?"))
         return found
 
     def member_of(self, path: Path, field: Field, *, optional: bool) -> Value:
@@ -190,7 +200,7 @@ class Trace:
     def _text(self, path: Path, of: Type, *, folded: bool = False) -> Scalar:
         term = self._int(path)
         self.texts.admit(term)
-        self.prefer(5, term == self.texts.named(_stem(path)))
+        self.prefer(5, term == self.texts.named(_stem(path)), path)
         return self._leaf(path, of, Scalar("text", term, folded=folded))
 
     def _enum(self, path: Path, of: EnumType) -> Scalar:
@@ -205,22 +215,22 @@ class Trace:
     def _number(self, path: Path, of: NumberType) -> Scalar:
         if of.integer:
             whole = self._int(path)
-            self.prefer(5, z3.And(whole >= 1, whole <= 1000))
+            self.prefer(5, z3.And(whole >= 1, whole <= 1000), path)
             return self._leaf(path, of, Scalar("number", whole))
         term = z3.Real(_name(path), self.context)
-        self.prefer(5, z3.And(term >= 1, term <= 1000))
-        self.prefer(4, term == z3.ToReal(z3.Int(f"{_name(path)}:whole", self.context)))
+        self.prefer(5, z3.And(term >= 1, term <= 1000), path)
+        self.prefer(4, term == z3.ToReal(z3.Int(f"{_name(path)}:whole", self.context)), path)
         # money is written with two places: tried where a whole number will not do
-        self.prefer(3, term * 100 == z3.ToReal(z3.Int(f"{_name(path)}:cents", self.context)))
+        self.prefer(3, term * 100 == z3.ToReal(z3.Int(f"{_name(path)}:cents", self.context)), path)
         return self._leaf(path, of, Scalar("number", term))
 
     def _time(self, path: Path, of: TimeType) -> Scalar:
         term = self._int(path)
         year = 366 * 86_400_000 // self.layout.unit
         start = self.settings.start_ms // self.layout.unit
-        self.prefer(4, z3.And(term >= start - year, term <= start + year))
+        self.prefer(4, z3.And(term >= start - year, term <= start + year), path)
         self.solver.add(term >= 0, term <= 4_000_000_000_000 // self.layout.unit)  # years that ISO 8601 can write
-        self.prefer(5, term % (60_000 // self.layout.unit) == 0)
+        self.prefer(5, term % (60_000 // self.layout.unit) == 0, path)
         return self._leaf(path, of, Scalar("time", term))
 
     def _list(self, path: Path, item: Type) -> Seq:
@@ -232,7 +242,7 @@ class Trace:
         length = self._int((*path, "length"))
         self.lengths[path] = length
         self.solver.add(length >= 0, length <= longest)
-        self.prefer(4, length == 1)
+        self.prefer(4, length == 1, path)
         there = tuple(length > place for place in range(longest))
         return Seq(tuple(item(place) for place in range(longest)), there)
 
@@ -258,10 +268,15 @@ class Trace:
 
     # --- preferences ----------------------------------------------------------------------------------------------------
 
-    def prefer(self, rank: int, formula: Formula) -> None:
+    def prefer(self, rank: int, formula: Formula, owner: Path | None = None) -> None:
         """Note a preference."""
         if not isinstance(formula, bool):
-            self.wishes.append(Wish(rank, self.assumable(formula)))
+            self.wishes.append(Wish(rank, self.assumable(formula), owner))
+
+    def covered(self, touched: set[Path]) -> frozenset[Path]:
+        """The variables that stand at these paths or below."""
+        paths = [*self.leaves, *self.lengths, *self.presences, *self.labels]
+        return frozenset(path for path in paths if any(path[:size] in touched for size in range(1, len(path) + 1)))
 
     def assumable(self, formula: Formula) -> z3.BoolRef:
         """A fresh literal that implies the formula: assumed, it holds; not assumed, it says nothing."""
@@ -274,10 +289,11 @@ class Trace:
         return literal
 
     def _flag(self, table: dict[Path, z3.BoolRef], path: Path, *, rank: int, likely: bool) -> z3.BoolRef:
+        self.touched.add(path)
         found = table.get(path)
         if found is None:
             found = table[path] = z3.Bool(_name(path), self.context)
-            self.prefer(rank, found if likely else z3.Not(found))
+            self.prefer(rank, found if likely else z3.Not(found), path)
         return found
 
     def _int(self, path: Path) -> z3.ArithRef:
