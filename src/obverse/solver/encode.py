@@ -13,11 +13,12 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final
 
-import msgspec
 import z3
 
 from obverse.policy import ast
 from obverse.policy.types import TextType
+from obverse.solver import past
+from obverse.solver.past import Here
 from obverse.solver.symbols import (
     FALSE,
     NOTHING,
@@ -49,23 +50,6 @@ class Outside(Exception):  # noqa: N818  # it names where a question lies, and b
     """Something that the bounded fragment does not cover; the text says what."""
 
 
-class Here(msgspec.Struct, frozen=True):
-    """Where an expression is evaluated: as `policy.evaluate.Place`, over slots. `call` None is the step itself."""
-
-    past: int
-    scopes: tuple[int, ...] = ()
-    locals: tuple[tuple[str, Any], ...] = ()
-    call: int | None = None
-
-    def inside(self, slot: int) -> Here:
-        """The place of the event in this slot, with it in scope."""
-        return Here(slot, (*self.scopes, slot), self.locals, self.call)
-
-    def binding(self, name: str, value: Value) -> Here:
-        """The same place with a local variable."""
-        return Here(self.past, self.scopes, ((name, value), *self.locals), self.call)
-
-
 class Encoder:
     """Encodes resolved expressions against one symbolic trace."""
 
@@ -79,8 +63,6 @@ class Encoder:
 
     def truth(self, expr: ast.Expr, here: Here) -> Kleene:
         """The truth of a condition at a place."""
-        from obverse.solver import past
-
         match expr:
             case ast.Boolean():
                 return TRUE if expr.value else FALSE
@@ -258,8 +240,6 @@ class Encoder:
             case ast.SumIn():
                 return self._sum_in(expr, here)
             case ast.CountEvents() | ast.SumEvents():
-                from obverse.solver import past
-
                 return past.counted(self, expr, here)
             case ast.Name() | ast.Use():
                 raise TypeError(f"an unresolved name reached the solver: {expr}")

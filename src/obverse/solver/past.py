@@ -5,8 +5,11 @@ An absent slot is no event: patterns are false of it, and it leaves `since` and 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Protocol
 
+import msgspec
 import z3
 
 from obverse.policy import ast
@@ -30,9 +33,7 @@ from obverse.solver.symbols import (
     total,
     unknown_is,
 )
-
-if TYPE_CHECKING:
-    from obverse.solver.encode import Encoder, Here
+from obverse.solver.trace import Trace
 
 _KINDS = {
     "call": ("call",),
@@ -42,12 +43,49 @@ _KINDS = {
 }
 
 
-def once(encoder: Encoder, expr: ast.Once, here: Here) -> Kleene:
+class Here(msgspec.Struct, frozen=True):
+    """Where an expression is evaluated: as `policy.evaluate.Place`, over slots. `call` None is the step itself."""
+
+    past: int
+    scopes: tuple[int, ...] = ()
+    locals: tuple[tuple[str, Any], ...] = ()
+    call: int | None = None
+
+    def inside(self, slot: int) -> Here:
+        """The place of the event in this slot, with it in scope."""
+        return Here(slot, (*self.scopes, slot), self.locals, self.call)
+
+    def binding(self, name: str, value: Value) -> Here:
+        """The same place with a local variable."""
+        return Here(self.past, self.scopes, ((name, value), *self.locals), self.call)
+
+
+class Encodes(Protocol):
+    """What the operators need of the encoder of conditions and values."""
+
+    trace: Trace
+    context: z3.Context
+    here: Here
+
+    def truth(self, expr: ast.Expr, here: Here) -> Kleene: ...
+
+    def value(self, expr: ast.Expr, here: Here) -> Value: ...
+
+    def equal(self, left: Value, right: Value) -> Kleene: ...
+
+    def argument(self, call: int | None, name: str) -> Value: ...
+
+    def number(self, value: int | Decimal | Fraction) -> Scalar: ...
+
+    def summed(self, values: list[tuple[Value, Formula]], known: Formula) -> Value: ...
+
+
+def once(encoder: Encodes, expr: ast.Once, here: Here) -> Kleene:
     """Whether some earlier event is such a one."""
     return some(meant for _, meant in _matching(encoder, expr.event, expr.where, expr.within, here))
 
 
-def last(encoder: Encoder, expr: ast.Last, here: Here) -> Kleene:
+def last(encoder: Encodes, expr: ast.Last, here: Here) -> Kleene:
     """Whether the newest such event satisfies the condition; unknown when there is none."""
     found = UNKNOWN
     for slot, meant in _matching(encoder, expr.event, expr.where, None, here):
@@ -64,7 +102,7 @@ def last(encoder: Encoder, expr: ast.Last, here: Here) -> Kleene:
     return found
 
 
-def previous(encoder: Encoder, expr: ast.Previous, here: Here) -> Kleene:
+def previous(encoder: Encodes, expr: ast.Previous, here: Here) -> Kleene:
     """Whether the event just before is such a one and satisfies the condition; false at the start."""
     true: list[Formula] = []
     false: list[Formula] = []
@@ -80,7 +118,7 @@ def previous(encoder: Encoder, expr: ast.Previous, here: Here) -> Kleene:
     return some([Kleene(true=either(*true), false=either(conjunction(later_absent), *false))])
 
 
-def since(encoder: Encoder, expr: ast.Since, here: Here) -> Kleene:
+def since(encoder: Encodes, expr: ast.Since, here: Here) -> Kleene:
     """Whether there is such an event, and the condition holds at every event after the newest one."""
     found = FALSE
     for slot in range(here.past):
@@ -98,7 +136,7 @@ def since(encoder: Encoder, expr: ast.Since, here: Here) -> Kleene:
     return found
 
 
-def counted(encoder: Encoder, expr: ast.CountEvents | ast.SumEvents, here: Here) -> Value:
+def counted(encoder: Encodes, expr: ast.CountEvents | ast.SumEvents, here: Here) -> Value:
     """How many such events there are, or the sum of a value over them; unknown if one may be such an event or not."""
     matching = list(_matching(encoder, expr.event, expr.where, expr.within, here))
     settled = conjunction(either(meant.true, meant.false) for _, meant in matching)
@@ -109,7 +147,7 @@ def counted(encoder: Encoder, expr: ast.CountEvents | ast.SumEvents, here: Here)
     return encoder.summed(values, settled)
 
 
-def exceeds(encoder: Encoder, expr: ast.Exceeds) -> Kleene:
+def exceeds(encoder: Encodes, expr: ast.Exceeds) -> Kleene:
     """Whether the step is one too many. Calls beside it in its turn come after it in every witness, so they do not count."""
     step = encoder.here
     amounts = [(_amount(encoder, expr, None), TRUE)]
@@ -136,7 +174,7 @@ def exceeds(encoder: Encoder, expr: ast.Exceeds) -> Kleene:
     return Kleene(true=both(settled, above), false=both(settled, at_most))
 
 
-def _counts(encoder: Encoder, expr: ast.Exceeds, slot: int) -> Kleene:
+def _counts(encoder: Encodes, expr: ast.Exceeds, slot: int) -> Kleene:
     place = encoder.trace.layout.slots[slot]
     if place.kind not in ("call", "reply"):
         return FALSE
@@ -147,21 +185,21 @@ def _counts(encoder: Encoder, expr: ast.Exceeds, slot: int) -> Kleene:
     if expr.per is not None:
         parts.append(_in_window(encoder, slot, expr.per, encoder.here))
     if expr.by is not None:
-        theirs = type(encoder.here)(slot, (), (), slot)
+        theirs = Here(slot, (), (), slot)
         parts.append(encoder.equal(encoder.value(expr.by, theirs), encoder.value(expr.by, encoder.here)))
     return every(parts)
 
 
-def _amount(encoder: Encoder, expr: ast.Exceeds, slot: int | None) -> Value:
+def _amount(encoder: Encodes, expr: ast.Exceeds, slot: int | None) -> Value:
     if expr.amount is None:
         return encoder.number(1)
     step = encoder.here
-    found = encoder.value(expr.amount, type(step)(step.past, (), (), slot))
+    found = encoder.value(expr.amount, Here(step.past, (), (), slot))
     return found if isinstance(found, Scalar) and found.kind == "number" else NOTHING
 
 
 def _matching(
-    encoder: Encoder, event: ast.Pattern, where: ast.Expr | None, within: ast.Duration | None, here: Here
+    encoder: Encodes, event: ast.Pattern, where: ast.Expr | None, within: ast.Duration | None, here: Here
 ) -> list[tuple[int, Kleene]]:
     """The earlier slots whose event may be such a one, oldest first, each with whether it is."""
     found = []
@@ -178,7 +216,7 @@ def _matching(
     return found
 
 
-def _meant(encoder: Encoder, pattern: ast.Pattern, number: int, here: Here) -> Kleene:
+def _meant(encoder: Encodes, pattern: ast.Pattern, number: int, here: Here) -> Kleene:
     """Whether the event in this slot, if there is one, is one that the pattern means."""
     slot = encoder.trace.layout.slots[number]
     if slot.kind not in _KINDS.get(pattern.kind, (pattern.kind,)):
@@ -201,12 +239,12 @@ def _meant(encoder: Encoder, pattern: ast.Pattern, number: int, here: Here) -> K
     return every(parts)
 
 
-def _in_window(encoder: Encoder, slot: int, within: ast.Duration, here: Here) -> Kleene:
+def _in_window(encoder: Encodes, slot: int, within: ast.Duration, here: Here) -> Kleene:
     times = encoder.trace.times
     position = here.scopes[-1] if here.scopes else len(times) - 1
     span = z3.IntVal(within.ms // encoder.trace.layout.unit, encoder.context)
     return certain(times[position] - times[slot] <= span)
 
 
-def _term(encoder: Encoder, number: Any) -> Any:
+def _term(encoder: Encodes, number: Any) -> Any:
     return z3.IntVal(number, encoder.context) if isinstance(number, int) else number

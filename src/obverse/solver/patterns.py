@@ -38,21 +38,24 @@ def translate(op: str, pattern: str, text: z3.SeqRef, *, folded: bool) -> z3.Boo
         case "contains":
             return z3.Contains(text, z3.StringVal(wanted, context))
         case "like":
-            return z3.InRe(text, _expression(_parsed(glob_expression(wanted)), context))
+            return z3.InRe(text, _expression(_parsed(glob_expression(wanted)), context, fold=False))
         case "matches":
-            flags = re.IGNORECASE if folded else 0
-            if flags:
-                raise Untranslatable(f"`{pattern}` without regard to case")
-            return z3.InRe(text, _expression(_parsed(pattern), context))
+            parsed = _parsed(pattern)
+            unlike = re.MULTILINE | re.VERBOSE | re.ASCII | re.LOCALE
+            if parsed.state.flags & unlike:
+                raise Untranslatable(f"the flags of `{pattern}`")
+            fold = folded or bool(parsed.state.flags & re.IGNORECASE)
+            return z3.InRe(text, _expression(parsed, context, fold=fold))
     raise Untranslatable(f"`{op}`")
 
 
-def instance(op: str, pattern: str) -> str | None:
-    """A short text that the glob or regular expression matches as a whole, if one is plain to see."""
+def instances(op: str, pattern: str) -> list[str]:
+    """Short texts that the glob or regular expression may match as a whole, those that are plain to see."""
     try:
-        return _shortest(_parsed(glob_expression(pattern) if op == "like" else pattern))
+        parsed = _parsed(glob_expression(pattern) if op == "like" else pattern)
+        return list(dict.fromkeys(_shortest(parsed, filler) for filler in ("1", "", "x ")))
     except Untranslatable:
-        return None
+        return []
 
 
 def glob_expression(pattern: str) -> str:
@@ -68,37 +71,39 @@ def glob_expression(pattern: str) -> str:
     return "".join(out)
 
 
-def _parsed(pattern: str) -> Sequence[tuple[Any, Any]]:
+def _parsed(pattern: str) -> Any:
     try:
-        return list(parser.parse(pattern, re.DOTALL))
+        return parser.parse(pattern, re.DOTALL)
     except (re.error, RecursionError, OverflowError) as error:
         raise Untranslatable(f"`{pattern}`") from error
 
 
-def _expression(items: Sequence[tuple[Any, Any]], context: z3.Context) -> z3.ReRef:
-    parts = [_one(op, value, context) for op, value in items]
+def _expression(items: Sequence[tuple[Any, Any]], context: z3.Context, *, fold: bool) -> z3.ReRef:
+    parts = [_one(op, value, context, fold=fold) for op, value in items]
     if not parts:
         return z3.Re(z3.StringVal("", context))
     return parts[0] if len(parts) == 1 else z3.Concat(*parts)
 
 
-def _one(op: Any, value: Any, context: z3.Context) -> z3.ReRef:
+def _one(op: Any, value: Any, context: z3.Context, *, fold: bool) -> z3.ReRef:
     if op is sre.LITERAL:
-        return z3.Re(z3.StringVal(chr(value), context))
+        return _letter(chr(value), context, fold=fold)
     if op is sre.ANY:
         return _any(context)
     if op is sre.NOT_LITERAL:
-        return z3.Intersect(_any(context), z3.Complement(z3.Re(z3.StringVal(chr(value), context))))
+        return z3.Intersect(_any(context), z3.Complement(_letter(chr(value), context, fold=fold)))
     if op is sre.IN:
-        return _class(value, context)
+        return _class(value, context, fold=fold)
     if op is sre.BRANCH:
-        choices = [_expression(list(choice), context) for choice in value[1]]
+        choices = [_expression(list(choice), context, fold=fold) for choice in value[1]]
         return choices[0] if len(choices) == 1 else z3.Union(*choices)
     if op is sre.SUBPATTERN:
-        return _expression(list(value[3]), context)
+        if value[1] or value[2]:
+            raise Untranslatable("flags inside a pattern")
+        return _expression(list(value[3]), context, fold=fold)
     if op in (sre.MAX_REPEAT, sre.MIN_REPEAT):
         low, high, body = value
-        inner = _expression(list(body), context)
+        inner = _expression(list(body), context, fold=fold)
         if high is sre.MAXREPEAT:
             return z3.Star(inner) if low == 0 else z3.Concat(z3.Loop(inner, low, low), z3.Star(inner))
         if high > _MOST:
@@ -113,14 +118,22 @@ def _any(context: z3.Context) -> z3.ReRef:
     return z3.Range(z3.StringVal(" ", context), z3.StringVal("~", context))
 
 
-def _class(items: Sequence[tuple[Any, Any]], context: z3.Context) -> z3.ReRef:
+def _letter(letter: str, context: z3.Context, *, fold: bool) -> z3.ReRef:
+    forms = sorted({letter.lower(), letter.upper()}) if fold else [letter]
+    found = [z3.Re(z3.StringVal(form, context)) for form in forms]
+    return found[0] if len(found) == 1 else z3.Union(*found)
+
+
+def _class(items: Sequence[tuple[Any, Any]], context: z3.Context, *, fold: bool) -> z3.ReRef:
     found: list[z3.ReRef] = []
     negated = False
     for op, value in items:
         if op is sre.NEGATE:
             negated = True
         elif op is sre.LITERAL:
-            found.append(z3.Re(z3.StringVal(chr(value), context)))
+            found.append(_letter(chr(value), context, fold=fold))
+        elif op is sre.RANGE and fold:
+            found += [_letter(chr(code), context, fold=True) for code in range(value[0], min(value[1], 127) + 1)]
         elif op is sre.RANGE:
             found.append(z3.Range(z3.StringVal(chr(value[0]), context), z3.StringVal(chr(value[1]), context)))
         elif op is sre.CATEGORY:
@@ -152,7 +165,8 @@ def _category(value: Any, context: z3.Context) -> z3.ReRef:
     return ranges[0] if len(ranges) == 1 else z3.Union(*ranges)
 
 
-def _shortest(items: Sequence[tuple[Any, Any]]) -> str:
+def _shortest(items: Sequence[tuple[Any, Any]], filler: str) -> str:
+    """A short match; `filler` stands where anything may."""
     out = []
     for op, value in items:
         if op is sre.LITERAL:
@@ -164,15 +178,20 @@ def _shortest(items: Sequence[tuple[Any, Any]]) -> str:
         elif op is sre.IN:
             out.append(_member(value))
         elif op is sre.BRANCH:
-            out.append(min((_shortest(list(choice)) for choice in value[1]), key=len))
+            out.append(min((_shortest(list(choice), filler) for choice in value[1]), key=len))
         elif op is sre.SUBPATTERN:
-            out.append(_shortest(list(value[3])))
+            out.append(_shortest(list(value[3]), filler))
         elif op in (sre.MAX_REPEAT, sre.MIN_REPEAT):
             if value[0] > _MOST:
                 raise Untranslatable("a long repetition")
-            # one more than nothing reads better: `*.txt` becomes `x.txt`
-            times = max(value[0], 1 if value[1] else 0)
-            out.append(_shortest(list(value[2])) * times)
+            body = list(value[2])
+            anything = len(body) == 1 and body[0][0] is sre.ANY
+            if anything and value[0] <= len(filler) <= value[1]:
+                out.append(filler)  # `*.txt` becomes `1.txt`
+            else:
+                out.append(
+                    _shortest(body, filler) * (value[0] if anything else max(value[0], 1 if filler == "1" else 0))
+                )
         elif op is not sre.AT:
             raise Untranslatable(str(op).lower())
     return "".join(out)

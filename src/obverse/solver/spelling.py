@@ -15,7 +15,7 @@ import z3
 from obverse.core.verdicts import Truth
 from obverse.policy.reading import Folded
 from obverse.policy.text import host_of, test
-from obverse.solver.patterns import Untranslatable, instance, translate
+from obverse.solver.patterns import Untranslatable, instances, translate
 
 _PLAIN_TRIES = 60
 _STRING_TIMEOUT_MS = 1_000
@@ -140,7 +140,10 @@ def word(name: str, number: int) -> str:
 def _candidates(name: str, required: frozenset[tuple[Test, bool]], length: int | None) -> Iterator[str]:
     """Plain texts that may give the answers, the likeliest first."""
     wanted = {op: [t.pattern for t, answer in sorted(required, key=repr) if answer and t.op == op] for op in _OPS}
-    wholes = [whole for op in ("like", "matches") for p in wanted[op] if (whole := instance(op, p)) is not None]
+    each = [instances(op, p) for op in ("like", "matches") for p in wanted[op]]
+    wholes = [whole for texts in each for whole in texts]
+    if len(each) > 1:  # patterns of "somewhere in it" are met side by side
+        wholes = [", ".join(texts[-2] if len(texts) > 1 else texts[0] for texts in each if texts), *wholes]
     hosts = sorted(wanted["at domain"], key=len, reverse=True)
     starts, ends = sorted(wanted["starts with"], key=len), sorted(wanted["ends with"], key=len)
     start, end = starts[-1] if starts else "", ends[-1] if ends else ""

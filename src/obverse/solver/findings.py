@@ -1,0 +1,73 @@
+"""What `analyse` returns: records only. A finding has one sentence and, where there is one, a witness that was replayed."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from obverse.core.events import AnyEvent, Step
+from obverse.core.verdicts import Verdict
+
+Severity: TypeAlias = Literal["error", "warning", "info"]
+Code: TypeAlias = Literal["S201", "S202", "S203", "S204", "S205", "S206", "S207", "S208"]
+
+MEANINGS: dict[Code, tuple[Severity, str]] = {
+    "S201": ("error", "a rule can never fire"),
+    "S202": ("error", "a rule fires on every step that it speaks of, though it has a condition"),
+    "S203": ("error", "a permit is swallowed: whenever it applies, a rule blocks"),
+    "S204": ("warning", "a permit and a blocking rule meet: where both apply, the rule decides"),
+    "S205": ("error", "a lower level permits what a higher one blocks"),
+    "S206": ("error", "an exception can never apply"),
+    "S207": ("error", "an exception never matters: where the rule speaks, it cannot apply"),
+    "S208": ("info", "a clause is not formalised"),
+}
+"""Every code of an analysis: how severe, and what it says."""
+
+
+class Witness(msgspec.Struct, frozen=True, kw_only=True):
+    """A past, a step, and what `decide` says of it (L06)."""
+
+    history: tuple[AnyEvent, ...]
+    step: Step
+    verdict: Verdict
+    clauses: tuple[str, ...]
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is wrong, or worth knowing. `rule` is the rule it is about, `others` rules that take part."""
+
+    code: Code
+    clause: str
+    severity: Severity
+    message: str
+    witness: Witness | None = None
+    rule: str | None = None
+    others: tuple[str, ...] = ()
+
+
+class Open(msgspec.Struct, frozen=True, kw_only=True):
+    """A question that was asked and not answered, and why."""
+
+    code: Code
+    clause: str
+    reason: str
+    rule: str | None = None
+
+
+class Solver(msgspec.Struct, frozen=True, kw_only=True):
+    """Who answered, and under which options (their digest)."""
+
+    name: str
+    version: str
+    options: str
+    bound: str
+
+
+class Analysis(msgspec.Struct, frozen=True, kw_only=True):
+    """All findings in the order of the document, what stayed open, and who answered. `queries` is how many were asked."""
+
+    findings: tuple[Finding, ...]
+    undecided: tuple[Open, ...]
+    queries: int
+    solver: Solver
