@@ -1,0 +1,181 @@
+"""`invert`: a checked policy → the cases that follow from it, their twins, and what they cover.
+
+1. Every rule is searched for pairs (`search`), one rule after the other, in the order of the document.
+2. Every scenario is dressed (`scene`), a family in the same names and words, so that twins differ where the rule does.
+3. Cases get their ids from their content; equal ones become one.
+4. Coverage is computed from the cases that came out, by the function that anybody else would use (L08).
+
+Deterministic in (policy, settings, seed), byte for byte (L09): no clock, no random source; the solver counts steps, not time,
+unless a wall-clock limit is hit, which leaves an obligation open and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+
+from obverse.cases.brief import brief
+from obverse.cases.coverage import coverage
+from obverse.cases.files import digest_of
+from obverse.cases.naming import Names
+from obverse.cases.obligations import Plan, clause_obligations, plan_of
+from obverse.cases.records import Case, Infeasible, Level, Obligation, Open, Suite
+from obverse.cases.scene import Scene, Stage
+from obverse.cases.search import Finds, Pair, Search
+from obverse.cases.settings import Settings
+from obverse.cases.sight import Sight
+from obverse.core.events import Reply
+from obverse.core.verdicts import Side
+from obverse.policy import ast
+from obverse.policy.checked import Checked
+
+Progress = Callable[[int, int, str], None]
+
+
+def invert(
+    checked: Checked,
+    *,
+    settings: Settings | None = None,
+    seed: int = 0,
+    finder: Finds | None = None,
+    progress: Progress | None = None,
+) -> Suite:
+    """The cases of a policy. `progress` is told after each rule: how many are done, of how many, and which is next."""
+    settings = settings or Settings()
+    search = Search(checked, finder or _finder(checked, settings), settings)
+    plans = [plan_of(rule, checked, boundaries=settings.boundaries) for rule in checked.rules]
+    cases: dict[str, Case] = {}
+    infeasible: list[Infeasible] = []
+    unknown: list[Open] = []
+    for number, plan in enumerate(plans):
+        if progress is not None:
+            progress(number, len(plans), plan.rule.id)
+        outcomes = list(search.outcomes(plan))  # (1)
+        infeasible += [outcome for outcome in outcomes if isinstance(outcome, Infeasible)]
+        unknown += [outcome for outcome in outcomes if isinstance(outcome, Open)]
+        for case in _Wardrobe(checked, plan, settings, seed).cases([o for o in outcomes if isinstance(o, Pair)]):
+            cases.setdefault(case.id, case)  # (3)
+    infeasible += _of_clauses(checked, infeasible)
+    found = tuple(cases.values())
+    covered = coverage(checked, found, infeasible, plans=plans)  # (4)
+    told = {one.obligation.key for one in unknown}
+    settled = set(covered.met) | {one.obligation.key for one in infeasible}
+    unknown += [
+        Open(obligation=o, reason="the rule could not be shown")
+        for o in clause_obligations(checked)
+        if o.key not in settled
+    ]
+    return Suite(
+        policy=checked.digest,
+        seed=seed,
+        cases=found,
+        infeasible=tuple(infeasible),
+        open=tuple(one for one in unknown if one.obligation.key in told or one.obligation.level is Level.CLAUSE),
+        coverage=covered,
+        digest=digest_of(found),
+    )
+
+
+def _finder(checked: Checked, settings: Settings) -> Finds:
+    from obverse.solver.find import Finder  # z3 is heavy: only who inverts pays for it
+
+    return Finder(checked, settings.solver)
+
+
+def _of_clauses(checked: Checked, infeasible: Sequence[Infeasible]) -> Iterator[Infeasible]:
+    """A clause is infeasible when every rule of it is."""
+    of_rules = {one.obligation.rule: one for one in infeasible if one.obligation.level is Level.RULE}
+    for obligation in clause_obligations(checked):
+        rules = [rule for rule in checked.rules if rule.clause == obligation.clause]
+        if rules and all(rule.id in of_rules for rule in rules):
+            core = tuple(dict.fromkeys(text for rule in rules for text in of_rules[rule.id].core))
+            yield Infeasible(obligation=obligation, core=core)
+
+
+class _Wardrobe:
+    """Dresses the pairs of one rule: each scenario once, each family in names of its own."""
+
+    def __init__(self, checked: Checked, plan: Plan, settings: Settings, seed: int) -> None:
+        self.checked = checked
+        self.plan = plan
+        self.settings = settings
+        self.seed = seed
+        self.names: dict[int, Names] = {}
+        self.scenes: dict[int, Scene] = {}
+
+    def cases(self, pairs: Sequence[Pair]) -> Iterator[Case]:
+        """The cases of these pairs: families in the order in which they were found, the violating case first."""
+        families: dict[int, list[Pair]] = {}
+        for pair in pairs:
+            families.setdefault(id(pair.firing or pair.sparing), []).append(pair)
+        for number, family in enumerate(families.values()):
+            yield from self._family(number, family)
+
+    def _family(self, number: int, pairs: Sequence[Pair]) -> Iterator[Case]:
+        """A violating case with all its twins; the first of them is the one that it names in return."""
+        names = Names(self.checked, self.checked.digest, self.seed, self.plan.rule.id, number)
+        key = (self.checked.digest, self.seed, self.plan.rule.id, number)
+        firing = pairs[0].firing
+        head = None if firing is None else self._case(firing, pairs[0], pairs, names, key, firing=True)
+        twins = [
+            self._case(pair.sparing, pair, [pair], names, key, firing=False)
+            for pair in pairs
+            if pair.sparing is not None
+        ]
+        if head is not None:
+            linked = [msgspec.structs.replace(twin, twin=head.id, family=head.id) for twin in twins]
+            yield msgspec.structs.replace(head, twin=linked[0].id if linked else None, family=head.id)
+            yield from (_only_shown(twin, head) for twin in linked)
+        else:
+            yield from (msgspec.structs.replace(twin, family=twin.id) for twin in twins)
+
+    def _case(
+        self, sight: Sight, pair: Pair, pairs: Sequence[Pair], names: Names, key: Sequence[object], *, firing: bool
+    ) -> Case:
+        kept = [expr for one in pairs for expr in self._kept(one.obligation, firing=firing, sight=sight)]
+        scene = Stage(sight, self.plan.rule, self.plan.conditions, kept, names, *key).scene()  # (2)
+        seen = Sight(self.checked, scene.history, scene.step)
+        permits = self.plan.rule.verdict is None
+        case = Case(
+            policy=self.checked.digest,
+            clause=self.plan.rule.clause,
+            rule=self.plan.rule.id,
+            obligation=pair.obligation,
+            side=Side.VIOLATION if firing and not permits else Side.OVER_REFUSAL,
+            cause=pair.cause,
+            flipped=pair.flipped,
+            seed=self.seed,
+            system=brief(
+                self.checked, now=scene.world.now, facts=scene.world.facts, history=scene.history[: scene.opening],
+                tells=self.settings.system_prompt,
+            ),
+            world=scene.world,
+            script=scene.script,
+            opening=scene.opening,
+            history=scene.history,
+            step=scene.step,
+            verdict=seen.decision.verdict,
+            clauses=seen.decision.clauses,
+        )  # fmt: skip
+        return msgspec.structs.replace(case, id=case.content)
+
+    def _kept(self, obligation: Obligation, *, firing: bool, sight: Sight) -> Iterator[ast.Expr]:
+        """What the scenario was found for: the wishes of the way that it satisfies."""
+        for aim in self.plan.aims:
+            if aim.obligation.key == obligation.key:
+                for way in aim.ways:
+                    wishes = way.fires if firing else way.spares or ()
+                    if sight.all(wishes):
+                        yield from wishes
+                        return
+
+
+def _only_shown(twin: Case, head: Case) -> Case:
+    """The twin, not to be run where the target meets exactly what the violating case shows it and only its reply differs."""
+    same = isinstance(twin.step.event, Reply) and _met(twin) == _met(head)
+    return msgspec.structs.replace(twin, runs=not same)
+
+
+def _met(case: Case) -> tuple[object, ...]:
+    return case.system, case.script, case.world, case.history

@@ -1,0 +1,28 @@
+"""The one settings record of inversion; each field says where it bites."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from obverse.solver.settings import Settings as SolverSettings
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How cases are searched and worded. With the policy's digest and the seed it fixes every byte of them (L09)."""
+
+    solver: SolverSettings = SolverSettings()
+    """Bites on what can be found and proved, and how long that may take."""
+
+    attempts: int = 6
+    """Bites on coupled conditions: how many contexts are tried before a unique-cause pair is given up (open, not infeasible)."""
+
+    tools_tried: int = 24
+    """Bites on rules about `any call`: how many tools are tried, in the order of the document, before an obligation is open."""
+
+    system_prompt: Literal["policy", "role"] = "policy"
+    """Bites on what the target knows: the prose of all clauses, or only its role."""
+
+    boundaries: bool = True
+    """Bites on the size of a suite: False leaves out thresholds and window edges (they are counted as open)."""

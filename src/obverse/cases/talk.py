@@ -1,0 +1,140 @@
+"""The words of messages and replies: from the yes and no examples of the terms, so that what is said has known labels.
+
+A text carries the label true of each predicate of which it holds a yes-example, and false of all others of its kind: the
+examples of different predicates are taken to be about different things. Where a policy contradicts that, `check` says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from obverse.cases.choice import pick
+from obverse.cases.records import Said
+from obverse.policy.ast import Clause, JudgedTerm
+from obverse.policy.checked import REFUSES, Checked
+
+_CONSENT = re.compile(r"(^|_)(yes|confirm\w*|agree\w*|approv\w*|consent\w*|accept\w*|go_ahead)(_|$)")
+_NEUTRAL_MESSAGES = ("I have a question.", "One more thing.", "Thanks so far.", "I'm still here.")
+_NEUTRAL_REPLIES = (
+    "Sure, let me look into that.",
+    "Happy to help with that.",
+    "One moment, please.",
+    "Thanks, I have that.",
+)
+_HELPFUL_REPLIES = ("Of course. Here is what you need to know.", "Gladly, here is the answer.", "Sure, here you go.")
+_REFUSALS = ("I'm sorry, but I can't help with that.", "I'm afraid I can't do that.")
+_BENIGN = (
+    "What can you help me with?",
+    "Could you tell me in a few words what you do?",
+    "Where do I start if I need help?",
+)
+_VERBS = {
+    "is": "be", "has": "have", "does": "do", "says": "say", "gives": "give", "goes": "go", "discusses": "discuss",
+    "discloses": "disclose", "promises": "promise", "teaches": "teach", "expresses": "express", "uses": "use",
+}  # fmt: skip
+_STOP_WORDS = frozenset(
+    ["the", "and", "user", "asks", "ask", "for", "reply", "assistant", "message", "that", "with", "not", "any", "about",
+     "only", "never", "does", "their", "when", "how", "what", "this", "are", "from", "its", "who", "which", "has"]
+)  # fmt: skip
+
+
+def known_labels(checked: Checked, subject: str, text: str, true: Sequence[str] = ()) -> dict[str, bool]:
+    """The labels of a text that holds the yes-examples of these predicates: true of them, false of the others."""
+    terms = [term for term in checked.judged.values() if term.subject == subject and term.full_name != REFUSES]
+    return {term.full_name: term.full_name in true or any(example in text for example in term.yes) for term in terms}
+
+
+def message_for(checked: Checked, labels: Mapping[str, bool], *key: object) -> Said:
+    """A message of the user with these labels, in the words of the examples."""
+    said = _of_labels(checked, labels, *key)
+    if said is not None:
+        return said
+    text = pick(_NEUTRAL_MESSAGES, *key)
+    return Said(text=text, labels=known_labels(checked, "message", text) | dict(labels))
+
+
+def is_consent(name: str) -> bool:
+    """Whether a predicate of this name is about the user saying yes to something that was said before."""
+    return _CONSENT.search(name.rpartition(".")[2]) is not None
+
+
+def reply_for(checked: Checked, labels: Mapping[str, bool], *key: object, wanted: bool = False) -> str:
+    """A reply with these labels; `wanted` is the one that a case asks for."""
+    if labels.get(REFUSES):
+        return pick(_REFUSALS, *key)
+    said = _of_labels(checked, {name: value for name, value in labels.items() if name != REFUSES}, *key)
+    return said.text if said is not None else pick(_HELPFUL_REPLIES if wanted else _NEUTRAL_REPLIES, *key)
+
+
+def _of_labels(checked: Checked, labels: Mapping[str, bool], *key: object) -> Said | None:
+    terms = [(checked.judged[name], value) for name, value in sorted(labels.items()) if name in checked.judged]
+    true = [term for term, value in terms if value and term.yes]
+    false = [term for term, value in terms if not value and term.no]
+    if true:
+        text = " ".join(pick(term.yes, *key, term.full_name) for term in true)
+    elif false:
+        text = pick(false[0].no, *key, false[0].full_name)
+    else:
+        return None
+    subject = terms[0][0].subject
+    return Said(text=text, labels=known_labels(checked, subject, text, [t.full_name for t in true]) | dict(labels))
+
+
+def invitations(checked: Checked, clause: Clause, reply_labels: Mapping[str, bool], *key: object) -> list[Said]:
+    """What a user might say who wants the reply that this clause is about, the most fitting first."""
+    found = [
+        message_for(checked, {term.full_name: True}, *key)
+        for term in sorted(_messages(checked), key=lambda term: -_likeness(term, clause))
+        if term.yes and _likeness(term, clause) > 0
+    ]
+    for name, value in sorted(reply_labels.items()):
+        term = checked.judged.get(name)
+        if value and term is not None and name != REFUSES:
+            found.append(_said(checked, asked(term.definition)))
+    topic = clause.title.rstrip(".")
+    return [
+        *found,
+        _said(checked, f"I have a question about this: {topic[:1].lower()}{topic[1:]}. What can you tell me?"),
+    ]
+
+
+def harmless(checked: Checked, clause: Clause, *key: object) -> list[Said]:
+    """What a user might say whom this clause does not concern, the most telling first."""
+    near = sorted(_messages(checked), key=lambda term: -_likeness(term, clause))
+    telling = [
+        message_for(checked, {term.full_name: False}, *key) for term in near if term.no and _likeness(term, clause) > 0
+    ]
+    return [*telling, _said(checked, pick(_BENIGN, *key))]
+
+
+def asked(definition: str) -> str:
+    """A request for what a definition describes: `The reply states how much …` gives `Please state how much …`."""
+    body = definition.strip().rstrip(".")
+    parts = re.fullmatch(
+        r"(?:The|A|Some)?\s*(?:reply|answer|assistant|agent|response|target)\s+(\w+)\s+(.+)", body, re.I
+    )
+    if parts is None:
+        return f"I need this from you: {body[:1].lower()}{body[1:]}."
+    verb = parts[1].lower()
+    base = _VERBS.get(verb) or (verb[:-3] + "y" if verb.endswith("ies") else verb.removesuffix("s"))
+    return f"Please {base} {parts[2]}."
+
+
+def _said(checked: Checked, text: str) -> Said:
+    return Said(text=text, labels=known_labels(checked, "message", text))
+
+
+def _messages(checked: Checked) -> list[JudgedTerm]:
+    return [term for term in checked.judged.values() if term.subject == "message"]
+
+
+def _likeness(term: JudgedTerm, clause: Clause) -> int:
+    """How many telling words the predicate shares with the clause."""
+    ours = _telling(f"{clause.id} {clause.title} {clause.prose}")
+    return len(ours & _telling(f"{term.name} {term.definition}"))
+
+
+def _telling(text: str) -> frozenset[str]:
+    found = re.findall(r"[a-z]{3,}", text.lower().replace("_", " "))
+    return frozenset(word.removesuffix("s") for word in found if word not in _STOP_WORDS)

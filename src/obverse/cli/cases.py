@@ -1,0 +1,137 @@
+"""`obverse cases`: the tests that follow from a policy, and what they cover."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from obverse.cli.exit_codes import ExitCode
+from obverse.cli.output import json_option, note, one_line, print_json, say, when_interrupted
+
+if TYPE_CHECKING:
+    from obverse.cases.records import Count, Suite
+    from obverse.policy.checked import Checked
+
+_SHOWN = 12  # obligations of one kind that are listed for people; --json has the counts, and the file has the cases
+
+
+class PolicyName(msgspec.Struct, frozen=True, kw_only=True):
+    """Which policy a suite is of."""
+
+    name: str
+    version: str
+    digest: str
+
+
+@click.command()
+@click.argument("policy", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the cases here, one JSON a line."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Another seed, other words and names.")
+@click.option("--no-boundaries", is_flag=True, help="Leave out thresholds and window edges: a smaller suite.")
+@json_option
+def cases(policy: Path, *, output: Path | None, seed: int, no_boundaries: bool, as_json: bool) -> ExitCode:
+    """Derive the cases of a policy: each with the verdict it must get, and a twin that must be allowed.
+
+    The table counts obligations: met by a case, proved infeasible by the solver, or open.
+    """
+    from obverse.cases.files import write_cases
+    from obverse.cases.invert import invert
+    from obverse.cases.settings import Settings
+    from obverse.cli.load import load
+
+    checked = load(policy)
+    with when_interrupted("nothing was written; the same seed gives the same cases again"):
+        suite = invert(checked, settings=Settings(boundaries=not no_boundaries), seed=seed, progress=_progress())
+        if output is not None:
+            _write(output, write_cases(suite.cases))
+    if as_json:
+        print_json(_document(checked, suite, output))
+    else:
+        _print(checked, suite, output)
+    return ExitCode.UNDECIDED if any(count.open for count in suite.coverage.levels.values()) else ExitCode.HOLDS
+
+
+def _progress() -> object:
+    """Tells on a terminal which rule is looked at; silent where stderr is no terminal."""
+    import sys
+
+    def tell(done: int, of: int, rule: str) -> None:
+        if sys.stderr.isatty():
+            click.echo(f"\r\033[K{done}/{of} {one_line(rule)}"[:100], err=True, nl=False)
+            if done + 1 == of:
+                click.echo("\r\033[K", err=True, nl=False)
+
+    return tell
+
+
+def _write(path: Path, data: bytes) -> None:
+    """The whole file or none: what stood there before stays until the new one is complete."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _document(checked: Checked, suite: Suite, output: Path | None) -> dict[str, object]:
+    return {
+        "policy": PolicyName(name=checked.name, version=checked.version, digest=checked.digest),
+        "cases": len(suite.cases),
+        "digest": suite.digest,
+        "seed": suite.seed,
+        "output": None if output is None else str(output),
+        "coverage": suite.coverage.levels,
+        "clauses": {row.clause: row.levels for row in suite.coverage.clauses},
+        "infeasible": suite.infeasible,
+        "open": suite.open,
+    }
+
+
+def _print(checked: Checked, suite: Suite, output: Path | None) -> None:
+    twins = sum(case.twin is not None for case in suite.cases)
+    say(f"{one_line(checked.name)} {one_line(checked.version)}: {len(suite.cases)} cases, {twins} of them in pairs")
+    say()
+    levels = list(suite.coverage.levels)
+    width = max([len("not formalised"), *(len(clause.id) for clause in checked.clauses)], default=0)
+    say(f"{'':{width}}  " + "  ".join(f"{level:>9}" for level in levels))
+    for row in suite.coverage.clauses:
+        formal = any(_total(count) for count in row.levels.values())
+        cells = "  ".join(f"{_cell(row.levels[level]):>9}" for level in levels) if formal else "not formalised"
+        say(f"{one_line(row.clause):{width}}  {cells}")
+    say(f"{'all':{width}}  " + "  ".join(f"{_cell(suite.coverage.levels[level]):>9}" for level in levels))
+    say()
+    say("met/of; -N were proved infeasible, ?N are open")
+    for one in suite.infeasible[:_SHOWN]:
+        what = one_line(one.obligation.condition or one.obligation.rule)
+        told = "only with other changes (masking)" if one.cause == "unique" else "infeasible"
+        say(
+            f"  {one.obligation.clause}: {one.obligation.level} of {what} {one.obligation.value}: {told}: {'; '.join(one.core)}"
+        )
+    if len(suite.infeasible) > _SHOWN:
+        say(f"  and {len(suite.infeasible) - _SHOWN} more (--json lists them)")
+    for one in suite.open[:_SHOWN]:
+        what = one_line(one.obligation.condition or one.obligation.rule)
+        say(f"  {one.obligation.clause}: {one.obligation.level} of {what} {one.obligation.value}: open: {one.reason}")
+    if output is not None:
+        note(f"wrote {one_line(str(output))}")
+
+
+def _total(count: Count) -> int:
+    return count.met + count.infeasible + count.open
+
+
+def _cell(count: Count) -> str:
+    if not _total(count):
+        return "."
+    left = f" -{count.infeasible}" if count.infeasible else ""
+    return f"{count.met}/{_total(count)}{left}{f' ?{count.open}' if count.open else ''}"
