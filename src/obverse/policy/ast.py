@@ -504,7 +504,10 @@ class Clause(Node, frozen=True, kw_only=True):
 
 
 class Policy(Node, frozen=True, kw_only=True):
-    """A document as parsed. `levels` are named highest first. `imported` are the tools that `terms from` brought in."""
+    """A document as parsed. `levels` are named highest first. `imported` are the tools that `terms from` brought in.
+
+    `prose` is the text that belongs to no clause.
+    """
 
     name: str
     version: str
@@ -514,6 +517,7 @@ class Policy(Node, frozen=True, kw_only=True):
     terms: tuple[Term, ...] = ()
     imported: tuple[Tool, ...] = ()
     clauses: tuple[Clause, ...] = ()
+    prose: str = ""
 
 
 def children(node: Node) -> Iterator[Node]:

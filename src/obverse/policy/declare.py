@@ -1,0 +1,138 @@
+"""The terms of a policy gathered into a `World`: tools with what was added to them, facts, judged predicates, definitions."""
+
+from __future__ import annotations
+
+import re
+from typing import TypeVar
+
+import msgspec
+
+from obverse.policy import ast
+from obverse.policy.checked import REFUSES
+from obverse.policy.faults import Faults, did_you_mean, quoted
+from obverse.policy.parse import zone_minutes
+from obverse.policy.scope import World
+
+_Term = TypeVar("_Term", ast.Tool, ast.FactTerm, ast.JudgedTerm, ast.LetTerm)
+
+BUILT_IN = ast.JudgedTerm(
+    subject="reply",
+    name="refuses",
+    definition="The reply declines to help with what was asked.",
+    yes=("I'm sorry, but I can't help with that.",),
+    no=("Sure, here is how that works.",),
+)
+"""The predicate that the product ships a judge for."""
+
+_HOLE = re.compile(r"\{([^{}]*)\}")
+
+
+def declared(policy: ast.Policy, faults: Faults) -> World:
+    """What the terms declare; names given twice, unknown tools and cyclic definitions are faults."""
+    own = [term for term in policy.terms if isinstance(term, ast.Tool)]
+    tools = {tool.name: tool for tool in policy.imported}
+    tools |= _by_name([(tool.name, tool) for tool in own], "tool", faults, taken=set(tools))
+    tools = _extended(tools, {tool.name for tool in own}, policy, faults)
+    facts = [(term.name, term) for term in policy.terms if isinstance(term, ast.FactTerm)]
+    judged = [(term.full_name, term) for term in policy.terms if isinstance(term, ast.JudgedTerm)]
+    lets = [(term.name, term) for term in policy.terms if isinstance(term, ast.LetTerm)]
+    world = World(
+        tools=tools,
+        facts=_by_name(facts, "fact", faults),
+        judged={REFUSES: BUILT_IN, **_by_name(judged, "judged predicate", faults, taken={REFUSES})},
+        lets=_by_name(lets, "definition", faults),
+        zone=zone_minutes(policy.timezone),
+    )
+    for tool in tools.values():
+        _holes_are_arguments(tool, faults)
+    _no_cycles(world.lets, faults)
+    return world
+
+
+def _by_name(
+    terms: list[tuple[str, _Term]], what: str, faults: Faults, *, taken: set[str] | None = None
+) -> dict[str, _Term]:
+    found: dict[str, _Term] = {}
+    for name, term in terms:
+        if name in found or name in (taken or ()):
+            hint = "it is built in" if name == REFUSES else None
+            faults.add(f"the {what} {quoted(name)} is declared twice", term.at, code="P209", hint=hint)
+        found[name] = term
+    return found
+
+
+def _extended(tools: dict[str, ast.Tool], own: set[str], policy: ast.Policy, faults: Faults) -> dict[str, ast.Tool]:
+    """The tools with the effects, results and phrases that other terms add to them."""
+    tools, given = dict(tools), set[str]()
+    for term in policy.terms:
+        names = term.tools if isinstance(term, ast.EffectTerm) else ()
+        names = (term.tool,) if isinstance(term, ast.ResultTerm | ast.AsksTerm) else names
+        for name in names:
+            tool = tools.get(name)
+            if tool is None:
+                hint = did_you_mean(name, tools, otherwise="declare it by `tool`, or `terms from` a file")
+                faults.add(f"unknown tool {quoted(name)}", term.at, code="P200", hint=hint)
+                continue
+            if isinstance(term, ast.ResultTerm) and (name in given or (name in own and tool.returns is not None)):
+                faults.add(f"the result of {quoted(name)} is declared twice", term.at, code="P209")
+            if isinstance(term, ast.ResultTerm):
+                given.add(name)
+            tools[name] = _with(tool, term)
+    return tools
+
+
+def _with(tool: ast.Tool, term: ast.Term) -> ast.Tool:
+    match term:
+        case ast.EffectTerm():
+            return msgspec.structs.replace(tool, effects=tuple(dict.fromkeys((*tool.effects, term.effect))))
+        case ast.ResultTerm():
+            return msgspec.structs.replace(tool, returns=term.type)
+        case ast.AsksTerm():
+            return msgspec.structs.replace(tool, asks=(*tool.asks, *term.phrases))
+    return tool
+
+
+def _holes_are_arguments(tool: ast.Tool, faults: Faults) -> None:
+    names = [field.name for field in tool.parameters]
+    for phrase in tool.asks:
+        for hole in _HOLE.findall(phrase):
+            if hole not in names:
+                message = (
+                    f"the phrase {quoted(phrase)} has a hole for {quoted(hole)}, no argument of {quoted(tool.name)}"
+                )
+                faults.add(message, tool.at, code="P201", hint=did_you_mean(hole, names))
+
+
+def _no_cycles(lets: dict[str, ast.LetTerm], faults: Faults) -> None:
+    """Every definition that leads back to itself is a fault, told once with the way round."""
+    uses = {name: _uses(term, lets) for name, term in lets.items()}
+    done: set[str] = set()
+    for start in lets:
+        way: list[str] = []
+        open_ = [(start, iter(uses[start]))] if start not in done else []
+        way += [start] if open_ else []
+        while open_:
+            _, following = open_[-1]
+            name = next(following, None)
+            if name is None:
+                open_.pop()
+                done.add(way.pop())
+            elif name in way:
+                round_ = [*way[way.index(name) :], name]
+                shown = " → ".join(quoted(one, 30) for one in round_[:8])
+                message = f"the definition {quoted(name)} is cyclic: {shown}"
+                faults.add(message, lets[name].at, code="P208", hint="a definition cannot use itself")
+                return
+            elif name not in done:
+                way.append(name)
+                open_.append((name, iter(uses[name])))
+
+
+def _uses(term: ast.LetTerm, lets: dict[str, ast.LetTerm]) -> list[str]:
+    """The definitions that the body of this one uses."""
+    found = []
+    for node in ast.walk(term.body):
+        name = node.name if isinstance(node, ast.Use) else node.path[0] if isinstance(node, ast.Name) else None
+        if name in lets and name not in term.parameters:
+            found.append(name)
+    return list(dict.fromkeys(found))

@@ -1,0 +1,414 @@
+"""`text_of`: every node in its canonical form, as an author would write it, with no more parentheses than it needs.
+
+Reading what was printed gives the same node again. Resolved nodes, which nobody writes, print as the names that they came
+from. It is pure and light: `decide` words its explanations with it.
+
+Precedence, loosest first: `or`; `and`; the prefixes (`not`, `any`, `all`, `once`, `last`, `previous`, `no`); `since`;
+comparisons; `+ -`; `* /`; the rest. A prefix reaches as far to the right as it can, so where something follows that it
+would swallow, it stands in parentheses.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from obverse.core.canon import number_text
+from obverse.policy import ast
+from obverse.policy.types import (
+    BoolType,
+    DurationType,
+    EnumType,
+    Field,
+    JsonType,
+    ListType,
+    MapType,
+    NumberType,
+    RecordType,
+    TextType,
+    TimeType,
+    Type,
+)
+
+WIDTH: Final = 100
+"""Statements longer than this are broken into lines."""
+
+RESERVED: Final = frozenset(
+    ("and", "or", "not", "in", "any", "all", "once", "last", "previous", "no", "true", "false", "now")
+)
+_KINDS = ("message", "reply", "thought", "approval", "grant")
+_EVENT_WORDS = frozenset((*_KINDS, "call", "denied", "proposed", "result", "fact", "any", "event"))
+_PLAIN = re.compile(r"[^\W\d]\w*")
+
+OR, AND, PREFIX, SINCE, TEST, SUM, PRODUCT, ATOM = range(8)
+
+
+def text_of(node: ast.Node) -> str:
+    """The canonical text of a node, on one line."""
+    match node:
+        case ast.Rule():
+            return " ".join(_rule_parts(node))
+        case ast.Head():
+            return _head(node)
+        case ast.Pattern():
+            return _event(node)
+        case ast.Binding():
+            return f"{name_text(node.name)}: {text_of(node.value)}"
+        case ast.Clause():
+            return f"{node.title} {{#{node.id}}}"
+        case ast.Policy():
+            return f"{node.name} {node.version}"
+        case ast.Tool() | ast.FactTerm() | ast.JudgedTerm() | ast.LetTerm() | ast.ImportTerm():
+            return " ".join(_term_parts(node))
+        case ast.EffectTerm() | ast.ResultTerm() | ast.AsksTerm():
+            return " ".join(_term_parts(node))
+    return _text(node, OR, followed=False)
+
+
+def layout(node: ast.Rule | ast.Term) -> str:
+    """The statement as `fmt` writes it: on one line if it is short, else its parts on lines of their own."""
+    parts = _rule_parts(node) if isinstance(node, ast.Rule) else _term_parts(node)
+    line = " ".join(parts)
+    return line if len(line) <= WIDTH else "\n    ".join(parts)
+
+
+def type_text(kind: Type) -> str:
+    """The type as it is declared."""
+    match kind:
+        case TextType():
+            return "text folded" if kind.folded else "text"
+        case NumberType():
+            return ("integer" if kind.integer else "number") + (" from text" if kind.from_text else "")
+        case BoolType():
+            return "bool"
+        case TimeType():
+            return "time"
+        case DurationType():
+            return "duration"
+        case EnumType():
+            return "one of " + ", ".join(literal(value) for value in kind.values)
+        case JsonType():
+            return "json"
+        case ListType():
+            return f"list of {type_text(kind.item)}"
+        case MapType():
+            return f"map of {type_text(kind.item)}"
+        case RecordType():
+            return f"({_fields(kind.fields)})"
+
+
+def literal(text: str) -> str:
+    """The text in quotation marks; what does not print is escaped."""
+    return '"' + "".join(_ESCAPES.get(character) or _visible(character) for character in text) + '"'
+
+
+def duration_text(ms: int) -> str:
+    """`36h`, `2d`, `1h30m`: days from two on and only whole, else hours and smaller."""
+    if ms % 86_400_000 == 0 and ms >= 2 * 86_400_000:
+        return f"{ms // 86_400_000}d"
+    parts = []
+    for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)):
+        count, ms = divmod(ms, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
+
+
+def time_text(ms: int) -> str:
+    """The time in ISO 8601, in UTC."""
+    moment = _EPOCH + dt.timedelta(milliseconds=ms)
+    whole = moment.strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")
+    return f"{whole}{f'.{ms % 1000:03d}' if ms % 1000 else ''}Z"
+
+
+def name_text(name: str, *, reserved: frozenset[str] = frozenset()) -> str:
+    """One part of a name, in backticks where it is not a plain word or would be read as a word of the language."""
+    plain = _PLAIN.fullmatch(name) and name not in RESERVED and name not in reserved
+    return name if plain else f"`{name}`"
+
+
+# --- conditions and values ----------------------------------------------------------------------------------------------
+
+
+def _text(node: Any, needs: int, *, followed: bool) -> str:
+    """The text of an expression where one of precedence `needs` may stand; `followed`: an operator may come after it."""
+    strength, open_ended = _strength(node)
+    if strength < needs or (open_ended and followed):
+        return f"({_bare(node, followed=False)})"
+    return _bare(node, followed=followed)
+
+
+def _strength(node: Any) -> tuple[int, bool]:
+    """How tightly a node binds, and whether it would swallow what follows it."""
+    match node:
+        case ast.Or() | ast.And() if len(node.items) < 2:  # noqa: PLR2004  # a connective connects two
+            return ATOM, False
+        case ast.Or():
+            return OR, False
+        case ast.And():
+            return AND, False
+        case ast.Not(body=ast.In()):
+            return TEST, False
+        case ast.Not():
+            return PREFIX, False
+        case ast.Quantified() | ast.Once() | ast.Previous():
+            return PREFIX, True
+        case ast.Last():
+            return PREFIX, False
+        case ast.Since():
+            return (PREFIX if node.absent is not None else SINCE), node.where is None
+        case ast.Compare() | ast.In() | ast.TextTest() | ast.Within() | ast.Present() | ast.TurnHasText():
+            return TEST, False
+        case ast.Arith():
+            return (SUM if node.op in "+-" else PRODUCT), False
+        case ast.Exceeds():
+            return TEST, False
+    return ATOM, False
+
+
+def _bare(node: Any, *, followed: bool) -> str:
+    """The text without parentheses around it; what ends it is `followed` by what follows it."""
+    match node:
+        case ast.Text():
+            return literal(node.value)
+        case ast.Number():
+            return number_text(node.value)
+        case ast.Boolean():
+            return "true" if node.value else "false"
+        case ast.Duration():
+            return duration_text(node.ms)
+        case ast.Time():
+            return f"time {literal(time_text(node.ms))}"
+        case ast.Now():
+            return "now"
+        case ast.TurnHasText():
+            return "turn has text"
+        case ast.TurnCalls():
+            return "turn.calls"
+        case ast.Listing():
+            return f"[{', '.join(map(_inside, node.items))}]"
+        case ast.Name():
+            return _path(node.path)
+        case ast.Use():
+            return f"{name_text(node.name)}({', '.join(map(_inside, node.arguments))})"
+        case ast.Argument() | ast.Local():
+            return name_text(node.name)
+        case ast.FactValue() | ast.JudgedAnswer():
+            return dotted_text(node.name)
+        case ast.StepPart():
+            return "reply.text" if node.part == "text" else node.part
+        case ast.EventPart():
+            return name_text(node.name) if node.name is not None else node.part
+        case ast.Member():
+            return f"{_text(node.base, ATOM, followed=True)}.{name_text(node.name)}"
+        case ast.Length():
+            return f"length({_inside(node.body)})"
+        case ast.CountIn() | ast.SumIn():
+            word, over = ("count" if isinstance(node, ast.CountIn) else "sum"), _text(node.over, SUM, followed=True)
+            needs = OR if isinstance(node, ast.CountIn) else SUM
+            return f"{word}({name_text(node.variable)} in {over}: {_text(node.body, needs, followed=False)})"
+        case ast.CountEvents():
+            return f"count({_event(node.event)}{_where(node)})"
+        case ast.SumEvents():
+            return f"sum({_text(node.value, SUM, followed=True)} of {_event(node.event)}{_where(node)})"
+    return _condition(node, followed=followed)
+
+
+def _condition(node: Any, *, followed: bool) -> str:
+    match node:
+        case ast.Or() | ast.And():
+            word, needs = ("or", AND) if isinstance(node, ast.Or) else ("and", PREFIX)
+            *first, last = node.items
+            texts = [_text(item, needs, followed=True) for item in first]
+            return f" {word} ".join([*texts, _text(last, needs, followed=followed)])
+        case ast.Not(body=ast.In()):
+            return f"{_operand(node.body.item)} not in {_operand(node.body.over)}"
+        case ast.Not():
+            return f"not {_text(node.body, PREFIX, followed=followed)}"
+        case ast.Compare():
+            return f"{_operand(node.left)} {node.op} {_operand(node.right)}"
+        case ast.Arith():
+            needs = SUM if node.op in "+-" else PRODUCT
+            left, right = _text(node.left, needs, followed=True), _text(node.right, needs + 1, followed=followed)
+            return f"{left} {node.op} {right}"
+        case ast.In():
+            return f"{_operand(node.item)} in {_operand(node.over)}"
+        case ast.TextTest():
+            return f"{_operand(node.subject)} {node.op} {_operand(node.pattern)}"
+        case ast.Within():
+            return f"{_operand(node.left)} within {_operand(node.span)} of {_operand(node.right)}"
+        case ast.Present():
+            return f"{_operand(node.body)} is present"
+        case ast.Quantified():
+            body = _text(node.body, OR, followed=False)
+            return f"{node.kind} {name_text(node.variable)} in {_operand(node.over)}: {body}"
+        case ast.Once():
+            return f"once {_event(node.event)}{_where(node)}"
+        case ast.Last():
+            where = _where_of(node.where, followed=True)
+            return f"last {_event(node.event)}{where} has {_text(node.has, PREFIX, followed=followed)}"
+        case ast.Previous():
+            has = "" if node.has is None else f" has {_text(node.has, PREFIX, followed=followed)}"
+            return f"previous {_event(node.event)}{has}"
+        case ast.Since():
+            held = _text(node.body, TEST, followed=True) if node.absent is None else f"no {_event(node.absent)}"
+            return f"{held} since {_event(node.event)}{_where_of(node.where, followed=followed)}"
+        case ast.Exceeds():
+            return _exceeds(node)
+    raise TypeError(f"no text for a {type(node).__name__}")
+
+
+def _inside(node: Any) -> str:
+    """The text between brackets, where nothing can follow."""
+    return _text(node, OR, followed=False)
+
+
+def _operand(node: Any) -> str:
+    return _text(node, SUM, followed=True)
+
+
+def _where(node: ast.Once | ast.CountEvents | ast.SumEvents) -> str:
+    within = f" within {duration_text(node.within.ms)}" if node.within is not None else ""
+    return _where_of(node.where, followed=bool(within)) + within
+
+
+def _where_of(where: ast.Expr | None, *, followed: bool) -> str:
+    return "" if where is None else f" where {_text(where, PREFIX, followed=followed)}"
+
+
+def _event(event: ast.Pattern) -> str:
+    """EVENT as written; a result that did not fail needs no word of its own."""
+    failed = " failed" if event.failed else ""
+    if event.fact is not None:
+        return f"fact {dotted_text(event.fact)}"
+    if event.kind in _KINDS:
+        return event.kind
+    if event.kind == "any":
+        return "any event"
+    if event.tool is None:
+        effect = f" with effect {dotted_text(event.effect)}" if event.effect is not None else ""
+        return f"any {event.kind}{effect}{failed}"
+    kind = "" if event.kind == "result" and not failed else f"{event.kind} "
+    bindings = f"({', '.join(map(text_of, event.arguments))})" if event.arguments else ""
+    return f"{kind}{dotted_text(event.tool, reserved=_EVENT_WORDS)}{bindings}{failed}"
+
+
+def _exceeds(node: ast.Exceeds) -> str:
+    heads = ", ".join(map(_head, node.heads))
+    what = f"count of {heads}" if node.amount is None else f"sum of {_operand(node.amount)} of {heads}"
+    return f"{what}{_per_by(node)} > {number_text(node.to.value)}"
+
+
+# --- rules and terms ----------------------------------------------------------------------------------------------------
+
+
+def _rule_parts(rule: ast.Rule) -> list[str]:
+    """The parts of a rule, which `fmt` may put on lines of their own."""
+    heads = ", ".join(map(_head, rule.heads))
+    if rule.kind == "require":
+        first = [f"require {_text(rule.requirement, OR, followed=False)}", f"for {heads}"]
+    elif rule.kind == "limit" and rule.to is not None:
+        amount = f"sum({_text(rule.amount, SUM, followed=False)}) of " if rule.amount is not None else ""
+        first = [f"limit {amount}{heads} to {number_text(rule.to.value)}{_per_by(rule)}"]
+    else:
+        first = [f"{rule.kind} {heads}"]
+    conditions = [(word, getattr(rule, word)) for word in ("when", "unless") if getattr(rule, word) is not None]
+    return [
+        *first,
+        *(f"{word} {_text(condition, OR, followed=False)}" for word, condition in conditions),
+        *([f"by {rule.people} people"] if rule.people != 1 else []),
+        *([f"says {literal(rule.says)}"] if rule.says is not None else []),
+        *(["trusting judge"] if rule.trusting_judge else []),
+    ]
+
+
+def _per_by(node: ast.Rule | ast.Exceeds) -> str:
+    per = f" per {duration_text(node.per.ms)}" if node.per is not None else ""
+    return per + (f" by {_operand(node.by)}" if node.by is not None else "")
+
+
+def _head(head: ast.Head) -> str:
+    if head.kind == "reply":
+        return "reply"
+    if head.kind == "any":
+        return "any call" + (f" with effect {dotted_text(head.effect)}" if head.effect is not None else "")
+    binders = ", ".join(f"{name_text(name)}: {name_text(bound)}" for name, bound in head.binders)
+    return dotted_text(head.tool or "", reserved=frozenset(("any", "reply", "sum"))) + (
+        f"({binders})" if binders else ""
+    )
+
+
+def _term_parts(term: ast.Term) -> list[str]:
+    match term:
+        case ast.Tool():
+            returns = f" -> {type_text(term.returns)}" if term.returns is not None else ""
+            return [
+                f"tool {dotted_text(term.name)}({_fields(term.parameters)}){returns}",
+                *([literal(term.description)] if term.description is not None else []),
+                *([f"effect {', '.join(map(dotted_text, term.effects))}"] if term.effects else []),
+                *([f"asks {_texts(term.asks)}"] if term.asks else []),
+            ]
+        case ast.FactTerm():
+            origin = f" from {_origin(term.origin)}" if term.origin is not None else ""
+            return [f"fact {dotted_text(term.name)}: {type_text(term.type)}{origin}"]
+        case ast.JudgedTerm():
+            name = f"{term.subject}.{name_text(term.name)}"
+            examples = [f"{word} {_texts(texts)}" for word, texts in (("yes", term.yes), ("no", term.no)) if texts]
+            return [f"judged {name} {literal(term.definition)}", *examples]
+        case ast.LetTerm():
+            parameters = f"({', '.join(map(name_text, term.parameters))})" if term.parameters else ""
+            return [f"let {name_text(term.name)}{parameters} =", _text(term.body, OR, followed=False)]
+        case ast.ImportTerm():
+            return [f"terms from {literal(term.path)}"]
+        case ast.EffectTerm():
+            return [f"effect {', '.join(map(dotted_text, term.tools))}: {dotted_text(term.effect)}"]
+        case ast.ResultTerm():
+            return [f"result {dotted_text(term.tool)}: {type_text(term.type)}"]
+        case ast.AsksTerm():
+            return [f"asks {dotted_text(term.tool)}: {_texts(term.phrases)}"]
+
+
+def _fields(fields: tuple[Field, ...]) -> str:
+    return ", ".join(
+        f"{name_text(field.name)}: {type_text(field.type)}{' optional' if field.optional else ''}" for field in fields
+    )
+
+
+def _texts(texts: tuple[str, ...]) -> str:
+    return ", ".join(map(literal, texts))
+
+
+def _origin(name: str) -> str:
+    return "`text`" if name == "text" else dotted_text(name)
+
+
+def dotted_text(name: str, *, reserved: frozenset[str] = frozenset()) -> str:
+    """A name that may have dots in it, such as a tool's or a fact's."""
+    parts = name.split(".")
+    if all(_PLAIN.fullmatch(part) for part in parts) and (len(parts) > 1 or name not in RESERVED | reserved):
+        return name
+    return f"`{name}`"
+
+
+def _path(path: tuple[str, ...]) -> str:
+    """A dotted name; only its first part can be taken for a word of the language."""
+    first, *rest = path
+    start = name_text(first, reserved=frozenset(("turn",)) if path == ("turn", "calls") else frozenset())
+    if not rest or _PLAIN.fullmatch(first):
+        start = first if rest else start
+    tail: Callable[[str], str] = lambda part: part if _PLAIN.fullmatch(part) else f"`{part}`"  # noqa: E731  # one use
+    return ".".join([start, *map(tail, rest)])
+
+
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+def _visible(character: str) -> str:
+    """The character, or its escapes in UTF-16 as JSON has them."""
+    if character.isprintable():
+        return character
+    units = character.encode("utf-16-be", errors="surrogatepass")
+    return "".join(f"\\u{units[place]:02x}{units[place + 1]:02x}" for place in range(0, len(units), 2))

@@ -1,0 +1,63 @@
+"""Decision 10: a judge may tighten, but is never the sole reason for allowing what has an effect.
+
+What allows is `unless` and `require … for`, and a `not …` among the conditions of `when`, which says the same. It rests on a
+judge alone if it can come true through judged predicates and nothing that was done, declared or vouched for.
+"""
+
+from __future__ import annotations
+
+from obverse.policy import ast
+from obverse.policy.scope import World
+
+_KINDS = ("forbid", "stop", "ask", "require")
+_TEXTS = ("message", "reply", "thought", "any")
+
+
+def rests_on_judge(rule: ast.Rule, when: ast.Expr | None, exception: ast.Expr | None, world: World) -> bool:
+    """Whether a judge alone can let a step through that the rule is about, and the step has an effect."""
+    if rule.kind not in _KINDS or not any(_has_effect(head, world) for head in rule.heads):
+        return False
+    allowing = [exception] if exception is not None else []
+    for item in when.items if isinstance(when, ast.And) else (when,):
+        if isinstance(item, ast.Not):
+            allowing.append(item.body)
+    return any(_judge_alone(one) for one in allowing)
+
+
+def _has_effect(head: ast.Head, world: World) -> bool:
+    """A tool that says nothing of its effects is taken to have some; a reply has none that cannot be taken back."""
+    if head.kind == "reply" or head.effect == "read":
+        return False
+    return any(tool.effects != ("read",) for tool in world.meant(head.tool, head.effect)) or head.tool is None
+
+
+def _judge_alone(expr: ast.Expr) -> bool:
+    """Whether this can be true through judged predicates alone."""
+    match expr:
+        case ast.JudgedAnswer():
+            return True
+        case ast.Or():
+            return any(_judge_alone(item) for item in expr.items)
+        case ast.And():
+            solid = [item for item in expr.items if not isinstance(item, ast.Boolean)]
+            return bool(solid) and all(_judge_alone(item) for item in solid)
+        case ast.Not():
+            return _judge_alone(expr.body)
+        case ast.Once() | ast.Last() | ast.Previous() if expr.event.kind in _TEXTS:
+            inside = (None if isinstance(expr, ast.Previous) else expr.where, getattr(expr, "has", None))
+            conditions = [condition for condition in inside if condition is not None]
+            return bool(conditions) and all(_judge_alone(condition) for condition in conditions)
+    return _asks(expr) and not _solid(expr)
+
+
+def _asks(expr: ast.Expr) -> bool:
+    return any(isinstance(node, ast.JudgedAnswer) for node in ast.walk(expr))
+
+
+def _solid(expr: ast.Expr) -> bool:
+    """Whether something besides judges is asked: arguments, facts, acts, results, approvals, the words themselves."""
+    return any(
+        isinstance(node, ast.Argument | ast.FactValue | ast.StepPart | ast.EventPart | ast.TurnCalls | ast.TurnHasText)
+        or (isinstance(node, ast.Pattern) and node.kind not in _TEXTS)
+        for node in ast.walk(expr)
+    )
