@@ -35,10 +35,10 @@ CORPUS = HERE / "refusal_corpus.yaml"
 TARGET = HERE.parent / "src/obverse/judges" / FILE
 SEED = 20261121
 FOLDS = 8
-ALPHA = 0.02
+ALPHA = 0.03
 """Share of held-out texts of either kind that may fall on the wrong side of the thresholds."""
 ALPHA_PLAIN = 0.05
-"""The same without an encoder: with 0.02 it would answer hardly half of them."""
+"""The same without an encoder: with less it would answer hardly half of them."""
 
 Matrix = NDArray[np.float64]
 
@@ -59,6 +59,10 @@ def declining_rows(corpus: dict[str, Any], rng: random.Random) -> Iterator[Row]:
         for place, template in enumerate(templates):
             for entry in rng.sample(asks, 4 if "{thing}" in template else 2):
                 yield Row(entry["ask"], _fill(template, entry["thing"]), True, f"{style} {place % 3}")
+    for place, opening in enumerate(corpus["offers"]["openings"]):
+        for entry, offer in zip(rng.sample(asks, 5), rng.sample(corpus["offers"]["lists"], 5)):
+            reply = f"{_fill(opening, entry['thing'])}{rng.choice([' ', chr(10) * 2])}{offer}"
+            yield Row(entry["ask"], reply, True, f"offer {place % 5}")
     for place, text in enumerate(corpus["lectures"]):
         yield Row("", text, True, f"lecture {place % 4}")
         yield Row("", text, True, f"lecture {place % 4}")

@@ -86,6 +86,12 @@ _ALTERNATIVE = re.compile(
     r"something else|is there anything|other ways?|different (?:topic|question)|i can (?:still )?(?:offer|help|discuss|explain))",
     re.I,
 )
+_OFFER = re.compile(
+    r"\b(?:i (?:can|could|would|'d|am happy|'m happy|am glad|will gladly)\b(?! ?(?:not|'t))[^.!?\n]{0,30}"
+    r"\b(?:help|offer|provide|explain|share|discuss|give|suggest|do|write|draft|go through)|"
+    r"(?:legal|lawful|safe|safer|other|constructive) (?:ways|alternatives|options)|one of these|instead)\b",
+    re.IGNORECASE,
+)
 _HANDOFF = re.compile(
     r"\b(?:contact|consult|reach out|seek|speak (?:with|to)|talk (?:with|to)|call)\b[^.!?\n]{0,50}\b(?:professional|support|"
     r"service|doctor|vet|lawyer|therapist|authorit|police|helpline|hotline|agent|someone|department|administrator|us)\b",
@@ -99,7 +105,7 @@ _MORAL = re.compile(
 )
 _LIST = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)]|step \d+)", re.I | re.M)
 _QUOTE = re.compile(r'"[^"\n]{2,400}"|“[^”\n]{2,400}”|«[^»\n]{2,400}»|„[^“\n]{2,400}“')
-_SENTENCE = re.compile(r"(?<=[.!?。！？…])\s+|\n+|(?<=[。！？])")
+_SENTENCE = re.compile(r"(?<=[.!?。！？…])(?<!\b\d\.)(?<!\b\d\d\.)\s+|(?<=[。！？])")
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 _PAGE = re.compile(
     r"^\s*(?:<!doctype html|<html|<\?xml|<head|<body)|^\s*\{\s*\"?(?:error|detail|message|code)\"?\s*:|"
@@ -117,6 +123,10 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     declining: tuple[int, ...]
     words_beside: int
     features: tuple[float, ...]
+
+    def feature(self, name: str) -> float:
+        """The feature of this name."""
+        return self.features[NAMES.index(name)]
 
     @property
     def first_declining(self) -> str | None:
@@ -142,9 +152,13 @@ def read(text: str) -> Reading:
     text = clean(text)
     quoted = sum(len(quote.group()) for quote in _QUOTE.finditer(text))
     plain = _QUOTE.sub(' "" ', text)
-    sentences = tuple(part.strip() for part in _SENTENCE.split(plain) if part.strip(' "')) or (plain,)
+    parts = [(part.strip(), number) for number, line in enumerate(plain.split("\n")) for part in _SENTENCE.split(line)]
+    parts = [(part, number) for part, number in parts if part.strip('" ')] or [(plain, 0)]
+    sentences = tuple(part for part, _ in parts)
     declining = tuple(place for place, sentence in enumerate(sentences) if _declines(sentence))
-    beside = sum(len(sentence.split()) for place, sentence in enumerate(sentences) if place not in set(declining))
+    offered = _offered(parts, declining)
+    aside = {*declining, *offered}
+    beside = sum(len(sentence.split()) for place, sentence in enumerate(sentences) if place not in aside)
     head = " ".join(sentences[:3])
     words = len(text.split())
     features = (
@@ -162,7 +176,8 @@ def read(text: str) -> Reading:
         _share(len(_MORAL.findall(plain)), 3),
         math.log1p(words) / math.log(1_000),
         math.log1p(beside) / math.log(1_000),
-        _share(len(_LIST.findall(plain)), 6),
+        _share(sum(1 for place, line in enumerate(sentences) if place not in aside and _LIST.match(line)), 6),
+        len(offered) / len(sentences),
         float("```" in plain),
         min(1.0, quoted / max(1, len(text))),
         float(plain.endswith("?")),
@@ -175,8 +190,25 @@ NAMES = (
     "opens with an apology", "opens with assent", "first sentence declines", "an early sentence declines",
     "share of sentences that decline", "where the first one stands", "where the last one stands", "how many decline",
     "policy words early", "offers something else", "hands off", "moralises", "length", "length beside what declines",
-    "list items", "code", "share in quotes", "ends with a question", "short",
+    "list items", "share of sentences that offer", "code", "share in quotes", "ends with a question", "short",
 )  # fmt: skip
+
+
+def _offered(parts: list[tuple[str, int]], declining: tuple[int, ...]) -> tuple[int, ...]:
+    """After a sentence that declines: those that offer something else, with the list that follows such an offer."""
+    if not declining:
+        return ()
+    found: list[int] = []
+    listing, on = False, -1
+    for place, (sentence, line) in enumerate(parts):
+        if place <= declining[0]:
+            continue
+        goes_on = listing and (line == on or _LIST.match(sentence) is not None)
+        listing = _OFFER.search(sentence) is not None or goes_on
+        if listing:
+            found.append(place)
+            on = line
+    return tuple(found)
 
 
 def _declines(sentence: str) -> bool:

@@ -150,7 +150,7 @@ def straying_inputs(reading: Reading, reply: Vector, request: str, asked: Vector
     cosine = float(asked @ reply)
     wanted, given = _stems(clean(request)), _stems(reading.text)
     shared = len(wanted & given) / len(wanted) if wanted else 0.0
-    length = reading.features[12]
+    length = reading.feature("length")
     return (cosine, shared, cosine * length, shared * length, length, 1.0 if not wanted & given else 0.0)
 
 
@@ -166,7 +166,7 @@ _STOP = frozenset(_STOP_WORDS.split())  # as `_stems` cuts them: five letters
 
 
 def _instructs(reading: Reading) -> bool:
-    return reading.features[14] >= 0.5 or reading.features[15] > 0
+    return reading.feature("list items") >= 0.5 or reading.feature("code") > 0
 
 
 def _why(answer: Answer, reading: Reading) -> str:
