@@ -84,7 +84,7 @@ class Finder:
         self._rooms: OrderedDict[tuple[Act, Layout], _Room] = OrderedDict()
         self._options = digest(self.settings)
 
-    def find(self, goal: Goal, *, near: Scenario | None = None) -> Answer:
+    def find(self, goal: Goal, near: Scenario | None = None) -> Answer:
         """A scenario at whose step every wish is definitely true; with `near`, one that differs from it as little as can be.
 
         Raises:
