@@ -153,7 +153,7 @@ class Newest:
         """How the bound values look for this step, or None when they hang on more than the step, or are not known."""
         values: list[Known] = []
         for binding in self.pattern.arguments:
-            if any(isinstance(node, ast.Local | ast.EventPart | OPERATORS) for node in ast.walk(binding.value)):
+            if any(isinstance(node, (ast.Local, ast.EventPart, *OPERATORS)) for node in ast.walk(binding.value)):
                 return None
             value = evaluator.value(binding.value, evaluator.here)
             if isinstance(value, Unknown):
