@@ -30,7 +30,7 @@ from obverse.solver.answers import Act, Answer, Found, Goal, Impossible, Origin,
 from obverse.solver.encode import Encoder, Outside
 from obverse.solver.layout import Layout, Needs, lay, needs_of
 from obverse.solver.near import Likeness
-from obverse.solver.realise import NoDecimal, realise
+from obverse.solver.realise import NoDecimal, Opening, realise
 from obverse.solver.settings import Settings
 from obverse.solver.spelling import Spellings
 from obverse.solver.texts import Asked, Texts
@@ -142,7 +142,6 @@ class Finder:
                 return self._impossible(room, asked, wishes, origin)
             if status != z3.sat:
                 return Undecided(reason=_why(room.trace.solver, self.settings), origin=origin)
-            opening = not any(slot.kind == "message" for slot in room.trace.layout.slots)
             try:
                 made = realise(  # (4)
                     room.trace,
@@ -150,7 +149,7 @@ class Finder:
                     likeness.events if likeness else {},
                     covered=covered,
                     asked=tests,
-                    opening=opening,
+                    opening=_opening(room.trace.layout, asked),
                 )
             except NoDecimal as error:
                 return Undecided(reason=f"the number {error} has no finite decimal notation", origin=origin)
@@ -256,6 +255,13 @@ def _ranked(trace: Trace, likeness: Likeness | None, covered: frozenset[Path]) -
     """The preferences that bear on the question, the most important first."""
     own = sorted((wish for wish in trace.wishes if wish.owner is None or wish.owner in covered), key=lambda w: w.rank)
     return [*(likeness.literals if likeness else ()), *(wish.literal for wish in own)]
+
+
+def _opening(layout: Layout, asked: Sequence[_Asked]) -> Opening:
+    """Where a first message may be slipped in without touching any answer."""
+    if any(slot.kind == "message" for slot in layout.slots):
+        return "none"
+    return "first" if any(one.needs.since for one in asked) else "after facts"
 
 
 def _bound(layout: Layout, rounds: int, settings: Settings) -> str:

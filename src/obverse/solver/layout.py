@@ -56,6 +56,8 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     shapes: frozenset[Shape] = frozenset()
     open_tools: frozenset[tuple[str, str | None]] = frozenset()
     """Kinds of call patterns that name no tool, with their effect."""
+    members: frozenset[str] = frozenset()
+    """Arguments and members of results that are asked of some event: a tool with them differs from one without."""
     repeats: tuple[tuple[Shape, int], ...] = ()
     """How often a shape must be able to occur for a count to be exceeded."""
     any_repeats: int = 0
@@ -65,9 +67,10 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     past: bool = False
     """Whether it looks at the history at all."""
     lists: bool = False
+    since: bool = False
+    """Whether something must hold at every event after another: then no event may be slipped in between."""
 
 
-_EVENT_KINDS: tuple[SlotKind, ...] = ("message", "reply", "thought", "approval", "grant")
 _ORDER: tuple[SlotKind, ...] = ("fact", "message", "call", "denied", "thought", "approval", "grant", "reply")
 _JUDGED: dict[str, SlotKind] = {"message": "message", "reply": "reply", "thought": "thought"}
 
@@ -76,9 +79,10 @@ def needs_of(expr: ast.Expr) -> Needs:
     """What this expression speaks of."""
     shapes: set[Shape] = set()
     open_tools: set[tuple[str, str | None]] = set()
+    members: set[str] = set()
     repeats: dict[Shape, int] = {}
     any_repeats = 0
-    gaps = past = lists = False
+    gaps = past = lists = since = False
     whole_seconds = True
     for node in ast.walk(expr):
         match node:
@@ -86,7 +90,7 @@ def needs_of(expr: ast.Expr) -> Needs:
                 past = True
                 found = _shapes_of(node)
                 shapes |= found
-                if not found and node.kind != "fact":
+                if node.kind == "any" or (not found and node.kind != "fact"):
                     open_tools.add((node.kind, node.effect))
             case ast.FactValue():
                 past = True
@@ -95,8 +99,12 @@ def needs_of(expr: ast.Expr) -> Needs:
                 shapes.add(Shape(kind=_JUDGED[node.name.partition(".")[0]]))
             case ast.Previous():
                 shapes |= {Shape(kind="message"), Shape(kind="reply")}  # something else may have come just before
+            case ast.EventPart(part="argument" | "value", name=str(name)):
+                members.add(name)
             case ast.Present():
                 gaps = True
+            case ast.Since():
+                since = True
             case ast.Quantified() | ast.CountIn() | ast.SumIn() | ast.In() | ast.Length():
                 lists = True
             case ast.Exceeds():
@@ -114,6 +122,7 @@ def needs_of(expr: ast.Expr) -> Needs:
                         open_tools.add(("call", head.effect))
                         any_repeats = max(any_repeats, times)
             case ast.Compare():
+                shapes |= _tools_named(node)
                 wanted = _counted(node)
                 for pattern, times in wanted:
                     if pattern.tool is None and not _shapes_of(pattern):
@@ -125,12 +134,14 @@ def needs_of(expr: ast.Expr) -> Needs:
     return Needs(
         shapes=frozenset(shapes),
         open_tools=frozenset(open_tools),
+        members=frozenset(members),
         repeats=tuple(repeats.items()),
         any_repeats=any_repeats,
         gaps=gaps,
         whole_seconds=whole_seconds,
         past=past,
         lists=lists,
+        since=since,
     )
 
 
@@ -140,7 +151,9 @@ def lay(
     """The trace that has room for all of these, and for events of the kinds of `beside`."""
     shapes: set[Shape] = {shape for need in needs for shape in need.shapes} | set(_shapes_beside(checked, beside))
     open_tools = {one for need in needs for one in need.open_tools}
-    shapes |= _representatives(checked, act, shapes, open_tools)
+    shapes = {shape for shape in shapes if shape.kind not in ("call", "denied") or shape.name in checked.tools}
+    members = {name for need in needs for name in need.members}
+    shapes |= _representatives(checked, act, shapes, open_tools, members)
     repeats: dict[Shape, int] = {}
     for need in needs:
         for shape, times in need.repeats:
@@ -210,7 +223,7 @@ def _shapes_beside(checked: Checked, events: Iterable[AnyEvent]) -> Iterable[Sha
 
 
 def _representatives(
-    checked: Checked, act: Act, shapes: set[Shape], open_tools: set[tuple[str, str | None]]
+    checked: Checked, act: Act, shapes: set[Shape], open_tools: set[tuple[str, str | None]], members: set[str]
 ) -> set[Shape]:
     """One tool for every way in which tools differ to patterns such as `call with effect money`: others behave alike."""
     if not open_tools:
@@ -221,8 +234,10 @@ def _representatives(
     groups: dict[tuple[bool, ...], str] = {}
     for name in [*liked, *checked.tools]:
         if name in checked.tools:
-            signature = tuple(effect in checked.tools[name].effects for effect in effects)
-            groups.setdefault(signature, name)
+            tool = checked.tools[name]
+            has = {field.name for field in (*tool.parameters, *getattr(tool.returns, "fields", ()))}
+            effectful = tuple(effect in tool.effects for effect in effects)
+            groups.setdefault((*effectful, *(member in has for member in sorted(members))), name)
     found: set[Shape] = set()
     for kind, effect in open_tools:
         for signature, name in groups.items():
@@ -252,6 +267,14 @@ def _counted(node: ast.Compare) -> list[tuple[ast.Pattern, int]]:
                 times = max(numbers, default=1) + 1 if isinstance(inner, ast.CountEvents) else 2
                 found.append((inner.event, max(times, 1)))
     return found
+
+
+def _tools_named(node: ast.Compare) -> set[Shape]:
+    """The tools that a condition on an event's tool names."""
+    sides = (node.left, node.right)
+    if not any(isinstance(side, ast.EventPart) and side.part == "tool" for side in sides):
+        return set()
+    return {Shape(kind="call", name=side.value) for side in sides if isinstance(side, ast.Text)}
 
 
 def _is_simple(checked: Checked, fact: str | None) -> bool:

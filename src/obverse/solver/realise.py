@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 import z3
@@ -56,6 +56,10 @@ _APART_MS: Final = 30_000
 _OPENING_MS: Final = 10_000
 
 
+Opening: TypeAlias = Literal["none", "first", "after facts"]
+"""Where a message goes that nobody asked for: a session begins with one."""
+
+
 class NoDecimal(Exception):  # noqa: N818  # it names a value, and becomes an answer
     """A number that no JSON text can hold exactly; the text is the number."""
 
@@ -77,8 +81,8 @@ class Realiser:
         self.texts = texts
         self.near = near
 
-    def scenario(self, *, opening: bool) -> Scenario:
-        """The whole scenario; `opening` puts a first message in front where no question spoke of messages."""
+    def scenario(self, *, opening: Opening) -> Scenario:
+        """The whole scenario, with a plain first message where no question spoke of messages."""
         numbers = [n for n, present in enumerate(self.trace.present) if self._holds(present)]
         history: list[AnyEvent] = []
         calls: dict[int, str] = {}
@@ -92,8 +96,8 @@ class Realiser:
                 calls[number] = f"c{len(calls) + 1}"
             shared = {"id": "", "time": when[number], "turn": turn}
             history.append(self._event(number, slot, shared, calls, step))
-        if opening:
-            history = self._opened(history, when[STEP])
+        if opening != "none":
+            history = self._opened(history, when[STEP], first=opening == "first")
         return Scenario(history=tuple(_renumbered(history)), step=step)
 
     # --- events ---------------------------------------------------------------------------------------------------------
@@ -159,15 +163,17 @@ class Realiser:
         reading = [name for name, tool in tools.items() if tool.effects == ("read",)]
         return (reading or [self.trace.act.tool or ""] if self.trace.act.tool else reading or list(tools))[0]
 
-    def _opened(self, history: list[AnyEvent], step_time: int) -> list[AnyEvent]:
-        """The history with a plain first message, after the facts that the host knows from the start."""
-        place = next((n for n, event in enumerate(history) if not isinstance(event, Fact)), len(history))
+    def _opened(self, history: list[AnyEvent], step_time: int, *, first: bool) -> list[AnyEvent]:
+        """The history with a plain message: the very first event, or after what the host knows from the start."""
+        place = (
+            0 if first else next((n for n, event in enumerate(history) if not isinstance(event, Fact)), len(history))
+        )
         time = history[place].time if place < len(history) else step_time
         if time is not None:
             before = history[place - 1].time if place else None
             time = max(0, time - _OPENING_MS) if before is None else min(time, before + _OPENING_MS)
-        first = Message(id="", time=time, text=_SAID["message"], labels=self._plain_labels("message"))
-        return [*history[:place], first, *history[place:]]
+        message = Message(id="", time=time, text=_SAID["message"], labels=self._plain_labels("message"))
+        return [*history[:place], message, *history[place:]]
 
     def _times(self, numbers: list[int]) -> dict[int | str, int]:
         if self.trace.has_times:
@@ -341,7 +347,7 @@ def realise(
     *,
     covered: frozenset[Path],
     asked: Iterable[Asked],
-    opening: bool,
+    opening: Opening,
 ) -> Scenario | Unspellable:
     """The scenario that this model describes, or why its texts cannot be spelled.
 
