@@ -15,9 +15,9 @@ from obverse.policy.checked import Checked, CheckedRule
 from obverse.policy.declare import declared
 from obverse.policy.faults import Faults, quoted
 from obverse.policy.memory import memory_of
-from obverse.policy.parse import DEEPEST
 from obverse.policy.resolve import LARGEST, Resolver, TooLargeError
 from obverse.policy.scope import StepScope, World
+from obverse.policy.syntax import DEEPEST
 from obverse.policy.trust import rests_on_judge
 
 

@@ -10,7 +10,7 @@ import msgspec
 from obverse.policy import ast
 from obverse.policy.checked import REFUSES
 from obverse.policy.faults import Faults, did_you_mean, quoted
-from obverse.policy.parse import zone_minutes
+from obverse.policy.front import zone_minutes
 from obverse.policy.scope import World
 
 _Term = TypeVar("_Term", ast.Tool, ast.FactTerm, ast.JudgedTerm, ast.LetTerm)

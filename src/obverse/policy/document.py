@@ -71,7 +71,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_text(data: str | bytes, faults: Faults) -> str:
-    """The text of a policy, with `\\n` at line ends and without a byte order mark.
+    """The text of a policy, with line feeds at line ends and without a byte order mark.
 
     Raises:
         ManyErrors: if it is too large, or not UTF-8 text.
@@ -131,14 +131,6 @@ def take_apart(text: str, faults: Faults) -> Document:
 def prose_of(lines: list[str]) -> str:
     """The text of these lines, blank ones at the ends gone and runs of them made one."""
     return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in lines)).strip("\n")
-
-
-def blocks_of(text: str, faults: Faults) -> list[Block]:
-    """Every block of ours in a document, in its order."""
-    lines = text.split("\n")
-    _, _, body_line = _front_matter(text, faults)
-    body = "\n".join(["" if number < body_line else line for number, line in enumerate(lines)])
-    return [item for item, _, _ in _items(body, lines, faults) if isinstance(item, Block)]
 
 
 # --- Markdown -----------------------------------------------------------------------------------------------------------

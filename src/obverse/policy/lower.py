@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
@@ -260,7 +259,7 @@ class Lower(Transformer_NonRecursive[Token, Any]):
         if subject not in SUBJECTS or len(rest) != 1:
             self.faults.add(
                 f"a judged predicate cannot be called {quoted(token)}", self._of(token), code="P117",
-                hint=did_you_mean(subject, SUBJECTS) if rest else "write `judged message.NAME \"…\"`",
+                hint=did_you_mean(subject, SUBJECTS) if rest else 'write `judged message.NAME "…"`',
             )  # fmt: skip
             subject, rest = "message", rest or [subject]
         yes = tuple(text for kind, texts in examples if kind == "yes" for text in texts)
@@ -530,5 +529,8 @@ class Lower(Transformer_NonRecursive[Token, Any]):
 
 def _flat(kind: type[ast.And | ast.Or], items: list[ast.Expr]) -> tuple[ast.Expr, ...]:
     """The items, those of the same connective spread out: `(a and b) and c` is `a and b and c`."""
-    spread: Callable[[ast.Expr], tuple[ast.Expr, ...]] = lambda item: item.items if isinstance(item, kind) else (item,)
+
+    def spread(item: ast.Expr) -> tuple[ast.Expr, ...]:
+        return item.items if isinstance(item, ast.And | ast.Or) and type(item) is kind else (item,)
+
     return tuple(one for item in items for one in spread(item))

@@ -143,8 +143,6 @@ def _text(node: Any, needs: int, *, followed: bool) -> str:
 def _strength(node: Any) -> tuple[int, bool]:
     """How tightly a node binds, and whether it would swallow what follows it."""
     match node:
-        case ast.Or() | ast.And() if len(node.items) < 2:  # noqa: PLR2004  # a connective connects two
-            return ATOM, False
         case ast.Or():
             return OR, False
         case ast.And():
@@ -223,8 +221,8 @@ def _condition(node: Any, *, followed: bool) -> str:
             *first, last = node.items
             texts = [_text(item, needs, followed=True) for item in first]
             return f" {word} ".join([*texts, _text(last, needs, followed=followed)])
-        case ast.Not(body=ast.In()):
-            return f"{_operand(node.body.item)} not in {_operand(node.body.over)}"
+        case ast.Not(body=ast.In() as test):
+            return f"{_operand(test.item)} not in {_operand(test.over)}"
         case ast.Not():
             return f"not {_text(node.body, PREFIX, followed=followed)}"
         case ast.Compare():

@@ -16,7 +16,6 @@ from obverse.policy import agree, ast
 from obverse.policy.agree import BOOL, DURATION, NUMBER, TEXT, TIME, Maybe
 from obverse.policy.faults import Faults, did_you_mean, quoted
 from obverse.policy.lower import SUBJECTS
-from obverse.policy.parse import DEEPEST
 from obverse.policy.print import text_of, type_text
 from obverse.policy.scope import (
     EventScope,
@@ -31,6 +30,7 @@ from obverse.policy.scope import (
     event_parts,
     step_of,
 )
+from obverse.policy.syntax import DEEPEST
 from obverse.policy.text import compiled
 from obverse.policy.types import EnumType, ListType, MapType, RecordType, TextType, TimeType, Type
 
@@ -160,7 +160,7 @@ class Resolver:
         """What the first part of a name means here, its type, and the parts that follow."""
         first, *rest = expr.path
         for one in chain(scope):
-            found = None
+            found: tuple[ast.Expr, Maybe, tuple[str, ...]] | None = None
             match one:
                 case LocalScope() if one.variable == first:
                     found = ast.Local(name=one.known_as, at=expr.at), one.type, tuple(rest)
@@ -193,10 +193,9 @@ class Resolver:
 
     def _of_step(self, expr: ast.Name, scope: StepScope) -> tuple[ast.Expr, Maybe, tuple[str, ...]] | None:
         path, kinds = expr.path, {head.kind for head in scope.heads}
-        if kinds == {"reply"} and path[0] in ("text", "reply") and path[:2] in (("text",), ("reply", "text"), path[:1]):
-            if path == ("text",) or path == ("reply", "text"):
-                return ast.StepPart(part="text", at=expr.at), TEXT, ()
-            return None
+        if kinds == {"reply"}:
+            words = path in (("text",), ("reply", "text"))
+            return (ast.StepPart(part="text", at=expr.at), TEXT, ()) if words else None
         if path[0] == "args" and len(path) > 1:
             path = path[1:]
         found = self._argument(path[0], scope, expr.at)
@@ -213,7 +212,7 @@ class Resolver:
             return None
         names = {argument for argument, _ in filter(None, meant)}
         types = [found[1] if found else None for found in meant]
-        argument = sorted(names)[0]
+        argument = min(names)
         if len(names) > 1 or not all(types) or any(one != types[0] for one in types):
             self._fault(
                 f"{quoted(name)} is not the same argument of every tool that the rule is about", at, code="P203",
@@ -418,7 +417,7 @@ class Resolver:
             return
         try:
             if expr.op in ("like", "matches"):
-                compiled(expr.op, pattern.value, False)  # type: ignore[arg-type]  # one of the two, as tested
+                compiled(expr.op, pattern.value, False)
         except re2.error as error:
             reason = error.args[0] if error.args else ""
             reason = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)

@@ -15,7 +15,7 @@ import msgspec
 RULES: Final = ("forbid", "stop", "ask", "warn", "require", "permit", "limit")
 TERMS: Final = ("tool", "fact", "judged", "let", "terms", "effect", "result", "asks")
 _CONTINUES: Final = frozenset(
-    (
+    [
         "when",
         "unless",
         "says",
@@ -31,8 +31,22 @@ _CONTINUES: Final = frozenset(
         "where",
         "within",
         "since",
-    )
-    + ("yes", "no", "any", "all", "in", "of", "is", "true", "false", "text", "number", "list", "map", "one", "from")
+        "yes",
+        "no",
+        "any",
+        "all",
+        "in",
+        "of",
+        "is",
+        "true",
+        "false",
+        "text",
+        "number",
+        "list",
+        "map",
+        "one",
+        "from",
+    ]
 )
 _WORD = re.compile(r"[^\W\d]\w*")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"?|`[^`]*`?|(#.*)')

@@ -109,7 +109,9 @@ def _declaration(item: Any, place: int, source: str) -> tuple[str, dict[str, Any
 
 
 def _tool(name: str, item: dict[str, Any], source: str) -> Tool:
-    schema = next((item[key] for key in ("parameters", "inputSchema", "input_schema") if item.get(key) is not None), {})
+    schema: Any = next(
+        (item[key] for key in ("parameters", "inputSchema", "input_schema") if item.get(key) is not None), {}
+    )
     if not isinstance(schema, dict) or schema.get("type", "object") != "object":
         raise UntrustedInputError(
             f"the parameters of {quoted(name)} are no JSON Schema object", code="P132", source=source

@@ -17,11 +17,9 @@ def rests_on_judge(rule: ast.Rule, when: ast.Expr | None, exception: ast.Expr | 
     """Whether a judge alone can let a step through that the rule is about, and the step has an effect."""
     if rule.kind not in _KINDS or not any(_has_effect(head, world) for head in rule.heads):
         return False
-    allowing = [exception] if exception is not None else []
-    for item in when.items if isinstance(when, ast.And) else (when,):
-        if isinstance(item, ast.Not):
-            allowing.append(item.body)
-    return any(_judge_alone(one) for one in allowing)
+    conjuncts = when.items if isinstance(when, ast.And) else (when,)
+    allowing = [item.body for item in conjuncts if isinstance(item, ast.Not)]
+    return any(_judge_alone(one) for one in allowing) or (exception is not None and _judge_alone(exception))
 
 
 def _has_effect(head: ast.Head, world: World) -> bool:
