@@ -14,7 +14,17 @@ from hypothesis import strategies as st
 from obverse.core.chat_log import Reading, time_ms
 from obverse.core.errors import UntrustedInputError
 from obverse.core.events import (
-    Approval, Call, Denied, Fact, Grant, Message, Reply, Result, System, Thought, Transcript,
+    Approval,
+    Call,
+    Denied,
+    Fact,
+    Grant,
+    Message,
+    Reply,
+    Result,
+    System,
+    Thought,
+    Transcript,
 )  # fmt: skip
 from obverse.core.transcripts import Header, Unreadable, read_events, read_transcripts, write_transcripts
 

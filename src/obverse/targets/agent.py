@@ -194,6 +194,8 @@ class _Run(msgspec.Struct, kw_only=True):
 
     def propose(self, completion: Completion, turn: int) -> tuple[Call | Reply, ...]:
         taken = {event.call_id for event in self.events if isinstance(event, Call | Denied)}
+        if not completion.text.strip() and not completion.tool_calls:
+            return ()  # a silence is no event: the user is next
         return proposed_turn(completion, first=self._next(), turn=turn, times=self.times, taken=taken)
 
     def happen(self, proposed: Sequence[Call | Reply], gated: Sequence[Gated], world: World) -> None:

@@ -18,7 +18,7 @@ from obverse.core.chat import ChatMessage, Completion, Sampling, ToolCall, ToolS
 from obverse.core.errors import MisuseError
 from obverse.targets.openai_chat import endpoint, read_usage
 from obverse.targets.protocol import GREEDY, Connection, TargetError
-from obverse.targets.transport import error_of, http_client
+from obverse.targets.transport import error_of, http_client, own_error
 
 OFFICIAL = "https://api.anthropic.com"
 
@@ -64,7 +64,10 @@ class AnthropicTarget:
             body["tools"] = [
                 {"name": tool.name, "description": tool.description, "input_schema": tool.parameters} for tool in tools
             ]
-        response = await self._client.post("/v1/messages", cast_to=httpx2.Response, body=body)
+        try:
+            response = await self._client.post("/v1/messages", cast_to=httpx2.Response, body=body)
+        except anthropic.AnthropicError as error:
+            raise own_error(error, self.name) from error
         return read_message(response.content)
 
     async def close(self) -> None:

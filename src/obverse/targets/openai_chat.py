@@ -19,7 +19,7 @@ import openai
 from obverse.core.chat import ChatMessage, Completion, Sampling, ToolCall, ToolSpec, Usage
 from obverse.core.errors import MisuseError
 from obverse.targets.protocol import GREEDY, Connection, TargetError
-from obverse.targets.transport import error_of, http_client
+from obverse.targets.transport import error_of, http_client, own_error
 from obverse.targets.wire import message_dict, tool_dict
 
 OFFICIAL = "https://api.openai.com/v1"
@@ -34,6 +34,7 @@ class OpenAITarget:
             raise MisuseError("`openai:` needs the name of a model", code="T001", hint="such as `openai:gpt-x`")
         self._model = model
         self._url = endpoint(connection.base_url or os.environ.get("OPENAI_BASE_URL") or OFFICIAL)
+        self._path = _below(self._url, "/chat/completions")
         self._limit = "max_completion_tokens" if self._url == OFFICIAL else "max_tokens"
         self._client = openai.AsyncOpenAI(
             base_url=self._url,
@@ -64,9 +65,10 @@ class OpenAITarget:
         }
         if tools:
             body["tools"] = [tool_dict(tool) for tool in tools]
-        response = await self._client.post(
-            self._url + "/chat/completions", cast_to=httpx2.Response, content=_ENCODE(body)
-        )
+        try:
+            response = await self._client.post(self._path, cast_to=httpx2.Response, content=_ENCODE(body))
+        except openai.OpenAIError as error:
+            raise own_error(error, self.name) from error
         return read_completion(response.content)
 
     async def close(self) -> None:
@@ -85,6 +87,12 @@ def endpoint(url: str) -> str:
     if parts.username or parts.password:
         raise MisuseError("a base URL must not hold a password", code="T003", hint="give it as the key")
     return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), parts.query, ""))
+
+
+def _below(url: str, path: str) -> str:
+    """The address of this path; whole, since the SDK is slow to join it for each call. A query stays at the end."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc, parts.path + path, parts.query, ""))
 
 
 def read_completion(body: bytes) -> Completion:

@@ -103,6 +103,16 @@ def http_client(connection: Connection) -> httpx2.AsyncClient:
     )  # the transport holds the time limit
 
 
+def own_error(error: BaseException, name: str) -> TargetError:
+    """The error that the transport raised beneath this one of an SDK, some of which wrap it; else one that quotes the SDK."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, TargetError):
+            return cause
+        cause = cause.__cause__
+    return TargetError(f"`{name}` cannot be asked: {_one_line(error)}", kind="connection")
+
+
 async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
     announced = response.content_length
     if announced is not None and announced > limit:

@@ -109,7 +109,7 @@ def _scripted_calls(message: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     if message.get("role") != "user":
         return ()
     lines: Sequence[str] = _text(message.get("content")).splitlines()
-    split = (line[5:].strip().partition(" ") for line in lines if line.startswith("call "))
+    split = (line[5:].partition(" ") for line in lines if line.startswith("call "))
     return tuple((name, arguments) for name, _, arguments in split)
 
 

@@ -101,8 +101,8 @@ class Stub(asyncio.Protocol):
     def request(self, method: str, path: str, body: bytes) -> None:
         if method == "GET" and path == "/stats":
             self.send(200, self.stats.report())
-        elif method == "POST" and path.endswith(("/chat/completions", "/messages")):
-            self.chat(body, anthropic=path.endswith("/messages"))
+        elif method == "POST" and path in {"/v1/chat/completions", "/v1/messages"}:
+            self.chat(body, anthropic=path == "/v1/messages")
         else:
             self.send(404, b'{"error": {"message": "no such path", "type": "not_found", "code": null}}')
 
