@@ -186,7 +186,8 @@ class _Analyser:
         self._left_open(code, permit, answers)
 
     def _met(self, code: Code, permit: CheckedRule, rule: CheckedRule, scenario: Scenario) -> None:
-        levels = f"level {self._level(rule)} over level {self._level(permit)}"
+        mine, theirs = self._level(permit), self._level(rule)
+        levels = f"both at level {mine}" if mine == theirs else f"level {theirs} against level {mine}"
         if code == "S205":
             message = f"{_named(permit)} permits at a lower level what {_named(rule)} blocks: {levels}, the {rule.kind} decides"
         else:

@@ -111,17 +111,20 @@ class Finder:
         needs = [one.needs for one in asked]
         before: Layout | None = None
         answer: Answer | None = None
+        short: str | None = None
         for rounds in sorted({1, self.settings.rounds}):
             layout = lay(self.checked, act, needs, self.settings, rounds, beside)  # (1)
             if layout == before:
                 break
             before = layout
-            origin = self._origin(act, asked, _bound(layout, rounds, self.settings))
-            answer = self._solve(self._room(act, layout), asked, near, origin)
+            origin = self._origin(act, asked, _bound(layout, rounds))
+            room = self._room(act, layout)
+            answer = self._solve(room, asked, near, origin)
+            short = layout.short or (layout.short_list if room.trace.lengths else None)
             if not isinstance(answer, Impossible) or answer.unbounded:
                 return answer
-        if isinstance(answer, Impossible) and before is not None and before.short is not None:
-            return Undecided(reason=before.short, origin=answer.origin)
+        if isinstance(answer, Impossible) and short is not None:
+            return Undecided(reason=short, origin=answer.origin)
         return answer or Undecided(reason="no rounds to look at", origin=self._origin(act, asked, "nothing"))
 
     # --- solving --------------------------------------------------------------------------------------------------------
@@ -264,11 +267,11 @@ def _opening(layout: Layout, asked: Sequence[_Asked]) -> Opening:
     return "first" if any(one.needs.since for one in asked) else "after facts"
 
 
-def _bound(layout: Layout, rounds: int, settings: Settings) -> str:
+def _bound(layout: Layout, rounds: int) -> str:
     if not layout.slots:
-        return f"lists of up to {settings.list_length}"
+        return f"lists of up to {layout.longest}"
     times = "once" if rounds == 1 else f"{rounds} times"
-    return f"traces of up to {len(layout.slots)} events, each kind {times}; lists of up to {settings.list_length}"
+    return f"traces of up to {len(layout.slots)} events, each kind {times}; lists of up to {layout.longest}"
 
 
 def _why(solver: z3.Solver, settings: Settings) -> str:

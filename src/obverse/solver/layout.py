@@ -40,14 +40,17 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
     """The slots of a trace in their order, and what else shapes the encoding.
 
-    `unit` is how many milliseconds one step of time is; `gaps` whether optional values may be missing; `short` says what did
+    `unit` is how many milliseconds one step of time is, `longest` how many elements a list may have; `gaps` whether optional values may be missing; `short` says what did
     not fit, and then nothing can be called impossible.
     """
 
     slots: tuple[Slot, ...]
     unit: int
     gaps: bool
+    longest: int
     short: str | None = None
+    short_list: str | None = None
+    """The same for lists, if there are any."""
 
 
 class Needs(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +70,8 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     past: bool = False
     """Whether it looks at the history at all."""
     lists: bool = False
+    longest: int = 0
+    """How long a list must be able to grow for a count of its elements to be exceeded."""
     since: bool = False
     """Whether something must hold at every event after another: then no event may be slipped in between."""
 
@@ -81,7 +86,7 @@ def needs_of(expr: ast.Expr) -> Needs:
     open_tools: set[tuple[str, str | None]] = set()
     members: set[str] = set()
     repeats: dict[Shape, int] = {}
-    any_repeats = 0
+    any_repeats = longest = 0
     gaps = past = lists = since = False
     whole_seconds = True
     for node in ast.walk(expr):
@@ -123,6 +128,7 @@ def needs_of(expr: ast.Expr) -> Needs:
                         any_repeats = max(any_repeats, times)
             case ast.Compare():
                 shapes |= _tools_named(node)
+                longest = max(longest, _elements_counted(node))
                 wanted = _counted(node)
                 for pattern, times in wanted:
                     if pattern.tool is None and not _shapes_of(pattern):
@@ -141,6 +147,7 @@ def needs_of(expr: ast.Expr) -> Needs:
         whole_seconds=whole_seconds,
         past=past,
         lists=lists,
+        longest=longest,
         since=since,
     )
 
@@ -163,6 +170,7 @@ def lay(
             if first is not None:
                 repeats[first] = max(repeats.get(first, 1), need.any_repeats)
     most = max(repeats.values(), default=1)
+    longest = max([settings.list_length, *(need.longest for need in needs)])
     slots: list[Slot] = []
     for number in range(rounds):
         for shape in sorted(shapes, key=lambda one: (_ORDER.index(one.kind), one.name or "")):
@@ -176,7 +184,13 @@ def lay(
         slots=tuple(slots),
         unit=1000 if all(need.whole_seconds for need in needs) else 1,
         gaps=any(need.gaps for need in needs),
-        short=f"needs {most} events, the bound is {settings.most_repeats}" if most > settings.most_repeats else None,
+        longest=min(longest, settings.longest_list),
+        short=f"needs {most} events of a kind, the bound is {settings.most_repeats}"
+        if most > settings.most_repeats
+        else None,
+        short_list=f"needs a list of {longest}, the bound is {settings.longest_list}"
+        if longest > settings.longest_list
+        else None,
     )
 
 
@@ -266,6 +280,15 @@ def _counted(node: ast.Compare) -> list[tuple[ast.Pattern, int]]:
                 numbers = [int(n.value) for n in ast.walk(other) if isinstance(n, ast.Number)]
                 times = max(numbers, default=1) + 1 if isinstance(inner, ast.CountEvents) else 2
                 found.append((inner.event, max(times, 1)))
+    return found
+
+
+def _elements_counted(node: ast.Compare) -> int:
+    """How many elements of a list settle this comparison."""
+    found = 0
+    for side, other in ((node.left, node.right), (node.right, node.left)):
+        if any(isinstance(inner, ast.Length | ast.CountIn) for inner in ast.walk(side)):
+            found = max([found, *(int(n.value) + 1 for n in ast.walk(other) if isinstance(n, ast.Number))])
     return found
 
 

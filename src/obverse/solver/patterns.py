@@ -53,7 +53,7 @@ def instances(op: str, pattern: str) -> list[str]:
     """Short texts that the glob or regular expression may match as a whole, those that are plain to see."""
     try:
         parsed = _parsed(glob_expression(pattern) if op == "like" else pattern)
-        return list(dict.fromkeys(_shortest(parsed, filler) for filler in ("1", "", "x ")))
+        return list(dict.fromkeys(_shortest(parsed, filler) for filler in (("1", "") if op == "like" else ("", "1"))))
     except Untranslatable:
         return []
 

@@ -16,7 +16,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Bites on counting: a `limit … to 40` needs 41 calls in the trace, more than this is answered `Undecided`."""
 
     list_length: int = 3
-    """Bites on lists in arguments, results and facts: none is longer than this, or than its needs in a count."""
+    """Bites on lists in arguments, results and facts: none is longer than this, unless a condition counts further."""
+
+    longest_list: int = 16
+    """Bites on conditions that count elements: `length(passengers) > 20` needs a longer list and is answered `Undecided`."""
 
     effort: int = 4_000_000
     """Bites on hard questions: Z3's own count of steps (`rlimit`), the same on every machine. Exhausted: `Undecided`."""

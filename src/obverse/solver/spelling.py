@@ -90,7 +90,7 @@ class Spellings:
         except Untranslatable as error:
             return Unspellable(contradiction=frozenset(), reason=f"no text was found: {error}")
         printable = z3.Star(z3.Range(z3.StringVal(" ", self._context), z3.StringVal("~", self._context)))
-        solver.add(z3.InRe(text, printable), z3.Length(text) <= 200)
+        solver.add(z3.InRe(text, printable), z3.Length(text) <= max(200, length or 0))
         if length is not None:
             solver.add(z3.Length(text) == length)
         return self._solutions(solver, text, labels, required, length)
@@ -143,7 +143,7 @@ def _candidates(name: str, required: frozenset[tuple[Test, bool]], length: int |
     each = [instances(op, p) for op in ("like", "matches") for p in wanted[op]]
     wholes = [whole for texts in each for whole in texts]
     if len(each) > 1:  # patterns of "somewhere in it" are met side by side
-        wholes = [", ".join(texts[-2] if len(texts) > 1 else texts[0] for texts in each if texts), *wholes]
+        wholes = [", ".join(texts[0] for texts in each if texts), *wholes]
     hosts = sorted(wanted["at domain"], key=len, reverse=True)
     starts, ends = sorted(wanted["starts with"], key=len), sorted(wanted["ends with"], key=len)
     start, end = starts[-1] if starts else "", ends[-1] if ends else ""
@@ -171,7 +171,7 @@ def _candidates(name: str, required: frozenset[tuple[Test, bool]], length: int |
         yield f"{start}{middle}{end}" if number == 0 else f"{start}{plain} {middle}{end}"
         yield f"{start}{plain}{middle}{end}"
         if length is not None:
-            yield _of_length(start + middle, end, plain, length)
+            yield _of_length(start + middle, end, "I could go on. " if name == "text" else plain, length)
 
 
 _OPS = ("starts with", "ends with", "contains", "like", "matches", "at domain")

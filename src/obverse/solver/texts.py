@@ -19,6 +19,8 @@ from obverse.solver.spelling import HOST, Spellings, Test, Unspellable
 from obverse.solver.symbols import Kleene, Scalar, both, given
 
 _LITERALS, _NAMED = 1_000_000, 1_000
+LONGEST_TEXT = 20_000
+"""Characters of a text whose length is asked for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +110,7 @@ class Texts:
         """The number of characters."""
         if text.literal is None:
             self.asked.add(self._asked.setdefault((None, text.term.get_id()), Asked(None, text.term)))
-            self._assert(self._length(text.term) >= 0, self._length(text.term) <= 200)
+            self._assert(self._length(text.term) >= 0, self._length(text.term) <= LONGEST_TEXT)
         return self._length(text.term)
 
     def _fold(self, text: Scalar) -> z3.ArithRef:

@@ -238,11 +238,13 @@ class Trace:
 
     def listing(self, path: Path, item: Callable[[int], Value]) -> Seq:
         """A list of bounded length with these items."""
-        longest = self.settings.list_length
+        longest = self.layout.longest
         length = self._int((*path, "length"))
         self.lengths[path] = length
         self.solver.add(length >= 0, length <= longest)
         self.prefer(4, length == 1, path)
+        for shorter in range(2, longest):
+            self.prefer(5, length <= shorter, path)
         there = tuple(length > place for place in range(longest))
         return Seq(tuple(item(place) for place in range(longest)), there)
 
