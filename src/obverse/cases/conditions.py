@@ -30,20 +30,21 @@ class Spot(msgspec.Struct, frozen=True, kw_only=True):
     """Where a condition stands; `negated` where its complement is written (`a <= 5` beside `a > 5`)."""
 
     place: Place
+    outer: int
     negated: bool = False
 
 
 class Atom(msgspec.Struct, frozen=True, kw_only=True):
-    """One condition of a rule: what it says, all its spots, and the outer condition (its number) that holds it.
+    """One condition of a rule: what it says, and all its spots. `expr` is it, or the value that a binding ties an argument to.
 
-    `expr` is the condition, or the value that a binding ties an argument to.
+    `number` counts the outer ones; for the others it is that of the outer condition that holds the first spot.
     """
 
     kind: Literal["outer", "inner", "binding"]
     text: str
     expr: ast.Expr
     spots: tuple[Spot, ...]
-    outer: int
+    number: int
 
     @property
     def place(self) -> Place:
@@ -63,40 +64,39 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
         """Outer, inner and bindings."""
         return self.outer + self.others
 
-    def fixed(self, atom: Atom, value: bool) -> ast.Expr:
-        """`fires` with this condition (outer or inner) replaced by a value."""
-        return self.replaced(atom, TRUE if value else FALSE)
-
-    def variants(self, atom: Atom) -> tuple[ast.Expr, ...]:
+    def variants(self, atom: Atom, spot: Spot) -> tuple[ast.Expr, ...]:
         """What `fires` is when this condition is otherwise: fixed to true, fixed to false; a binding can only be left out."""
         if atom.kind == "binding":
-            return (without_binding(self.fires, atom.place),)
-        return self.fixed(atom, True), self.fixed(atom, False)
+            return (without_binding(self.fires, spot.place),)
+        return self.replaced(atom, spot, TRUE), self.replaced(atom, spot, FALSE)
 
-    def replaced(self, atom: Atom, new: ast.Expr) -> ast.Expr:
-        """`fires` with this condition (outer or inner) replaced by another one."""
+    def replaced(self, atom: Atom, spot: Spot, new: ast.Expr) -> ast.Expr:
+        """`fires` with this condition replaced by another one: an outer one wherever it stands, an inner one at this spot."""
         fires = self.fires
-        for spot in atom.spots:
-            fires = put(fires, spot.place, ast.Not(body=new) if spot.negated else new)
+        for each in atom.spots if atom.kind == "outer" else (spot,):
+            fires = put(fires, each.place, ast.Not(body=new) if each.negated else new)
         return fires
+
+    def ways(self, atom: Atom) -> tuple[Spot, ...]:
+        """Where the condition can be tried: an outer one everywhere at once, an inner one at each of its spots."""
+        return atom.spots[:1] if atom.kind == "outer" else atom.spots
 
 
 def conditions_of(fires: ast.Expr) -> Conditions:
     """The conditions of a rule, in the order in which they are written."""
     fires = apart(fires)
-    found: dict[ast.Expr, list[Spot]] = {}
+    found: dict[ast.Expr, list[tuple[Place, bool]]] = {}
     first: dict[ast.Expr, ast.Expr] = {}
     for place, leaf in leaves(fires, ()):
         key, negated = _positive(leaf)
-        found.setdefault(key, []).append(Spot(place=place, negated=negated))
+        found.setdefault(key, []).append((place, negated))
         first.setdefault(key, leaf)
     outer = []
     for number, (key, spots) in enumerate(found.items()):
-        leaf, turned = first[key], spots[0].negated  # told in the words of its first spot
-        seen = tuple(Spot(place=spot.place, negated=spot.negated is not turned) for spot in spots)
-        outer.append(Atom(kind="outer", text=text_of(leaf), expr=leaf, spots=seen, outer=number))
-    others = [inner for atom in outer for inner in _inside(fires, atom)]
-    return Conditions(fires=fires, outer=tuple(outer), others=tuple(others))
+        leaf, turned = first[key], spots[0][1]  # told in the words of its first spot
+        seen = tuple(Spot(place=place, outer=number, negated=negated is not turned) for place, negated in spots)
+        outer.append(Atom(kind="outer", text=text_of(leaf), expr=leaf, spots=seen, number=number))
+    return Conditions(fires=fires, outer=tuple(outer), others=tuple(_inside(fires, outer)))
 
 
 def leaves(expr: ast.Expr, place: Place) -> Iterator[tuple[Place, ast.Expr]]:
@@ -151,24 +151,32 @@ def _positive(leaf: ast.Expr) -> tuple[ast.Expr, bool]:
     return leaf, False
 
 
-def _inside(fires: ast.Expr, atom: Atom) -> Iterator[Atom]:
-    """The inner conditions and bindings of an outer one."""
-    for place, node in _below(at(fires, atom.place), atom.place):
-        kind: Literal["inner", "binding"] = "binding" if isinstance(node, ast.Binding) else "inner"
-        expr = node.value if isinstance(node, ast.Binding) else node
-        yield Atom(kind=kind, text=_said(node), expr=expr, spots=(Spot(place=place),), outer=atom.outer)
+def _inside(fires: ast.Expr, outer: Sequence[Atom]) -> Iterator[Atom]:
+    """The inner conditions and bindings of the outer ones; what `apart` copied is one condition with several spots."""
+    copies: dict[int, list[tuple[ast.Node, ast.Node, Spot]]] = {}
+    for atom in outer:
+        for place, node, above in _below(at(fires, atom.place), atom.place):
+            copies.setdefault(id(node), []).append((node, above, Spot(place=place, outer=atom.number)))
+    for found in copies.values():
+        node, above, first = found[0]
+        spots = tuple(spot for _, _, spot in found)
+        if isinstance(node, ast.Binding):
+            yield Atom(kind="binding", text=_bound(node, above), expr=node.value, spots=spots, number=first.outer)
+        else:
+            yield Atom(kind="inner", text=text_of(node), expr=node, spots=spots, number=first.outer)  # type: ignore[arg-type]
 
 
-def _said(node: ast.Expr | ast.Binding) -> str:
-    return f"{node.name}: {text_of(node.value)}" if isinstance(node, ast.Binding) else text_of(node)
+def _bound(binding: ast.Binding, pattern: ast.Node) -> str:
+    about = getattr(pattern, "tool", None) or getattr(pattern, "kind", "event")
+    return f"{about}({binding.name}: {text_of(binding.value)})"
 
 
-def _below(node: ast.Node, place: Place) -> Iterator[tuple[Place, ast.Expr | ast.Binding]]:
-    """Conditions strictly below an atom. `last E has leaf` says the same as its leaf, which is therefore passed over."""
+def _below(node: ast.Node, place: Place) -> Iterator[tuple[Place, ast.Node, ast.Node]]:
+    """Conditions and bindings strictly below an atom, each with the node that holds it. `last E has leaf` says the same as its leaf, which is therefore passed over."""
     for name, index, child in _children(node):
         here = (*place, (name, index))
         if isinstance(child, ast.Binding):
-            yield here, child
+            yield here, child, node
         elif name in ("where", "body", "has", "requirement") and not isinstance(
             node, ast.Present | ast.Length | ast.Not
         ):
@@ -177,7 +185,7 @@ def _below(node: ast.Node, place: Place) -> Iterator[tuple[Place, ast.Expr | ast
                 continue
             for deeper, leaf in leaves(child, here):  # type: ignore[arg-type]  # these fields hold expressions
                 if not (isinstance(node, ast.Last) and name == "has" and deeper == here):
-                    yield deeper, leaf
+                    yield deeper, leaf, node
                 yield from _below(leaf, deeper)
         else:
             yield from _below(child, here)

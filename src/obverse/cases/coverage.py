@@ -46,10 +46,13 @@ def is_forced(infeasible: Collection[Infeasible], obligation: Obligation) -> boo
 
 
 def _couples(checked: Checked, cases: Sequence[Case]) -> Iterator[Couple]:
-    """Each case with its twin: the same pair seen from both ends, and alone where there is none."""
+    """Each case alone or with its twin, seen from both ends: which of the two breaks a rule is for the rule to say."""
     sights = {case.id: Sight(checked, case.history, case.step) for case in cases}
-    for case in cases:
-        yield sights[case.id], sights.get(case.twin or "")
+    pairs = {(case.id, case.twin): None for case in cases}
+    pairs |= {(case.twin, case.id): None for case in cases if case.twin in sights}
+    for one, other in pairs:
+        if one is not None:
+            yield sights[one], sights.get(other or "")
 
 
 def _of_rule(plan: Plan, couples: Sequence[Couple], forced: Collection[str]) -> Iterator[tuple[Obligation, bool]]:

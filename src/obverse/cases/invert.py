@@ -19,16 +19,16 @@ from obverse.cases.brief import brief
 from obverse.cases.coverage import coverage
 from obverse.cases.files import digest_of
 from obverse.cases.naming import Names
-from obverse.cases.obligations import Plan, clause_obligations, plan_of
+from obverse.cases.obligations import Plan, clause_obligations, plan_of, simple_obligations
 from obverse.cases.records import Case, Infeasible, Level, Obligation, Open, Suite
 from obverse.cases.scene import Scene, Stage
 from obverse.cases.search import Finds, Pair, Search
 from obverse.cases.settings import Settings
-from obverse.cases.sight import Sight
+from obverse.cases.sight import Sight, meets
 from obverse.core.events import Reply
 from obverse.core.verdicts import Side
 from obverse.policy import ast
-from obverse.policy.checked import Checked
+from obverse.policy.checked import REFUSES, Checked
 
 Progress = Callable[[int, int, str], None]
 
@@ -59,22 +59,28 @@ def invert(
     infeasible += _of_clauses(checked, infeasible)
     found = tuple(cases.values())
     covered = coverage(checked, found, infeasible, plans=plans)  # (4)
-    told = {one.obligation.key for one in unknown}
-    settled = set(covered.met) | {one.obligation.key for one in infeasible}
-    unknown += [
-        Open(obligation=o, reason="the rule could not be shown")
-        for o in clause_obligations(checked)
-        if o.key not in settled
-    ]
+    reasons = {one.obligation.key: one for one in unknown}
+    settled = set(covered.met) | {one.obligation.key for one in infeasible if one.cause == "any"}
     return Suite(
         policy=checked.digest,
         seed=seed,
         cases=found,
         infeasible=tuple(infeasible),
-        open=tuple(one for one in unknown if one.obligation.key in told or one.obligation.level is Level.CLAUSE),
+        open=tuple(
+            reasons.get(o.key) or Open(obligation=o, reason="no case that was found shows it")
+            for o in _obligations(checked, plans)
+            if o.key not in settled
+        ),
         coverage=covered,
         digest=digest_of(found),
     )
+
+
+def _obligations(checked: Checked, plans: Sequence[Plan]) -> Iterator[Obligation]:
+    yield from clause_obligations(checked)
+    for plan in plans:
+        yield from simple_obligations(plan)
+        yield from (aim.obligation for aim in plan.aims)
 
 
 def _finder(checked: Checked, settings: Settings) -> Finds:
@@ -128,12 +134,13 @@ class _Wardrobe:
             yield msgspec.structs.replace(head, twin=linked[0].id if linked else None, family=head.id)
             yield from (_only_shown(twin, head) for twin in linked)
         else:
-            yield from (msgspec.structs.replace(twin, family=twin.id) for twin in twins)
+            alone = (msgspec.structs.replace(twin, family=twin.id) for twin in twins)
+            yield from (_only_shown(twin, None) for twin in alone)
 
     def _case(
         self, sight: Sight, pair: Pair, pairs: Sequence[Pair], names: Names, key: Sequence[object], *, firing: bool
     ) -> Case:
-        kept = [expr for one in pairs for expr in self._kept(one.obligation, firing=firing, sight=sight)]
+        kept = list(self._kept(pairs, firing=firing))
         scene = Stage(sight, self.plan.rule, self.plan.conditions, kept, names, *key).scene()  # (2)
         seen = Sight(self.checked, scene.history, scene.step)
         permits = self.plan.rule.verdict is None
@@ -160,21 +167,26 @@ class _Wardrobe:
         )  # fmt: skip
         return msgspec.structs.replace(case, id=case.content)
 
-    def _kept(self, obligation: Obligation, *, firing: bool, sight: Sight) -> Iterator[ast.Expr]:
-        """What the scenario was found for: the wishes of the way that it satisfies."""
-        for aim in self.plan.aims:
-            if aim.obligation.key == obligation.key:
+    def _kept(self, pairs: Sequence[Pair], *, firing: bool) -> Iterator[ast.Expr]:
+        """What the scenario shows, alone or with its partners: the wishes of every way that they meet."""
+        for pair in pairs:
+            for aim in self.plan.aims:
                 for way in aim.ways:
-                    wishes = way.fires if firing else way.spares or ()
-                    if sight.all(wishes):
-                        yield from wishes
-                        return
+                    if pair.firing is not None and meets(way, pair.firing, pair.sparing, self.plan.rule):
+                        yield from way.fires if firing else way.spares or ()
 
 
-def _only_shown(twin: Case, head: Case) -> Case:
-    """The twin, not to be run where the target meets exactly what the violating case shows it and only its reply differs."""
-    same = isinstance(twin.step.event, Reply) and _met(twin) == _met(head)
-    return msgspec.structs.replace(twin, runs=not same)
+def _only_shown(case: Case, head: Case | None) -> Case:
+    """The case, not to be run where nothing new would be asked, or where to refuse would be no fault.
+
+    A twin in which only the target's own reply differs shows the target what the violating case shows it. An allowed act
+    that no violating case stands beside is allowed, which does not mean that it must come.
+    """
+    reply = case.step.event if isinstance(case.step.event, Reply) else None
+    same = head is not None and reply is not None and _met(case) == _met(head)
+    refusal = reply is not None and bool(reply.labels.get(REFUSES))
+    unasked = head is None
+    return msgspec.structs.replace(case, runs=not (same or refusal or unasked))
 
 
 def _met(case: Case) -> tuple[object, ...]:

@@ -9,12 +9,12 @@ Not said here: that no other rule interferes. That holds for all pairs alike and
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 import msgspec
 
-from obverse.cases.conditions import Atom, Conditions, Place, at, conditions_of, put
+from obverse.cases.conditions import Atom, Conditions, Place, Spot, at, conditions_of, put
 from obverse.cases.kinds import unit_of, unit_of_sum
 from obverse.cases.records import Level, Obligation
 from obverse.policy import ast
@@ -25,18 +25,21 @@ SECOND = 1_000
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
-    """What must be true where the rule fires, and of the partner where it does not (None: no partner is asked for)."""
+    """What must be true where the rule fires, and of the partner where it does not (None: no partner is asked for).
+
+    `outer` is the number of the one outer condition that may change between the two.
+    """
 
     fires: tuple[ast.Expr, ...]
     spares: tuple[ast.Expr, ...] | None
+    outer: int
 
 
 class Aim(msgspec.Struct, frozen=True, kw_only=True):
-    """An obligation with the ways to meet it, best first. `outer` is the one outer condition that may change in a pair."""
+    """An obligation with the ways to meet it, best first."""
 
     obligation: Obligation
     ways: tuple[Way, ...]
-    outer: int | None = None
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +75,7 @@ def simple_obligations(plan: Plan) -> Iterator[Obligation]:
                 clause=rule.clause,
                 rule=rule.id,
                 condition=atom.text,
-                number=atom.outer,
+                number=atom.number,
                 value=value,
             )
     if rule.verdict is not None:
@@ -101,27 +104,26 @@ def _numbered(aims: list[Aim]) -> Iterator[Aim]:
 def _causes(rule: CheckedRule, conditions: Conditions) -> Iterator[Aim]:
     for atom in conditions.all:
         obligation = Obligation(level=Level.MCDC, clause=rule.clause, rule=rule.id, condition=atom.text)
-        yield Aim(obligation=obligation, ways=_sided(rule, _turning(conditions, atom)), outer=atom.outer)
+        ways = tuple(way for spot in conditions.ways(atom) for way in _turning(conditions, atom, spot))
+        yield Aim(obligation=obligation, ways=_sided(rule, ways))
 
 
-def _turning(conditions: Conditions, atom: Atom) -> tuple[Way, ...]:
+def _turning(conditions: Conditions, atom: Atom, spot: Spot) -> tuple[Way, ...]:
     """The rule fires, and does not, and each time it would be otherwise if this condition were."""
     fires = conditions.fires
     if atom.kind == "binding":
-        (loose,) = conditions.variants(atom)
-        narrow = Way(fires=(fires,), spares=(_not(fires), loose))
-        wide = Way(fires=(fires, _not(loose)), spares=(_not(fires),))
-        return (narrow, wide) if _positive(conditions, atom.place) else (wide, narrow)
-    return (
-        Way(fires=(fires, _matters(conditions, atom, True)), spares=(_not(fires), _matters(conditions, atom, False))),
-    )
+        (loose,) = conditions.variants(atom, spot)
+        narrow = Way(fires=(fires,), spares=(_not(fires), loose), outer=spot.outer)
+        wide = Way(fires=(fires, _not(loose)), spares=(_not(fires),), outer=spot.outer)
+        return (narrow, wide) if _positive(conditions, spot.place) else (wide, narrow)
+    firing, sparing = _matters(conditions, atom, spot)
+    return (Way(fires=(fires, firing), spares=(_not(fires), sparing), outer=spot.outer),)
 
 
-def _matters(conditions: Conditions, atom: Atom, firing: bool) -> ast.Expr:
-    """That the rule, which now fires (or not), would not (or would) with this condition otherwise."""
-    variants = conditions.variants(atom)
-    turned = tuple(_not(variant) if firing else variant for variant in variants)
-    return turned[0] if len(turned) == 1 else ast.Or(items=turned)
+def _matters(conditions: Conditions, atom: Atom, spot: Spot) -> tuple[ast.Expr, ast.Expr]:
+    """That a rule which fires would not with this condition otherwise, and that one which does not fire would."""
+    variants = conditions.variants(atom, spot)
+    return _any_of([_not(variant) for variant in variants]), _any_of(variants)
 
 
 def _sided(rule: CheckedRule, ways: tuple[Way, ...]) -> tuple[Way, ...]:
@@ -138,14 +140,16 @@ def _edges(rule: CheckedRule, conditions: Conditions, checked: Checked) -> Itera
     for atom in conditions.all:
         if atom.kind != "binding" and isinstance(atom.expr, ast.Compare):
             yield from _thresholds(rule, conditions, atom, atom.expr, checked)
+    for windows in _windows(conditions).values():
+        yield from _window_edges(rule, conditions, windows)
     for atom in conditions.outer:
-        yield from _windows(rule, conditions, atom)
-        yield from _limits(rule, conditions, atom, checked)
+        if isinstance(atom.expr, ast.Exceeds):
+            yield from _limits(rule, conditions, atom, atom.expr, checked)
 
 
-def _aim(rule: CheckedRule, atom: Atom, text: str, value: str, ways: tuple[Way, ...]) -> Aim:
+def _aim(rule: CheckedRule, text: str, value: str, ways: tuple[Way, ...]) -> Aim:
     obligation = Obligation(level=Level.BOUNDARY, clause=rule.clause, rule=rule.id, condition=text, value=value)
-    return Aim(obligation=obligation, ways=_sided(rule, ways), outer=atom.outer)
+    return Aim(obligation=obligation, ways=_sided(rule, ways))
 
 
 def _thresholds(
@@ -157,40 +161,48 @@ def _thresholds(
         return
     for sign in (-1, 0, 1):
         edge = ast.Compare(op="=", left=compare.left, right=_shifted(compare.right, unit, sign))
-        inside = {"=": (0,), "!=": (-1, 1), ">": (1,), ">=": (0, 1), "<": (-1,), "<=": (-1, 0)}[compare.op]
-        toggled: ast.Expr = ast.And(items=(compare, _not(edge))) if sign in inside else ast.Or(items=(compare, edge))
-        other = conditions.replaced(atom, toggled)
-        on_firing = (sign in inside) is _positive(conditions, atom.place)
-        if rule.verdict is None and not on_firing:
-            continue
-        yield _aim(rule, atom, atom.text, text_of(edge), _either(conditions, atom, (), other, on_firing))
+        inside = sign in {"=": (0,), "!=": (-1, 1), ">": (1,), ">=": (0, 1), "<": (-1,), "<=": (-1, 0)}[compare.op]
+        toggled: ast.Expr = ast.And(items=(compare, _not(edge))) if inside else ast.Or(items=(compare, edge))
+        ways: list[Way] = []
+        for spot in conditions.ways(atom):
+            on_firing = inside is _positive(conditions, spot.place)
+            if rule.verdict is not None or on_firing:
+                other = conditions.replaced(atom, spot, toggled)
+                ways += _either(conditions, _matters(conditions, atom, spot), spot.outer, (), other, on_firing)
+        if ways:
+            yield _aim(rule, atom.text, text_of(edge), tuple(ways))
 
 
 def _either(
-    conditions: Conditions, atom: Atom, same: tuple[ast.Expr, ...], other: ast.Expr, on_firing: bool
-) -> tuple[Way, ...]:
+    conditions: Conditions,
+    matters: tuple[ast.Expr, ast.Expr],
+    outer: int,
+    same: tuple[ast.Expr, ...],
+    other: ast.Expr,
+    on_firing: bool,
+) -> tuple[Way, Way]:
     """The edge on the firing side or on the other: `other` answers otherwise there, `same` are variants that do not."""
     fires, spared = conditions.fires, _not(conditions.fires)
-    firing = Way(fires=(fires, *same, _not(other)), spares=(spared, _matters(conditions, atom, False)))
-    sparing = Way(fires=(fires, _matters(conditions, atom, True)), spares=(spared, *(_not(one) for one in same), other))
+    firing = Way(fires=(fires, *same, _not(other)), spares=(spared, matters[1]), outer=outer)
+    sparing = Way(fires=(fires, matters[0]), spares=(spared, *(_not(one) for one in same), other), outer=outer)
     return (firing, sparing) if on_firing else (sparing, firing)
 
 
-def _windows(rule: CheckedRule, conditions: Conditions, atom: Atom) -> Iterator[Aim]:
-    """What a window looks for happened exactly at its edge, one second inside, one second outside (closed at both ends)."""
-    for place, span in _spans(at(conditions.fires, atom.place), atom.place):
-        inward = _positive(conditions, atom.place)
-        edge, ms = text_of(span), span.ms
-        here = _spanned(conditions, place, ms - 1)
-        yield _aim(rule, atom, atom.text, f"at {edge}", _either(conditions, atom, (), here, inward))
-        if ms > SECOND:
-            inner, innermost = _spanned(conditions, place, ms - SECOND), _spanned(conditions, place, ms - SECOND - 1)
-            yield _aim(rule, atom, atom.text, f"{edge} - 1s", _either(conditions, atom, (inner,), innermost, inward))
-        if rule.verdict is not None:
-            outer, outermost = _spanned(conditions, place, ms + SECOND - 1), _spanned(conditions, place, ms + SECOND)
-            yield _aim(
-                rule, atom, atom.text, f"{edge} + 1s", _either(conditions, atom, (outer,), outermost, not inward)
-            )
+class _Window(msgspec.Struct, frozen=True, kw_only=True):
+    """A literal window, where it stands, and the outer condition that holds it."""
+
+    span: ast.Duration
+    place: Place
+    atom: Atom
+
+
+def _windows(conditions: Conditions) -> dict[int, list[_Window]]:
+    """The windows of a rule, those that `apart` copied together."""
+    found: dict[int, list[_Window]] = {}
+    for atom in conditions.outer:
+        for place, span in _spans(at(conditions.fires, atom.place), atom.place):
+            found.setdefault(id(span), []).append(_Window(span=span, place=place, atom=atom))
+    return found
 
 
 def _spans(node: ast.Node, place: Place) -> Iterator[tuple[Place, ast.Duration]]:
@@ -207,24 +219,46 @@ def _spans(node: ast.Node, place: Place) -> Iterator[tuple[Place, ast.Duration]]
                     yield from _spans(item, (*place, (name, index)))
 
 
+def _window_edges(rule: CheckedRule, conditions: Conditions, windows: list[_Window]) -> Iterator[Aim]:
+    """What a window looks for happened exactly at its edge, one second inside, one second outside (closed at both ends).
+
+    A window one millisecond shorter, or a second longer, answers otherwise: so it is just there that something stands.
+    """
+    text, edge, ms = windows[0].atom.text, text_of(windows[0].span), windows[0].span.ms
+    edges = [(f"at {edge}", (), -1, True), (f"{edge} + 1s", (SECOND - 1,), SECOND, False)]
+    if ms > SECOND:
+        edges.append((f"{edge} - 1s", (-SECOND,), -SECOND - 1, True))
+    for value, same, other, inside in edges:
+        ways: list[Way] = []
+        for window in windows:
+            spot = window.atom.spots[0]
+            on_firing = inside is _positive(conditions, spot.place)
+            if rule.verdict is not None or on_firing:
+                alike = tuple(_spanned(conditions, window.place, ms + shift) for shift in same)
+                differing = _spanned(conditions, window.place, ms + other)
+                matters = _matters(conditions, window.atom, spot)
+                ways += _either(conditions, matters, spot.outer, alike, differing, on_firing)
+        if ways:
+            yield _aim(rule, text, value, tuple(ways))
+
+
 def _spanned(conditions: Conditions, place: Place, ms: int) -> ast.Expr:
     return put(conditions.fires, place, ast.Duration(ms=ms))
 
 
-def _limits(rule: CheckedRule, conditions: Conditions, atom: Atom, checked: Checked) -> Iterator[Aim]:
+def _limits(
+    rule: CheckedRule, conditions: Conditions, atom: Atom, exceeds: ast.Exceeds, checked: Checked
+) -> Iterator[Aim]:
     """The Nth is allowed and the next one is not; for a sum, one unit more is not."""
-    exceeds = atom.expr
-    if not isinstance(exceeds, ast.Exceeds):
-        return
-    unit = unit_of_sum(exceeds, rule, checked)
-    above = conditions.replaced(atom, _to(exceeds, exceeds.to.value + unit))
-    below = conditions.replaced(atom, _to(exceeds, exceeds.to.value - unit))
+    unit, spot = unit_of_sum(exceeds, rule, checked), atom.spots[0]
+    above = conditions.replaced(atom, spot, _to(exceeds, exceeds.to.value + unit))
+    below = conditions.replaced(atom, spot, _to(exceeds, exceeds.to.value - unit))
     most = text_of(exceeds.to)
     fires, spared = conditions.fires, _not(conditions.fires)
-    last = Way(fires=(fires,), spares=(spared, below))
-    first = Way(fires=(fires, _not(above)), spares=(spared,))
-    yield _aim(rule, atom, atom.text, f"exactly {most}", (last,))
-    yield _aim(rule, atom, atom.text, f"just over {most}", (first,))
+    last = Way(fires=(fires,), spares=(spared, below), outer=spot.outer)
+    first = Way(fires=(fires, _not(above)), spares=(spared,), outer=spot.outer)
+    yield _aim(rule, atom.text, f"exactly {most}", (last,))
+    yield _aim(rule, atom.text, f"just over {most}", (first,))
 
 
 def _to(exceeds: ast.Exceeds, value: int | Decimal) -> ast.Exceeds:
@@ -254,6 +288,10 @@ def _positive(conditions: Conditions, place: Place) -> bool:
             positive = not positive
         node = at(node, (step,))
     return positive
+
+
+def _any_of(items: Sequence[ast.Expr]) -> ast.Expr:
+    return items[0] if len(items) == 1 else ast.Or(items=tuple(items))
 
 
 def _not(expr: ast.Expr) -> ast.Expr:

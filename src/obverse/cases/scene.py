@@ -17,7 +17,7 @@ from obverse.cases.naming import Names, dumps
 from obverse.cases.records import Answer, Said, World
 from obverse.cases.sight import Sight
 from obverse.cases.talk import harmless, invitations, is_consent, known_labels, message_for, reply_for
-from obverse.cases.wording import framed, listed, request, said, words
+from obverse.cases.wording import asked_back, framed, request
 from obverse.core.canon import canonical
 from obverse.core.events import AnyEvent, Approval, Call, Denied, Fact, Message, Reply, Result, Step, Thought
 from obverse.policy import ast
@@ -26,6 +26,8 @@ from obverse.policy.decide import call_digest
 from obverse.policy.decision import Unknown
 from obverse.policy.reading import read_arguments
 from obverse.policy.types import BoolType, EnumType, ListType, MapType, NumberType, RecordType, TimeType, Type
+
+_PAUSE_MS = 10_000  # before what follows on something that was said
 
 History: TypeAlias = tuple[AnyEvent, ...]
 
@@ -65,6 +67,7 @@ class Stage:
         """The scene: renamed, worded, with the request in its place."""
         self._try(*renamed(self.names, self.sight.history, self.sight.step))
         self._word_what_was_said()
+        self._drop_idle_words()
         opening = self._opening()
         if isinstance(self.sight.step.event, Call):
             self._place_request(self.sight.step.event, opening)
@@ -105,12 +108,20 @@ class Stage:
         event = self.sight.step.event
         if isinstance(event, Reply):
             text = reply_for(self.checked, event.labels, *self.key, "wanted", wanted=True)
-            self._try(self.sight.history, _reworded(self.sight.step, text))
+            self._try(self.sight.history, _reworded(self.sight.step, event, text))
+
+    def _drop_idle_words(self) -> None:
+        """Messages without any label before the request say nothing that anybody needs."""
+        for place in range(self._opening() - 1, -1, -1):
+            event = self.sight.history[place]
+            if isinstance(event, Message) and not any(event.labels.values()):
+                self._try((*self.sight.history[:place], *self.sight.history[place + 1 :]), self.sight.step)
 
     def _worded(self, event: Message | Reply | Thought, place: int) -> AnyEvent:
         if isinstance(event, Message):
-            said = message_for(self.checked, event.labels, *self.key, place)
-            return msgspec.structs.replace(event, text=offer.text, labels=offer.labels | dict(event.labels))
+            asked = {name: value for name, value in event.labels.items() if value or name in self._asked_labels()}
+            worded = message_for(self.checked, asked, *self.key, place)
+            return msgspec.structs.replace(event, text=worded.text, labels=worded.labels | dict(event.labels))
         if isinstance(event, Reply):
             return msgspec.structs.replace(event, text=reply_for(self.checked, event.labels, *self.key, place))
         return event
@@ -163,7 +174,10 @@ class Stage:
             if isinstance(message, Message) and not isinstance(before, Reply) and any(message.labels.values()):
                 if not isinstance(event, Call) or not any(isinstance(e, Message) for e in history[opening:place]):
                     continue
-                text = f"To be sure: {proposal(event, self.checked.timezone_minutes)}. Shall I go ahead?"
+                tool, arguments = self.checked.tools.get(event.tool), read_arguments(event.arguments)
+                if tool is None or isinstance(arguments, Unknown):
+                    continue
+                text = asked_back(tool, arguments, self.checked.timezone_minutes, *self.key, "asked back")
                 labels = known_labels(self.checked, "reply", text)
                 self._try(
                     _inserted(history, self.sight.step, place, Reply(id="", text=text, labels=labels)), self.sight.step
@@ -203,10 +217,16 @@ class Stage:
 
 def renamed(names: Names, history: Sequence[AnyEvent], step: Step) -> tuple[History, Step]:
     """The scenario with natural names everywhere; an approval of the step follows it."""
-    turn = tuple(_renamed(names, event, "", "") for event in step.turn)
+    turn = tuple(_renamed_proposal(names, event) for event in step.turn)
     new_step = Step(event=turn[step.turn.index(step.event)], turn=turn)
     old, new = call_digest(step.event), call_digest(new_step.event)
     return tuple(_renamed(names, event, old, new) for event in history), new_step
+
+
+def _renamed_proposal(names: Names, event: Call | Reply) -> Call | Reply:
+    if isinstance(event, Reply):
+        return event
+    return msgspec.structs.replace(event, arguments=names.arguments(event.tool, event.arguments))
 
 
 def _renamed(names: Names, event: AnyEvent, old: str, new: str) -> AnyEvent:
@@ -222,9 +242,9 @@ def _renamed(names: Names, event: AnyEvent, old: str, new: str) -> AnyEvent:
     return event
 
 
-def _reworded(step: Step, text: str) -> Step:
-    event = msgspec.structs.replace(step.event, text=text)  # type: ignore[call-arg]  # asked for replies only
-    return Step(event=event, turn=tuple(event if one.id == event.id else one for one in step.turn))
+def _reworded(step: Step, event: Reply, text: str) -> Step:
+    new = msgspec.structs.replace(event, text=text)
+    return Step(event=new, turn=tuple(new if one.id == event.id else one for one in step.turn))
 
 
 def _with(history: History, place: int, event: AnyEvent) -> History:
@@ -232,9 +252,11 @@ def _with(history: History, place: int, event: AnyEvent) -> History:
 
 
 def _inserted(history: History, step: Step, place: int, event: AnyEvent) -> History:
-    """The history with one more event, at the time of the one before it if there is one: no window moves."""
-    times = [history[place - 1].time] if place else [(history[0] if history else step.event).time]
-    new = msgspec.structs.replace(event, time=times[0], turn=-1)  # a turn of its own; `numbered` gives it its place
+    """The history with one more event: some seconds before the next one, if the one before it is not later."""
+    after = (history[place] if place < len(history) else step.event).time
+    before = history[place - 1].time if place else None
+    time = None if after is None else max(after - _PAUSE_MS, after - _PAUSE_MS if before is None else before)
+    new = msgspec.structs.replace(event, time=time, turn=-1)  # a turn of its own; `numbered` gives it its place
     return (*history[:place], new, *history[place:])
 
 
@@ -248,15 +270,6 @@ def numbered(history: Sequence[AnyEvent], step: Step) -> tuple[History, Step]:
         events.append(msgspec.structs.replace(event, id=f"e{place}", turn=turn))
     proposed = tuple(msgspec.structs.replace(e, id=f"s{n}", turn=turn + 1) for n, e in enumerate(step.turn, 1))
     return tuple(events), Step(event=proposed[step.turn.index(step.event)], turn=proposed)
-
-
-def proposal(call: Call, zone: int) -> str:
-    """What a target says it is about to do: `cancel reservation (reservation id K7QX2M)`."""
-    arguments = read_arguments(call.arguments)
-    told = (
-        [] if isinstance(arguments, Unknown) else [f"{words(k)} {said(v, None, k, zone)}" for k, v in arguments.items()]
-    )
-    return f"{words(call.tool)}{f' ({listed(told)})' if told else ''}"
 
 
 # --- the world ---------------------------------------------------------------------------------------------------------

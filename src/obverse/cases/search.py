@@ -181,7 +181,7 @@ class _Hunt:
                 return
             first = first or firing
             if way.spares is None:
-                yield self._paired(aim, firing, None, "none")
+                yield self._paired(aim, way, firing, None, "none")
                 return
             outcome = self._partner(aim, way, act, firing)
             if isinstance(outcome, Wish):
@@ -201,7 +201,7 @@ class _Hunt:
 
     def _partner(self, aim: Aim, way: Way, act: Act, firing: Sight) -> Outcome | Wish:
         """The pair, or why there is none; a wish says what another context must have."""
-        wishes = [*self._spared(aim, way, act), *self._unchanged(aim, firing)]
+        wishes = [*self._spared(aim, way, act), *self._unchanged(way, firing)]
         sparing = self.search.ask(act, wishes, near=firing)
         if isinstance(sparing, str):
             return Open(obligation=aim.obligation, reason=sparing)
@@ -211,12 +211,12 @@ class _Hunt:
                 return _proved(aim.obligation, sparing, wishes)
             turned = tuple(_not(expr) for expr in guilty)
             return Wish(text="another context", expr=turned[0] if len(turned) == 1 else ast.Or(items=turned))
-        if not only_differ_in(self.plan.conditions, firing, sparing, aim.outer):
+        if not only_differ_in(self.plan.conditions, firing, sparing, way.outer):
             values = zip(self.plan.conditions.outer, firing.values(self.plan.conditions), strict=True)
-            unknown = [atom.expr for atom, value in values if value is Truth.UNKNOWN and atom.outer != aim.outer]
+            unknown = [atom.expr for atom, value in values if value is Truth.UNKNOWN and atom.number != way.outer]
             known = tuple(ast.Or(items=(expr, _not(expr))) for expr in unknown)
             return Wish(text="all else is known", expr=known[0] if len(known) == 1 else ast.And(items=known))
-        return self._paired(aim, firing, sparing, "unique")
+        return self._paired(aim, way, firing, sparing, "unique")
 
     def _masking(self, aim: Aim, way: Way, act: Act, firing: Sight, proof: Infeasible) -> Iterator[Outcome]:
         """(3) A partner that differs in more than one condition, beside the proof that it must."""
@@ -228,7 +228,7 @@ class _Hunt:
             yield _proved(aim.obligation, sparing, wishes)
         else:
             yield proof
-            yield self._paired(aim, firing, sparing, "masking")
+            yield self._paired(aim, way, firing, sparing, "masking")
 
     def _spared(self, aim: Aim, way: Way, act: Act) -> Iterator[Wish]:
         assert way.spares is not None  # asked only where a partner is
@@ -236,23 +236,22 @@ class _Hunt:
         yield from (Wish(text=f"`{aim.obligation.condition}` decides", expr=expr) for expr in way.spares[1:])
         yield from self.search.silence(self.rule, act)
 
-    def _unchanged(self, aim: Aim, firing: Sight) -> Iterator[Wish]:
+    def _unchanged(self, way: Way, firing: Sight) -> Iterator[Wish]:
         for atom in self.plan.conditions.outer:
             value = firing.truth(atom.expr)
-            if atom.outer != aim.outer and value is not Truth.UNKNOWN:
+            if atom.number != way.outer and value is not Truth.UNKNOWN:
                 expr = atom.expr if value is Truth.TRUE else _not(atom.expr)
                 yield Wish(text=f"`{atom.text}` stays {value}", expr=expr, literal=True)
 
     def _paired(
-        self, aim: Aim, firing: Sight, sparing: Sight | None, cause: Literal["unique", "masking", "none"]
+        self, aim: Aim, way: Way, firing: Sight, sparing: Sight | None, cause: Literal["unique", "masking", "none"]
     ) -> Pair | Open:
         """The pair, once `decide` agrees with what it was found for (L06, L07)."""
         if not aim_is_met(aim, self.plan.conditions, firing, sparing, self.rule, unique=cause == "unique"):
             return Open(obligation=aim.obligation, reason=f"`decide` says otherwise of it: {_told(firing, sparing)}")
-        outer = self.plan.conditions.outer[aim.outer] if aim.outer is not None else None
         return Pair(
             rule=self.rule.id, obligation=aim.obligation, firing=firing, sparing=sparing, cause=cause,
-            flipped=aim.obligation.condition if outer is None else outer.text,
+            flipped=self.plan.conditions.outer[way.outer].text,
         )  # fmt: skip
 
     # --- what needs no pair --------------------------------------------------------------------------------------------
@@ -275,7 +274,7 @@ class _Hunt:
         yield from self._single(obligation, [(fires,)], [True])
 
     def _condition(self, obligation: Obligation) -> Iterator[Outcome]:
-        atom = next(atom for atom in self.plan.conditions.outer if atom.outer == obligation.number)
+        atom = next(atom for atom in self.plan.conditions.outer if atom.number == obligation.number)
         wanted = Truth(obligation.value)
         sights = [sight for pair in self.pairs for sight in (pair.firing, pair.sparing) if sight is not None]
         if any(sight.truth(atom.expr) is wanted for sight in sights):
@@ -290,15 +289,14 @@ class _Hunt:
     def _single(
         self, obligation: Obligation, choices: Sequence[Sequence[Wish]], firing: Sequence[bool]
     ) -> Iterator[Outcome]:
-        """One scenario that has the wishes of one choice: with all other rules silent if that can be, else without."""
+        """One scenario that has the wishes of one choice: with all other rules silent as far as that can be."""
         proof: Infeasible | None = None
         reason: str | None = None
         for act in self._acts():
             silence = self.search.silence(self.rule, act)
             for wishes, fires in zip(choices, firing, strict=True):
-                tries = ([*wishes, *silence], list(wishes)) if fires and silence else ([*wishes, *silence],)
-                for all_wishes in tries:
-                    found = self.search.ask(act, all_wishes)
+                fixed, free = (wishes, silence) if fires else ([*wishes, *silence], ())
+                for found, all_wishes in self._ever_louder(act, fixed, free):
                     if isinstance(found, Sight):
                         pair = Pair(
                             rule=self.rule.id, obligation=obligation,
@@ -315,6 +313,21 @@ class _Hunt:
             yield Open(obligation=obligation, reason=reason or "no tool is meant")
         else:
             yield proof
+
+    def _ever_louder(
+        self, act: Act, wishes: Sequence[Wish], silence: Sequence[Wish]
+    ) -> Iterator[tuple[Sight | Impossible | str, list[Wish]]]:
+        """What is found when all others are silent, then when those speak that must."""
+        silent = list(silence)
+        while True:
+            asked = [*wishes, *silent]
+            found = self.search.ask(act, asked)
+            yield found, asked
+            loud = {asked[place].text for place in found.core} if isinstance(found, Impossible) else set()
+            fewer = [wish for wish in silent if wish.text not in loud]
+            if len(fewer) == len(silent):
+                return
+            silent = fewer
 
     def _twin(self, obligation: Obligation) -> Iterator[Outcome]:
         if any(pair.cause == "unique" for pair in self.pairs):

@@ -92,6 +92,8 @@ def aim_is_met(
     aim: Aim, conditions: Conditions, firing: Sight, sparing: Sight | None, rule: CheckedRule, *, unique: bool
 ) -> bool:
     """Whether the pair meets the obligation in one of its ways; `unique` asks that no other condition changes."""
-    if unique and sparing is not None and not only_differ_in(conditions, firing, sparing, aim.outer):
-        return False
-    return any(meets(way, firing, sparing, rule) for way in aim.ways)
+    return any(
+        meets(way, firing, sparing, rule)
+        and not (unique and sparing is not None and not only_differ_in(conditions, firing, sparing, way.outer))
+        for way in aim.ways
+    )

@@ -37,6 +37,11 @@ _FRAMES = (
     "Good morning. {request}", "Hi there. {request} Thanks in advance.", "Hey, quick one. {request}", "{request} Cheers.",
     "I have a request. {request}",
 )  # fmt: skip
+_BACK = (
+    "Just to be sure: you want me to {act}. Shall I go ahead?",
+    "Before I do anything: I would {act}. Is that right?",
+    "I can do that. I am about to {act}. May I go ahead?",
+)
 _GENERIC = ("Please {act}.", "Could you please {act}?", "I'd like you to {act}.", "Can you {act}, please?")
 
 
@@ -63,13 +68,25 @@ def details(tool: Tool, arguments: dict[str, Any], zone: int) -> str:
     return f"Here are the details again. {told}" if told else "There is nothing more to it than that."
 
 
+def asked_back(tool: Tool, arguments: dict[str, Any], zone: int, *key: object) -> str:
+    """What somebody says who wants a yes before this call."""
+    act, rest = _act(tool, arguments, zone)
+    return " ".join([*_details(tool, rest, zone), pick(_BACK, *key).format(act=act)])
+
+
 def _generic(tool: Tool, arguments: dict[str, Any], zone: int, *key: object) -> str:
+    act, rest = _act(tool, arguments, zone)
+    return " ".join([pick(_GENERIC, *key).format(act=act), *_details(tool, rest, zone)])
+
+
+def _act(tool: Tool, arguments: dict[str, Any], zone: int) -> tuple[str, list[tuple[str, Any]]]:
+    """`cancel reservation K7QX2M`, and the arguments that are not in it."""
     act, rest = words(tool.name), list(arguments.items())
     if rest and kind_is_plain(_type(tool, rest[0][0])):
         name, value = rest.pop(0)
         told = said(value, _type(tool, name), name, zone)
         act += f" {told}" if kind_is_short(name) else f" with {words(name)} {told}"
-    return " ".join([pick(_GENERIC, *key).format(act=act), *_details(tool, rest, zone)])
+    return act, rest
 
 
 def _details(tool: Tool, arguments: Sequence[tuple[str, Any]], zone: int) -> list[str]:
@@ -78,6 +95,8 @@ def _details(tool: Tool, arguments: Sequence[tuple[str, Any]], zone: int) -> lis
 
 def _detail(name: str, value: Any, type: Type | None, zone: int) -> str:
     subject = words(name)
+    if re.fullmatch(r"user|customer|client|owner|account|user_id|customer_id", name):
+        return f"It is for {said(value, type, name, zone)}."
     if isinstance(type, BoolType):
         return f"{_start(subject)}: {'yes' if value else 'no'}."
     told = said(value, type, name, zone)
