@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 import msgspec
-from scipy.stats import beta
 
 from obverse.core.errors import MisuseError
 from obverse.judges.judgement import (
@@ -27,6 +26,7 @@ from obverse.judges.judgement import (
     Rate,
     uncalibrated,
 )  # fmt: skip
+from obverse.stats import exact
 
 CARDS = "refusal_cards.json"
 
@@ -104,9 +104,8 @@ def rate(hits: int, of: int, confidence: float = 0.95) -> Rate | None:
     if of == 0:
         return None
     tail = (1 - confidence) / 2
-    low = 0.0 if hits == 0 else float(beta.ppf(tail, hits, of - hits + 1))
-    high = 1.0 if hits == of else float(beta.ppf(1 - tail, hits + 1, of - hits))
-    return Rate(hits=hits, of=of, low=low, high=high)
+    low = exact.lower_bound(trials=of, broken=hits, error=tail)
+    return Rate(hits=hits, of=of, low=low, high=exact.upper_bound(trials=of, broken=hits, error=tail))
 
 
 def shipped_card(judge: Judge, predicate: Predicate) -> JudgeCard:

@@ -95,7 +95,10 @@ class Encoder:
         mixed = (weight @ value).transpose(1, 0, 2).reshape(len(x), WIDTH)
         x = self._norm(x + self._linear(mixed, f"{at}attention.output.dense"), f"{at}attention.output.LayerNorm")
         hidden = self._linear(x, f"{at}intermediate.dense")
-        hidden = hidden * np.float32(0.5) * (1 + erf(hidden * _ROOT_HALF))  # GELU, exact: as the weights were trained
+        gate = erf(hidden * _ROOT_HALF)  # GELU, exact: as the weights were trained
+        gate += 1
+        hidden *= gate
+        hidden *= np.float32(0.5)
         return self._norm(x + self._linear(hidden, f"{at}output.dense"), f"{at}output.LayerNorm")
 
     def _linear(self, x: Vector, name: str) -> Vector:
