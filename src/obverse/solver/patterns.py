@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from re import _constants as sre  # type: ignore[attr-defined]  # no public name, and typeshed lists none
-from re import _parser as parser  # type: ignore[attr-defined]  # as above
-from typing import Any
+from typing import Any, Final
 
 import z3
+
+# Python's own reader of regular expressions: part of the package `re` since 3.11, without a public name.
+sre: Final[Any] = vars(re)["_constants"]
+parser: Final[Any] = vars(re)["_parser"]
 
 _LETTERS = "x1 a-"
 _MOST = 200
