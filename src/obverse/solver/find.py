@@ -276,10 +276,8 @@ def _bound(layout: Layout, rounds: int) -> str:
 
 def _why(solver: z3.Solver, settings: Settings) -> str:
     reason = solver.reason_unknown()
-    if "timeout" in reason or "canceled" in reason:
-        return f"time-out after {settings.timeout_ms / 1000:g} s"
-    if "resource" in reason or "rlimit" in reason:
-        return f"gave up after {settings.effort} steps of the solver"
+    if any(word in reason for word in ("canceled", "timeout", "resource")):  # Z3 does not say which of the two limits bit
+        return f"time-out after {settings.timeout_ms / 1000:g} s or {settings.effort} steps of the solver"
     return f"the solver does not know: {reason}"
 
 

@@ -12,8 +12,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Bites where an order of events matters: a trace is at most so many rounds of every event that the question speaks of.
     Any order of `rounds` events can be had; a longer zigzag cannot."""
 
-    most_repeats: int = 12
-    """Bites on counting: a `limit … to 40` needs 41 calls in the trace, more than this is answered `Undecided`."""
+    most_repeats: int = 128
+    """Bites on counting: a `limit … to 40` needs 40 calls before the step; more than this is answered `Undecided`."""
 
     list_length: int = 3
     """Bites on lists in arguments, results and facts: none is longer than this, unless a condition counts further."""
