@@ -169,7 +169,9 @@ def read_plan(folder: Path) -> tuple[Plan, dict[str, bytes]]:
         UntrustedInputError: there is no journal, or it is not one of ours.
     """
     if not (folder / NAME).is_file():
-        raise UntrustedInputError(f"no journal in `{folder}`", code="R103", hint="name a folder that `obverse run` wrote")
+        raise UntrustedInputError(
+            f"no journal in `{folder}`", code="R103", hint="name a folder that `obverse run` wrote"
+        )
     engine = _engine(folder / NAME)
     try:
         with engine.connect() as connection:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from decimal import Decimal
 from typing import Final, Protocol
 
 import msgspec
@@ -79,7 +80,7 @@ class Runner:
     ) -> None:
         self._ask, self._journal, self._book = ask, journal, book
         self._pace, self._caps, self._clock = pace, caps, clock
-        self._jitter = random.Random(seed)
+        self._jitter = random.Random(seed)  # noqa: S311  # spreads retries, guards nothing
         self._next_start = self._started = clock.now()
         self._stop: str | None = None
         self._failures: list[Trial] = []
@@ -116,7 +117,7 @@ class Runner:
             if trial.key in self._book.keys:  # (1)
                 continue
             if not self._book.is_needed(trial.case):  # (4)
-                self._book.skip(trial.key, trial.case)
+                self._book.skip()
                 continue
             if (cap := self._cap_reached()) is not None:
                 self.stop(cap)
@@ -162,7 +163,7 @@ class Runner:
 
     def _wait(self, attempt: int, asked: float | None) -> float:
         own = self._pace.first_wait_s * 2 ** (attempt - 1) * (1 + self._jitter.random() / 2)
-        return min(max(own, asked or 0.0), LONGEST_WAIT_S)
+        return float(min(max(own, asked or 0.0), LONGEST_WAIT_S))
 
     async def _await_turn(self) -> None:
         if self._pace.per_second is None:
@@ -179,7 +180,7 @@ class Runner:
             return f"the cap of {caps.calls} calls was reached"
         if caps.tokens is not None and book.tokens >= caps.tokens:
             return f"the cap of {caps.tokens} tokens was reached"
-        if caps.money is not None and book.money is not None and book.money >= caps.money_limit:
+        if caps.money is not None and book.money is not None and book.money >= Decimal(caps.money):
             return f"the cap of {caps.money} in money was reached"
         if caps.seconds is not None and self._clock.now() - self._started >= caps.seconds:
             return f"the cap of {caps.seconds:g} s was reached"

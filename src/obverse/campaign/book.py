@@ -1,0 +1,100 @@
+"""The book of a run: everything that its trials add up to. Fed live by the runner, or from the journal afterwards: the same.
+
+It holds counts, totals and a few trials to show, never all of them: a hundred thousand trials must fit.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Final
+
+from obverse.campaign.claiming import Claims
+from obverse.campaign.planning import cost
+from obverse.campaign.records import Plan, Tally, Trial
+from obverse.cases.records import Case
+from obverse.core.verdicts import Outcome
+
+SHOWN: Final = 2
+"""How many trials of one case, of each outcome that is not `kept`, are kept to be shown; and one that was kept."""
+
+
+class Book:
+    """Counts of trials by case, the claims that they feed, what they cost, and a few of them to show."""
+
+    def __init__(self, plan: Plan, cases: Mapping[str, Case], claims: Claims) -> None:
+        self.plan, self.cases, self.claims = plan, cases, claims
+        self.keys: set[str] = set()
+        self.answered = 0
+        self.calls = 0
+        self.prompt_tokens = 0
+        self.completion_tokens = 0
+        self.tokens_known = True
+        self.skipped = 0
+        self.errors: Counter[str] = Counter()
+        self.tallies: dict[str, Counter[Outcome]] = {case: Counter() for case in cases}
+        self.case_calls: Counter[str] = Counter()
+        self.case_tokens: Counter[str] = Counter()
+        self.shown: dict[str, list[Trial]] = {case: [] for case in cases}
+        self.seconds = 0.0
+
+    def add(self, trial: Trial) -> None:
+        """Count a trial whose answer is durable."""
+        if trial.key in self.keys or trial.case not in self.cases:
+            return
+        self.keys.add(trial.key)
+        self.answered += trial.outcome is not Outcome.ERROR
+        self.tallies[trial.case][trial.outcome] += 1
+        if trial.error is not None:
+            self.errors[trial.error] += 1
+        self._count_tokens(trial)
+        self._show(trial)
+        self.claims.observe(trial.case, trial.round, trial.outcome)
+
+    def is_needed(self, case: str) -> bool:
+        """Whether a trial of this case can still settle something."""
+        return self.claims.is_needed(case)
+
+    def skip(self) -> None:
+        """Note that a trial was not asked because nothing rests on it any more."""
+        self.skipped += 1
+
+    @property
+    def tally(self) -> Tally:
+        """All trials by outcome."""
+        return tally_of(sum(self.tallies.values(), Counter()))
+
+    @property
+    def tokens(self) -> int:
+        """All tokens that targets owned up to."""
+        return self.prompt_tokens + self.completion_tokens
+
+    @property
+    def money(self) -> Decimal | None:
+        """What the run has cost, where a price is known."""
+        return cost(self.plan.price, self.prompt_tokens, self.completion_tokens)
+
+    def _count_tokens(self, trial: Trial) -> None:
+        prompt, completion = trial.usage.prompt_tokens, trial.usage.completion_tokens
+        self.tokens_known = self.tokens_known and (trial.error is not None or None not in (prompt, completion))
+        self.prompt_tokens += prompt or 0
+        self.completion_tokens += completion or 0
+        self.case_calls[trial.case] += trial.calls * trial.attempts
+        self.case_tokens[trial.case] += (prompt or 0) + (completion or 0)
+
+    def _show(self, trial: Trial) -> None:
+        held = self.shown[trial.case]
+        most = 1 if trial.outcome is Outcome.KEPT else SHOWN
+        if sum(one.outcome is trial.outcome for one in held) < most:
+            held.append(trial)
+
+
+def tally_of(counts: Mapping[Outcome, int]) -> Tally:
+    """The four counts as a record."""
+    return Tally(
+        kept=counts.get(Outcome.KEPT, 0),
+        broken=counts.get(Outcome.BROKEN, 0),
+        unscored=counts.get(Outcome.UNSCORED, 0),
+        error=counts.get(Outcome.ERROR, 0),
+    )
