@@ -2,8 +2,8 @@
 
 Follows the reference tokenizer of BERT (Devlin et al. 2018, arXiv 1810.04805, `tokenization.py`): clean, split Chinese
 characters, lower, strip accents, split punctuation, then the longest known piece first. Our own fifty lines instead of
-the `tokenizers` wheel, which brings a hub client and twenty megabytes; compared with it token by token when the golden
-vectors of `tests/judges/test_encoder.py` were made. Not for any other vocabulary than an uncased one.
+the `tokenizers` wheel, which brings a hub client and twenty megabytes; compared with it token by token over 443 texts
+(`docs/design/judges.md`). Not for any other vocabulary than an uncased one.
 """
 
 from __future__ import annotations
