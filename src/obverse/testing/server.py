@@ -15,6 +15,7 @@ import argparse
 import asyncio
 import collections
 import contextlib
+import functools
 import sys
 from collections.abc import Callable
 
@@ -23,7 +24,7 @@ import msgspec
 from obverse.testing.scripted import answer, anthropic_body, key_of, model_of, openai_body, share_of
 
 MODES = ("ok", "mixed", "429", "429-then-ok", "500", "hang", "broken-json", "cut", "html", "stream", "redirect",
-         "huge", "empty", "slow", "drop")  # fmt: skip
+         "huge", "endless", "drip", "empty", "slow", "drop")  # fmt: skip
 MIXED = ("429", "500", "hang", "broken-json", "cut", "html")
 """The faults that `mixed` draws from."""
 
@@ -147,6 +148,8 @@ class Stub(asyncio.Protocol):
             "stream": lambda: self.send(200, b'data: {"choices": []}\n\ndata: [DONE]\n\n', kind="text/event-stream"),
             "redirect": lambda: self.send(307, b"", extra="location: http://127.0.0.2:9/v1/chat/completions\r\n"),
             "huge": lambda: self.send(200, b'{"choices": "' + b"x" * 40_000_000 + b'"}'),
+            "endless": lambda: self.pour(b"x" * 65_536, every_s=0.0),
+            "drip": lambda: self.pour(b" ", every_s=0.02),
             "empty": lambda: self.send(200, b""),
             "drop": self.transport.close,
         }
@@ -162,6 +165,19 @@ class Stub(asyncio.Protocol):
         body = openai_body(answer(b'{"messages": []}', refuse=0), key="cut", model="stub")
         self.transport.write(_head(200, len(body), "application/json", "") + body[: len(body) // 2])
         self.transport.close()
+
+    def pour(self, chunk: bytes, *, every_s: float, begun: bool = False) -> None:
+        """Send chunks for ever, or until the other side has had enough."""
+        if self.transport.is_closing():
+            return
+        if not begun:
+            self.transport.write(
+                b"HTTP/1.1 200 x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+            )
+        if self.transport.get_write_buffer_size() < 1_000_000:
+            self.transport.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+        again = functools.partial(self.pour, chunk, every_s=every_s, begun=True)
+        asyncio.get_running_loop().call_later(every_s, again)
 
     def send(self, status: int, body: bytes, *, kind: str = "application/json", extra: str = "") -> None:
         if not self.transport.is_closing():
