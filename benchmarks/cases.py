@@ -3,7 +3,7 @@
     python benchmarks/cases.py [--out benchmarks/results/cases.json]
 
 Each policy is inverted in a process of its own, whole: import, parse, check, search, words, coverage. The synthetic policy is
-written by `synthetic`, from a seed, in the rule language; what it holds is counted from the checked policy, not assumed.
+written by `synthetic` in the rule language; what it holds is counted from the checked policy, not assumed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ AREAS = ("order", "refund", "invoice", "parcel", "account", "ticket", "lease", "
 TARGET_SECONDS = 15.0
 
 
-def synthetic(clauses: int = 50, seed: int = 7) -> str:
+def synthetic(clauses: int = 50) -> str:
     """A policy of so many clauses with four conditions each, in the mix of a real one: arguments, look-ups, windows, limits."""
     lines = ["---", "policy: synthetic", "version: 1", "---", "", "# Synthetic", "", "```terms"]
     for area in AREAS:
@@ -40,7 +40,7 @@ def synthetic(clauses: int = 50, seed: int = 7) -> str:
     ]  # fmt: skip
     for number in range(clauses):
         lines += [f"## Clause {number + 1}  {{#c{number + 1}}}", "", "What this clause says.", "", "```rule"]
-        lines += [_rule(number, AREAS[(number * 3 + seed) % len(AREAS)]), "```", ""]
+        lines += [_rule(number, AREAS[number % len(AREAS)]), "```", ""]
     return "\n".join(lines)
 
 
@@ -53,10 +53,10 @@ def _rule(number: int, area: str) -> str:
         f'forbid {act}(id: r) when amount > {amount} and {looked} (status = "held" and total < {amount}) unless user.verified',
         f'ask {act}(id: r) when amount >= {amount} and user.tier != "gold" and {looked} status = "open" and not user.verified',
         f'forbid {act}(id: r) unless once get_{area}(id: r) within 24h or (user.verified and amount < {amount} and user.tier = "gold")',
-        f'forbid {act} when amount > {amount} and not (last message has says_yes) and not user.verified and user.tier = "basic"',
+        f'forbid {act} when amount > {amount} and not (last message has message.says_yes) and not user.verified and user.tier = "basic" trusting judge',
         f'forbid {act}(id: r) when {looked} (made < now - 30d and status = "closed") and amount != {amount} and not user.verified',
     )  # fmt: skip
-    return shapes[number % len(shapes)]
+    return shapes[(number + number // len(AREAS)) % len(shapes)]  # never the same shape twice for one tool
 
 
 def measure(path: Path) -> dict[str, object]:

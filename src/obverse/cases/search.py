@@ -48,11 +48,15 @@ Outcome: TypeAlias = Pair | Infeasible | Open
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that must be true, in words for a core, and the literal that it stands for if it is one."""
+    """Something that must be true, in words for a core.
+
+    `literal` marks a condition that keeps its value, `silence` that another rule does not fire.
+    """
 
     text: str
     expr: ast.Expr
     literal: bool = False
+    silence: bool = False
 
 
 class Search:
@@ -85,14 +89,27 @@ class Search:
     def silence(self, rule: CheckedRule, act: Act) -> tuple[Wish, ...]:
         """That no other rule speaks up on this act."""
         return tuple(
-            Wish(text=f"`{other.id}` does not fire", expr=_not(other.fires))
+            Wish(text=f"`{other.id}` does not fire", expr=_not(other.fires), silence=True)
             for other in self.checked.rules
             if other.id != rule.id and other.verdict is not None
             and any(self.checked.matches(head, act.kind, act.tool) for head in other.heads)
         )  # fmt: skip
 
     def ask(self, act: Act, wishes: Sequence[Wish], near: Sight | None = None) -> Sight | Impossible | str:
-        """A scenario, a proof that there is none, or the reason why neither is known."""
+        """A scenario, a proof that there is none, or the reason why neither is known.
+
+        Where the solver does not know, it is often for a text that other rules test as well. Then it is asked without those
+        rules, and what it finds is taken if they happen to be silent: `truth` says whether they are.
+        """
+        found = self._ask(act, wishes, near)
+        easier = [wish for wish in wishes if not (wish.silence and _tests_text(wish.expr))]
+        if isinstance(found, str) and len(easier) < len(wishes):
+            guess = self._ask(act, easier, near)
+            if isinstance(guess, Sight) and guess.all([wish.expr for wish in wishes]):
+                return guess
+        return found
+
+    def _ask(self, act: Act, wishes: Sequence[Wish], near: Sight | None) -> Sight | Impossible | str:
         scenario = None if near is None else Scenario(history=near.history, step=near.step)
         match self.finder.find(Goal(head=act, wishes=tuple(wish.expr for wish in wishes)), near=scenario):
             case Found() as found:
@@ -355,6 +372,10 @@ def _proved(
 
 def _told(firing: Sight, sparing: Sight | None) -> str:
     return firing.decision.verdict + ("" if sparing is None else f" and {sparing.decision.verdict}")
+
+
+def _tests_text(expr: ast.Expr) -> bool:
+    return any(isinstance(node, ast.TextTest | ast.Length) for node in ast.walk(expr))
 
 
 def _is_at(act: Act, sight: Sight) -> bool:

@@ -19,6 +19,7 @@ from obverse.solver.patterns import Untranslatable, instances, translate
 
 _PLAIN_TRIES = 60
 _STRING_TIMEOUT_MS = 1_000
+_TAILS = (", thanks", " then", ", thank you", " please", " 2", " 3")
 _FIRST = ("Alex", "Sam", "Robin", "Kim", "Noor", "Lee", "Ines", "Jona")
 _LAST = ("Reed", "Lane", "Stone", "Marsh", "Ford", "Hill", "Brook", "Field")
 
@@ -158,6 +159,7 @@ def _candidates(name: str, required: frozenset[tuple[Test, bool]], length: int |
         if wholes:
             yield from wholes
             yield from (start + whole + end for whole in wholes)
+            yield from (f"{start}{whole}{_TAILS[number % len(_TAILS)]}{end}" for whole in wholes)  # a second such text
         if hosts:
             host = hosts[0].strip(".").lower()
             body = f"{start}{middle}" or "alex"
