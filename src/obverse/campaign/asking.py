@@ -13,12 +13,11 @@ from typing import Protocol, runtime_checkable
 import msgspec
 
 from obverse.campaign.judging import Bench, predicates_for
+from obverse.campaign.keys import Planned, seed_of
 from obverse.campaign.records import Mode, Trial
-from obverse.campaign.runner import Planned
 from obverse.cases.expect import Judgement, judge_dialogue, judge_turn
 from obverse.cases.records import Case, Said
 from obverse.cases.world import User, answer
-from obverse.core.canon import digest
 from obverse.core.chat import ChatMessage, Completion, Sampling, ToolSpec, Usage
 from obverse.core.errors import MisuseError
 from obverse.core.events import AnyEvent, Call, Message, Reply, Transcript
@@ -150,18 +149,6 @@ class _Briefed:
 
     def fingerprint(self) -> str:
         return self._target.fingerprint()
-
-
-def key_of(case: Case, round_: int, *, fingerprint: str, sampling: Sampling, mode: Mode, judges: Sequence[str]) -> str:
-    """The content key of a trial: all that its answer and its outcome depend on."""
-    content = {"case": case.content, "round": round_, "target": fingerprint, "mode": mode, "judges": list(judges)}
-    settings = [str(sampling.temperature), sampling.max_tokens, sampling.seed]
-    return digest({**content, "sampling": settings}).removeprefix("sha256:")[:24]
-
-
-def seed_of(seed: int, planned: Planned) -> int:
-    """The sampling seed of one trial: 31 bits that differ between cases and rounds."""
-    return int(digest({"seed": seed, "case": planned.case, "round": planned.round})[7:15], 16) & 0x7FFF_FFFF
 
 
 def _briefed(case: Case) -> list[ChatMessage]:

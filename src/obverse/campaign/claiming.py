@@ -6,7 +6,7 @@ rest on the judge, the bounds are widened to what holds for the others too (they
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -37,7 +37,8 @@ class Claims:
         self.plan = plan
         judged = frozenset(rule.id for rule in checked.rules if _asks_refusal(rule))
         answers = {case.id: rests_on_refusal(case, judged) for case in cases.values()}
-        self._running = [_sequential(plan, claim, answers, card) for claim in plan.claims]
+        errors = _judge_errors(plan, answers, card)
+        self._running = [_sequential(plan, claim, error) for claim, error in zip(plan.claims, errors, strict=True)]
         self._of_case: dict[str, list[int]] = {case: [] for case in cases}
         for number, claim in enumerate(plan.claims):
             for case in claim.cases:
@@ -125,9 +126,7 @@ class Claims:
         )
 
 
-def _sequential(
-    plan: Plan, claim: ClaimPlan, answers: Mapping[str, Breaking], card: JudgeCard | None
-) -> SequentialClaim:
+def _sequential(plan: Plan, claim: ClaimPlan, judge: JudgeError | None) -> SequentialClaim:
     spec = ClaimSpec(
         clause=claim.clause,
         side=claim.side,
@@ -135,9 +134,23 @@ def _sequential(
         confidence=claim.confidence,
         attacker=plan.attacker,
         mode=plan.mode,
-        judge=_judged({answers[case] for case in claim.cases}, card, claim.confidence),
+        judge=judge,
     )
     return SequentialClaim(spec, Schedule(cases=claim.cases, seed=plan.seed))
+
+
+def _judge_errors(plan: Plan, answers: Mapping[str, Breaking], card: JudgeCard | None) -> list[JudgeError | None]:
+    """The error that each claim must carry: one and the same within a family, so that the family pays for it once."""
+    rests = [{answers[case] for case in claim.cases} for claim in plan.claims]
+    found: list[JudgeError | None] = []
+    for claim, mine in zip(plan.claims, rests, strict=True):
+        family = [
+            theirs
+            for other, theirs in zip(plan.claims, rests, strict=True)
+            if other.side is claim.side and (other.clause == ALL) == (claim.clause == ALL) and theirs != {None}
+        ]
+        found.append(None if mine == {None} else _judged(family, card, claim.confidence))
+    return found
 
 
 def rests_on_refusal(case: Case, judged: Collection[str]) -> Breaking:
@@ -158,13 +171,13 @@ def _asks_refusal(rule: CheckedRule) -> bool:
     return any(isinstance(node, ast.JudgedAnswer) and node.name == REFUSES for node in ast.walk(rule.fires))
 
 
-def _judged(answers: Collection[Breaking], card: JudgeCard | None, confidence: float) -> JudgeError | None:
-    """The error of the refusal judge as this claim must carry it."""
-    ways = sorted(answer for answer in answers if answer is not None)
+def _judged(family: Sequence[Collection[Breaking]], card: JudgeCard | None, confidence: float) -> JudgeError | None:
+    """The error of the refusal judge for a family of claims, given which answers break the cases of each of them."""
+    ways = sorted({answer for answers in family for answer in answers if answer is not None})
     if card is None or not card.is_calibrated or not ways:
         return None
     turned = [_one_way(card, way, (1 - confidence) / 3) for way in ways]
-    if len(answers) == 1:
+    if len(turned) == 1 and all(None not in answers for answers in family):
         return turned[0]
     return msgspec.structs.replace(
         turned[0],

@@ -9,9 +9,8 @@ from typing import Final
 
 import msgspec
 
-from obverse.campaign.asking import key_of
+from obverse.campaign.keys import Planned, key_of
 from obverse.campaign.records import Caps, ClaimPlan, Mode, Plan, Price
-from obverse.campaign.runner import Planned
 from obverse.cases.records import Case, Suite
 from obverse.core.chat import Sampling, ToolSpec
 from obverse.core.errors import MisuseError

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from decimal import Decimal
 from typing import Final, Protocol
 
@@ -22,6 +22,7 @@ import msgspec
 
 from obverse.campaign.book import Book
 from obverse.campaign.journal import Journal
+from obverse.campaign.keys import Planned
 from obverse.campaign.records import Caps, Trial
 from obverse.core.errors import UnavailableError
 from obverse.core.verdicts import Outcome
@@ -53,14 +54,6 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """Before the second attempt; doubled each time, with a seeded jitter of up to a half."""
 
 
-class Planned(msgspec.Struct, frozen=True):
-    """One trial of the plan: its content key, its case, its round."""
-
-    key: str
-    case: str
-    round: int
-
-
 Ask = Callable[[Planned], Awaitable[Trial]]
 """Makes the calls of one trial and scores it. Raises TargetError where there was no answer."""
 
@@ -89,7 +82,7 @@ class Runner:
         """Begin nothing more; what is under way is awaited."""
         self._stop = self._stop or why
 
-    async def run(self, planned: Sequence[Planned], told: Callable[[Trial], None] = lambda _trial: None) -> Ended:
+    async def run(self, planned: Iterable[Planned], told: Callable[[Trial], None] = lambda _trial: None) -> Ended:
         """Ask what is still to be asked. `told` hears of each trial once it is durable.
 
         Raises:
@@ -110,7 +103,7 @@ class Runner:
         why = self._stop or ("settled" if self._book.skipped else "all asked")
         return Ended(why=why, complete=self._stop is None)
 
-    def _waiting(self, planned: Sequence[Planned]) -> Iterator[Planned]:
+    def _waiting(self, planned: Iterable[Planned]) -> Iterator[Planned]:
         for trial in planned:
             if self._stop is not None:
                 return

@@ -48,7 +48,7 @@ def summarise(
         verdict=verdict_of(claims),
         tally=book.tally,
         overall=tuple(claim for claim in claims if claim.clause == ALL),
-        clauses=tuple(_view(checked, suite, book, clause, claims) for clause in checked.clauses),
+        clauses=tuple(_view(suite, book, clause, claims) for clause in checked.clauses),
         judges=tuple(judges),
         calls=sum(book.case_calls.values()),
         prompt_tokens=book.prompt_tokens if book.tokens_known else None,
@@ -67,7 +67,7 @@ def verdict_of(claims: Sequence[ClaimLine]) -> Literal["holds", "fails", "undeci
     return "holds" if verdicts == {"holds"} else "undecided"
 
 
-def _view(checked: Checked, suite: Suite, book: Book, clause: Clause, claims: Sequence[ClaimLine]) -> ClauseView:
+def _view(suite: Suite, book: Book, clause: Clause, claims: Sequence[ClaimLine]) -> ClauseView:
     cases = [case for case in suite.cases if case.clause == clause.id]
     covered = next((found for found in suite.coverage.clauses if found.clause == clause.id), None)
     levels = covered.levels if covered else {}

@@ -1,0 +1,190 @@
+"""A run from its folder: start it, go on with it, or read it again.
+
+A folder holds `journal.sqlite` (plan, trials), `run.json` (policy and suite as they were) and the reports. What a report says
+is computed from these alone, so that it can be written again years later.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from obverse.campaign.asking import Asker
+from obverse.campaign.book import Book
+from obverse.campaign.claiming import Claims
+from obverse.campaign.journal import Journal, open_journal, read_plan, read_trials
+from obverse.campaign.judging import Bench
+from obverse.campaign.planning import Design, plan_run, schedule
+from obverse.campaign.records import JudgeLine, Plan, Summary, Trial
+from obverse.campaign.runner import Clock, Ended, Pace, Runner
+from obverse.campaign.summary import summarise
+from obverse.cases.records import Suite
+from obverse.core.chat import ToolSpec
+from obverse.core.errors import UntrustedInputError
+from obverse.judges.judgement import JudgeCard
+from obverse.policy import ast
+from obverse.policy.check import check
+from obverse.policy.checked import REFUSES, Checked
+from obverse.policy.tools import tool_spec
+from obverse.targets.protocol import Target
+
+RUN: Final = "run.json"
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run stands on, beside its plan."""
+
+    schema: str = "obverse.run/1"
+    policy: ast.Policy
+    suite: Suite
+    cards: tuple[JudgeCard, ...]
+    judges: tuple[JudgeLine, ...]
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How the last start of a run ended; absent while one is under way or after a kill."""
+
+    why: str
+    complete: bool
+    started: str
+    seconds: float
+
+
+class Run:
+    """One run, prepared: its plan is fixed and can be looked at before anything is asked."""
+
+    def __init__(
+        self, checked: Checked, suite: Suite, design: Design, target: Target, bench: Bench, *, step_limit: int = 16
+    ) -> None:
+        self.checked, self.suite, self.target, self.bench = checked, suite, target, bench
+        self.tools: tuple[ToolSpec, ...] = tuple(tool_spec(tool) for tool in checked.tools.values())
+        self.cases = {case.id: case for case in suite.cases}
+        self.step_limit = step_limit
+        self.plan = plan_run(
+            checked, suite, design, target=target.name, fingerprint=target.fingerprint(), tools=self.tools,
+            judges=[f"{name}={judge.identity}" for name, judge in sorted(bench.judges.items())],
+        )  # fmt: skip
+        self.book = _book(checked, suite, self.plan, tuple(bench.cards.values()))
+        self.runner: Runner | None = None
+
+    async def execute(
+        self,
+        folder: Path,
+        *,
+        pace: Pace,
+        clock: Clock,
+        started: str,
+        resume: bool,
+        told: Callable[[Trial], None] = lambda _trial: None,
+    ) -> Summary:
+        """The summary of the run when it has ended; `stop` ends it early, and nothing that was answered is lost.
+
+        Raises:
+            MisuseError: the folder holds another run, or somebody is at work in it.
+            UnavailableError: the target never answered, or the journal cannot be written.
+        """
+        journal = open_journal(folder, self.plan, resume=resume)
+        try:
+            self._keep(folder)
+            for trial in journal.answered():
+                self.book.add(trial)
+            return await self._go(journal, pace, clock, started, told)
+        finally:
+            journal.close()
+
+    def stop(self, why: str) -> None:
+        """Begin nothing more."""
+        if self.runner is not None:
+            self.runner.stop(why)
+
+    async def _go(
+        self, journal: Journal, pace: Pace, clock: Clock, started: str, told: Callable[[Trial], None]
+    ) -> Summary:
+        ask = Asker(
+            self.checked, self.cases, self.target, self.bench, tools=self.tools, sampling=self.plan.sampling,
+            mode=self.plan.mode, step_limit=self.step_limit,
+        )  # fmt: skip
+        began = clock.now()
+        self.runner = Runner(
+            ask=ask, journal=journal, book=self.book, pace=pace, caps=self.plan.caps, clock=clock, seed=self.plan.seed
+        )
+        ended = await self.runner.run(schedule(self.plan, self.suite.cases), told)
+        ending = Ending(why=ended.why, complete=ended.complete, started=started, seconds=round(clock.now() - began, 3))
+        await journal.note("ending", ending)
+        return _summary(self.checked, self.suite, self.plan, self.book, self.bench.lines(), ending)
+
+    def _keep(self, folder: Path) -> None:
+        kept = Kept(
+            policy=self.checked.source,
+            suite=self.suite,
+            cards=tuple(self.bench.cards.values()),
+            judges=self.bench.lines(),
+        )
+        if not (folder / RUN).exists():
+            write_whole(folder / RUN, msgspec.json.encode(kept))
+
+
+def read_run(folder: Path) -> Summary:
+    """The summary of a run, from its folder alone.
+
+    Raises:
+        UntrustedInputError: it is no run, or was damaged.
+    """
+    plan, notes = read_plan(folder)
+    kept = _kept(folder)
+    checked = check(kept.policy, source=str(folder))
+    if checked.digest != plan.policy or kept.suite.digest != plan.suite:
+        raise UntrustedInputError(
+            f"policy or suite in `{folder / RUN}` are not those of the plan",
+            code="R108",
+            hint="the run was tampered with",
+        )
+    book = _book(checked, kept.suite, plan, kept.cards)
+    for trial in read_trials(folder):
+        book.add(trial)
+    ending = Ending(why="it was cut off", complete=False, started="", seconds=0.0)
+    if "ending" in notes:
+        ending = msgspec.json.decode(notes["ending"], type=Ending)
+    return _summary(checked, kept.suite, plan, book, kept.judges, ending)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """The whole file or none: what stood there stays until the new one is complete and on disk."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _book(checked: Checked, suite: Suite, plan: Plan, cards: Sequence[JudgeCard]) -> Book:
+    cases = {case.id: case for case in suite.cases}
+    card = next((card for card in cards if card.predicate == REFUSES), None)
+    return Book(plan, cases, Claims(checked, plan, cases, card))
+
+
+def _summary(
+    checked: Checked, suite: Suite, plan: Plan, book: Book, judges: Sequence[JudgeLine], ending: Ending
+) -> Summary:
+    return summarise(
+        checked, suite, plan, book, judges, ended=ending.why, complete=ending.complete,
+        started=ending.started or None, seconds=ending.seconds or None,
+    )  # fmt: skip
+
+
+def _kept(folder: Path) -> Kept:
+    try:
+        return msgspec.json.decode((folder / RUN).read_bytes(), type=Kept)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise UntrustedInputError(f"`{folder / RUN}` cannot be read: {error}", code="R109") from error
+
+
+__all__ = ["Design", "Ended", "Ending", "Kept", "Run", "read_run", "write_whole"]
