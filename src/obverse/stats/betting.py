@@ -17,10 +17,12 @@ where `exact` is a little sharper. Law L10.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from obverse.core.errors import MisuseError
 from obverse.stats.exact import check_counts, check_error, check_threshold
 
 
@@ -89,39 +91,59 @@ def lower_bound(*, trials: int, broken: int, error: float) -> float:
     return _edge(lambda rate: _wealth(_bets_above(rate), trials, broken), math.log(1 / error), rising=False)
 
 
-def mean_evidence_below(threshold: float, values: Sequence[float]) -> float:
+def mean_evidence_below(threshold: float, values: Iterable[float]) -> float:
     """The same for independent observations in [0, 1] of one mean, such as the rates of cases that were drawn."""
     check_threshold(threshold)
+    return _mean_wealth_below(threshold, _grouped(values))
+
+
+def mean_evidence_above(threshold: float, values: Iterable[float]) -> float:
+    """The same for independent observations in [0, 1] of one mean, such as the rates of cases that were drawn."""
+    check_threshold(threshold)
+    return _mean_wealth_above(threshold, _grouped(values))
+
+
+def mean_upper_bound(values: Iterable[float], *, error: float) -> float:
+    """An upper bound on the mean of which these are independent observations in [0, 1]; 1.0 without any."""
+    check_error(error)
+    seen = _grouped(values)
+    if not seen or min(seen) == 1:
+        return 1.0
+    return _edge(lambda mean: _mean_wealth_below(mean, seen), math.log(1 / error), rising=True)
+
+
+def mean_lower_bound(values: Iterable[float], *, error: float) -> float:
+    """A lower bound on the mean of which these are independent observations in [0, 1]; 0.0 without any."""
+    check_error(error)
+    seen = _grouped(values)
+    if not seen or max(seen) == 0:
+        return 0.0
+    return _edge(lambda mean: _mean_wealth_above(mean, seen), math.log(1 / error), rising=False)
+
+
+def _grouped(values: Iterable[float]) -> Counter[float]:
+    """How often each value came: cases have few distinct rates, and order does not matter."""
+    seen = Counter(values)
+    wrong = [value for value in seen if not 0 <= value <= 1]
+    if wrong:
+        raise MisuseError(f"the observation `{wrong[0]}` is not between 0 and 1", code="N106")
+    return seen
+
+
+def _mean_wealth_below(threshold: float, seen: Mapping[float, int]) -> float:
+    # the bounded bet 1 + λ(t - x), with λ such that x = 1 leaves v, as in `_bets_below`
     return _mixed([
-        # the stake in the currency of the bounded bet: 1 + λ(t - x), worth `left` at x = 1
-        share + sum(math.log1p((1 - left) / (1 - threshold) * (threshold - value)) for value in values)
+        share + sum(many * math.log1p((1 - left) / (1 - threshold) * (threshold - x)) for x, many in seen.items())
         for share, left in _FOR_BELOW
     ])  # fmt: skip
 
 
-def mean_evidence_above(threshold: float, values: Sequence[float]) -> float:
-    """The same for independent observations in [0, 1] of one mean, such as the rates of cases that were drawn."""
-    check_threshold(threshold)
+def _mean_wealth_above(threshold: float, seen: Mapping[float, int]) -> float:
+    # the bounded bet 1 + λ(x - t), with λ such that x = 0 costs c, as in `_bets_above`
     return _mixed([
-        share + sum(math.log1p(cost / threshold * (value - threshold)) for value in values)
+        share + sum(many * math.log1p(cost / threshold * (x - threshold)) for x, many in seen.items())
         for share, cost in _FOR_ABOVE
     ])  # fmt: skip
-
-
-def mean_upper_bound(values: Sequence[float], *, error: float) -> float:
-    """An upper bound on the mean of which these are independent observations in [0, 1]; 1.0 without any."""
-    check_error(error)
-    if not values or min(values) >= 1:
-        return 1.0
-    return _edge(lambda mean: mean_evidence_below(mean, values), math.log(1 / error), rising=True)
-
-
-def mean_lower_bound(values: Sequence[float], *, error: float) -> float:
-    """A lower bound on the mean of which these are independent observations in [0, 1]; 0.0 without any."""
-    check_error(error)
-    if not values or max(values) <= 0:
-        return 0.0
-    return _edge(lambda mean: mean_evidence_above(mean, values), math.log(1 / error), rising=False)
 
 
 class _Bet(NamedTuple):

@@ -45,17 +45,16 @@ class ClaimSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         exact.check_threshold(self.threshold)
-        exact.check_error(1 - self.confidence)
-        if self.judge is not None and self.judge.spent >= 1 - self.confidence:
+        if exact.allowed_error(self.confidence) <= (self.judge.spent if self.judge else 0.0):
             raise MisuseError(
-                f"the bounds on the judge `{self.judge.judge}` spend all of the error that is allowed", code="S150",
+                "the bounds on the judge spend all of the error that is allowed", code="N150",
                 hint="measure it with error (1 - confidence) / 3",
             )  # fmt: skip
 
     @property
     def trial_error(self) -> float:
         """How often a one-sided statement may err by the chance of trials; the rest is the judge's."""
-        return 1 - self.confidence - (self.judge.spent if self.judge else 0.0)
+        return exact.allowed_error(self.confidence) - (self.judge.spent if self.judge else 0.0)
 
     @property
     def judged_below(self) -> float:
@@ -148,7 +147,7 @@ def weigh(
     """
     if spec.population == "cases" and any(cluster.counts.trials > 1 for cluster in clusters):
         raise MisuseError(
-            "a claim over drawn cases takes one trial of each", code="S151",
+            "a claim over drawn cases takes one trial of each", code="N151",
             hint="claim the rate of the suite, or use `estimate` with method `betting`",
         )  # fmt: skip
     return weigh_counts(spec, together(clusters), cases=len(clusters), method=method, seed=seed)
@@ -183,7 +182,7 @@ def weigh_counts(
 def weigh_evidence(spec: ClaimSpec, counts: Counts, *, method: Method) -> Evidence:
     """How much these counts say for "below" and for "above"; what is missing counts against either (L11)."""
     if method == "betting":
-        raise MisuseError("a claim is weighed by `exact` or `anytime`", code="S152")
+        raise MisuseError("a claim is weighed by `exact` or `anytime`", code="N152")
     if spec.judge is not None and not spec.judge.is_informative:
         return Evidence(0.0, 0.0)
     # a threshold judged at 0 or 1 cannot be undercut or exceeded
@@ -235,13 +234,13 @@ def _family_error(specs: Sequence[ClaimSpec]) -> float:
     if len(confidences) > 1:
         raise MisuseError(
             f"claims of one family need one confidence, not {', '.join(f'{c:g}' for c in sorted(confidences))}",
-            code="S153",
+            code="N153",
         )
     spent = sum({spec.judge: spec.judge.spent for spec in specs if spec.judge}.values())
-    left = 1 - confidences.pop() - spent if confidences else 0.05
+    left = exact.allowed_error(confidences.pop()) - spent if confidences else 1.0
     if left <= 0:
         raise MisuseError(
-            "the bounds on the judges of this family spend all of the error that is allowed", code="S154",
+            "the bounds on the judges of this family spend all of the error that is allowed", code="N154",
             hint="measure each of J judges with error (1 - confidence) / (2·J + 1)",
         )  # fmt: skip
     return left
@@ -296,8 +295,10 @@ def _reason(standing: Standing, verdict: ClaimVerdict, level: float, family: int
     spec, found = standing.spec, standing.estimate
     threshold = percent(spec.threshold)
     if isinstance(found, NoEstimate):
-        waiting = f"; {standing.unfinished.trials} trials of an unfinished block do not count yet"
-        return found.reason + (waiting if standing.unfinished.trials else "")
+        ended = standing.unfinished.trials
+        if ended and not found.counts.trials:
+            return f"no block of trials is complete yet, and only whole blocks count (ended so far: {ended})"
+        return found.reason
     if spec.judge is not None and not spec.judge.is_informative:
         return f"the judge `{spec.judge.judge}` is not known to tell broken from kept: measure it on more labels"
     # INVARIANT: an estimate has both bounds

@@ -24,7 +24,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if min(self.kept, self.broken, self.unscored, self.error) < 0:
-            raise MisuseError(f"a count is below zero: `{self}`", code="S101")
+            raise MisuseError(f"a count is below zero: `{self}`", code="N101")
 
     @property
     def scored(self) -> int:
@@ -82,7 +82,7 @@ def together(clusters: Iterable[Cluster]) -> Counts:
     for cluster in clusters:
         if cluster.case in seen:
             raise MisuseError(
-                f"the case `{cluster.case}` comes twice", code="S102", hint="add up the counts of a case first"
+                f"the case `{cluster.case}` comes twice", code="N102", hint="add up the counts of a case first"
             )
         seen.add(cluster.case)
         total += cluster.counts

@@ -40,7 +40,7 @@ class Interval(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if not 0 <= self.low <= self.high <= 1:
-            raise MisuseError(f"no interval from `{self.low}` to `{self.high}`", code="S120")
+            raise MisuseError(f"no interval from `{self.low}` to `{self.high}`", code="N120")
 
     @property
     def error(self) -> float:
@@ -127,10 +127,13 @@ def estimate_counts(
         bounds.lower_bound(trials=counts.trials, broken=counts.broken, error=error),
         bounds.upper_bound(trials=counts.trials, broken=counts.at_worst, error=error),
     )
-    seen = (
-        bounds.lower_bound(trials=counts.scored, broken=counts.broken, error=error),
-        bounds.upper_bound(trials=counts.scored, broken=counts.broken, error=error),
-    )
+    if counts.missing:
+        seen = (
+            bounds.lower_bound(trials=counts.scored, broken=counts.broken, error=error),
+            bounds.upper_bound(trials=counts.scored, broken=counts.broken, error=error),
+        )
+    else:
+        seen = whole
     return _assemble(
         counts, cases=cases, population=population, whole=whole, seen=seen,
         confidence=confidence, ends=ends, method=method, seed=seed,
@@ -206,29 +209,28 @@ def end_error(confidence: float, ends: Ends) -> float:
     Raises:
         MisuseError: for a confidence that is not between 0.75 and 1.
     """
-    exact.check_error(1 - confidence)
-    return (1 - confidence) / (2 if ends == "both" else 1)
+    return exact.allowed_error(confidence) / (2 if ends == "both" else 1)
 
 
 def _of_case_rates(clusters: Sequence[Cluster], error: float) -> tuple[tuple[float, float], tuple[float, float]]:
     low = [cluster.counts.broken / cluster.counts.trials for cluster in clusters]
     high = [cluster.counts.at_worst / cluster.counts.trials for cluster in clusters]
     seen = [cluster.counts.broken / cluster.counts.scored for cluster in clusters if cluster.counts.scored]
-    return (
-        (betting.mean_lower_bound(low, error=error), betting.mean_upper_bound(high, error=error)),
-        (betting.mean_lower_bound(seen, error=error), betting.mean_upper_bound(seen, error=error)),
-    )
+    whole = (betting.mean_lower_bound(low, error=error), betting.mean_upper_bound(high, error=error))
+    if low == high:
+        return whole, whole
+    return whole, (betting.mean_lower_bound(seen, error=error), betting.mean_upper_bound(seen, error=error))
 
 
 def _check_method(clusters: Sequence[Cluster], method: Method, population: Population) -> None:
     if population == "cases" and method != "betting" and any(cluster.counts.trials > 1 for cluster in clusters):
         raise MisuseError(
-            f"`{method}` takes trials for independent, but trials of one drawn case are not", code="S121",
+            f"`{method}` takes trials for independent, but trials of one drawn case are not", code="N121",
             hint="use method `betting`, which takes the case as the unit, or one trial per case",
         )  # fmt: skip
     if population == "suite" and method == "betting":
         raise MisuseError(
-            "`betting` on the rates of cases is for cases that were drawn", code="S122",
+            "`betting` on the rates of cases is for cases that were drawn", code="N122",
             hint="a fixed suite is measured by `exact` or `anytime`",
         )  # fmt: skip
 

@@ -51,21 +51,32 @@ def p_above(threshold: float, *, trials: int, broken: int) -> float:
 def check_counts(*, trials: int, broken: int) -> None:
     """Raises a `MisuseError` unless 0 <= broken <= trials."""
     if not 0 <= broken <= trials:
-        raise MisuseError(f"`{broken}` broken of `{trials}` trials", code="S103")
+        raise MisuseError(f"`{broken}` broken of `{trials}` trials", code="N103")
 
 
 def check_threshold(threshold: float) -> None:
     """Raises a `MisuseError` unless the threshold is a rate that can be met and missed."""
     if not 0 < threshold < 1:
         raise MisuseError(
-            f"the threshold `{threshold}` is not between 0 and 1", code="S104",
+            f"the threshold `{threshold}` is not between 0 and 1", code="N104",
             hint="no number of trials shows that a rate is 0; choose the smallest rate that matters",
         )  # fmt: skip
+
+
+def allowed_error(confidence: float) -> float:
+    """What this confidence leaves to chance: 0.05 of 0.95, to the digit.
+
+    Raises:
+        MisuseError: for a confidence that is not between 0.75 and 1.
+    """
+    error = round(1 - confidence, 12)
+    check_error(error)
+    return error
 
 
 def check_error(error: float) -> None:
     """Raises a `MisuseError` unless 0 < error <= 1/4: beyond that Hoeffding's conditions, and sense, are lost."""
     if not 0 < error <= 0.25:
         raise MisuseError(
-            f"the confidence `{1 - error:g}` is not between 0.75 and 1", code="S105", hint="0.95 is usual"
+            f"the confidence `{1 - error:g}` is not between 0.75 and 1", code="N105", hint="0.95 is usual"
         )

@@ -31,7 +31,7 @@ class JudgeError(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         ordered = 0 <= self.sensitivity_low <= self.sensitivity <= self.sensitivity_high <= 1
         if not (ordered and 0 <= self.specificity_low <= self.specificity <= self.specificity_high <= 1):
-            raise MisuseError(f"the bounds of the judge `{self.judge}` are not in order", code="S130")
+            raise MisuseError(f"the bounds of the judge `{self.judge}` are not in order", code="N130")
         exact.check_error(self.error)
 
     @property
@@ -82,7 +82,7 @@ def judge_error(
     if not broken or not kept:
         raise MisuseError(
             f"the error of the judge `{judge}` needs labelled trials of both kinds, not {broken} broken and {kept} kept",
-            code="S131",
+            code="N131",
         )
     return JudgeError(
         judge=judge,

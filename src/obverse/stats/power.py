@@ -21,7 +21,7 @@ FAR = 10_000_000
 def smallest_ruled_out(trials: int, *, confidence: float = 0.95, method: Method = "anytime") -> float | None:
     """The smallest rate that this many trials rule out if none is broken (one-sided); None if they rule out nothing."""
     bounds = exact if method == "exact" else betting
-    bound = bounds.upper_bound(trials=trials, broken=0, error=1 - confidence)
+    bound = bounds.upper_bound(trials=trials, broken=0, error=exact.allowed_error(confidence))
     return bound if bound < 1 else None
 
 
@@ -51,8 +51,8 @@ def more_trials(
     exact.check_threshold(threshold)
     exact.check_counts(trials=trials, broken=broken)
     if not 0 <= rate <= 1:
-        raise MisuseError(f"`{rate}` is no rate", code="S140")
-    needed = -math.log(1 - confidence)
+        raise MisuseError(f"`{rate}` is no rate", code="N140")
+    needed = -math.log(exact.allowed_error(confidence))
 
     def shows(further: int) -> bool:
         seen = broken + (math.ceil(rate * further) if toward == "below" else math.floor(rate * further))
@@ -79,7 +79,7 @@ def wald_bound(threshold: float, *, rate: float, confidence: float = 0.95, power
     Wald, Ann. Math. Statist. 16 (1945): a test that errs with 1 - confidence and finds the truth with `power` has learnt
     kl(power, 1 - confidence), and one trial teaches kl(rate, threshold) on average.
     """
-    return divergence(power, 1 - confidence) / divergence(rate, threshold)
+    return divergence(power, exact.allowed_error(confidence)) / divergence(rate, threshold)
 
 
 def divergence(one: float, other: float) -> float:

@@ -28,9 +28,9 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if not self.cases or len(set(self.cases)) < len(self.cases):
-            raise MisuseError("a schedule needs cases, each of them once", code="S110")
+            raise MisuseError("a schedule needs cases, each of them once", code="N110")
         if self.look is not None and self.look < 1:
-            raise MisuseError(f"a block of `{self.look}` cases shows nothing", code="S111")
+            raise MisuseError(f"a block of `{self.look}` cases shows nothing", code="N111")
 
     def size(self, block: int) -> int:
         """How many trials this block has."""

@@ -36,7 +36,7 @@ class SequentialClaim:
 
     def __init__(self, spec: ClaimSpec, schedule: Schedule, *, state: SequentialState | None = None) -> None:
         if spec.population != "suite":
-            raise MisuseError("a schedule runs a suite; a claim over drawn cases is weighed by `weigh`", code="S160")
+            raise MisuseError("a schedule runs a suite; a claim over drawn cases is weighed by `weigh`", code="N160")
         state = state or SequentialState()
         self.spec = spec
         self.schedule = schedule
@@ -66,7 +66,7 @@ class SequentialClaim:
         if block < self._blocks or sum(tally.values()) >= self.schedule.size(block):
             if not any(tally.values()):
                 del self._begun[block]
-            raise MisuseError(f"block `{block}` is complete", code="S161", hint="was a trial told twice?")
+            raise MisuseError(f"block `{block}` is complete", code="N161", hint="was a trial told twice?")
         tally[outcome] += 1
         if block == self._blocks and self._take_complete_blocks():
             self.evidence = weigh_evidence(self.spec, self._counts, method="anytime")
