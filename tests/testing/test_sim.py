@@ -19,7 +19,6 @@ from obverse.policy.decide import decide
 from obverse.policy.parse import parse
 from obverse.targets.agent import chat_of, converse
 from obverse.targets.open import open_target
-from obverse.targets.protocol import PerCase
 from obverse.testing.scripted import REFUSAL
 from obverse.testing.sim import SimTarget, sim_opener
 
@@ -169,7 +168,7 @@ def test_the_transcript_of_a_dialogue_breaks_at_most_the_named_clause(
 
 def test_it_is_opened_by_name(checked: Checked) -> None:
     target = open_target("sim:breaks=large,p=0.1", extra={"sim": sim_opener(checked)})
-    assert isinstance(target, PerCase)
+    assert isinstance(target, SimTarget)
     assert target.name == target.fingerprint() == "sim:breaks=large,p=0.1"
     assert target.for_case(case(1, looked=True), "step").fingerprint() == target.name
 

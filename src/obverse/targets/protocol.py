@@ -7,7 +7,7 @@ a stream nobody asked for) is never given as the text of a reply. A target does 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Final, Literal, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
@@ -90,15 +90,6 @@ class Target(Protocol):
 
     def fingerprint(self) -> str:
         """What a run records of its identity: two targets with one fingerprint are meant to be the same. No secret."""
-        ...
-
-
-@runtime_checkable
-class PerCase(Protocol):
-    """A target that is another one for each case, since it must know what is wanted of it: simulated agents are."""
-
-    def for_case(self, case: Any, mode: Literal["step", "dialogue"]) -> Target:
-        """The target that meets this `cases.Case` in this mode."""
         ...
 
 
