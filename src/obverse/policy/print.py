@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable
 from typing import Any, Final
 
 from obverse.core.canon import number_text
@@ -36,10 +35,11 @@ WIDTH: Final = 100
 """Statements longer than this are broken into lines."""
 
 RESERVED: Final = frozenset(
-    ("and", "or", "not", "in", "any", "all", "once", "last", "previous", "no", "true", "false", "now")
+    "and or not in any all once last previous no true false now when unless where has since".split()  # noqa: SIM905  # reads better
 )
 _KINDS = ("message", "reply", "thought", "approval", "grant")
 _EVENT_WORDS = frozenset((*_KINDS, "call", "denied", "proposed", "result", "fact", "any", "event"))
+_CALLED = frozenset(("sum", "count", "length"))
 _PLAIN = re.compile(r"[^\W\d]\w*")
 
 OR, AND, PREFIX, SINCE, TEST, SUM, PRODUCT, ATOM = range(8)
@@ -190,7 +190,7 @@ def _bare(node: Any, *, followed: bool) -> str:
         case ast.Name():
             return _path(node.path)
         case ast.Use():
-            return f"{name_text(node.name)}({', '.join(map(_inside, node.arguments))})"
+            return f"{name_text(node.name, reserved=_CALLED)}({', '.join(map(_inside, node.arguments))})"
         case ast.Argument() | ast.Local():
             return name_text(node.name)
         case ast.FactValue() | ast.JudgedAnswer():
@@ -200,13 +200,16 @@ def _bare(node: Any, *, followed: bool) -> str:
         case ast.EventPart():
             return name_text(node.name) if node.name is not None else node.part
         case ast.Member():
-            return f"{_text(node.base, ATOM, followed=True)}.{name_text(node.name)}"
+            base = _text(node.base, ATOM, followed=True)
+            word = isinstance(node.base, ast.Boolean | ast.Now | ast.TurnCalls | ast.Name)
+            return f"{f'({base})' if word else base}.{_part(node.name)}"
         case ast.Length():
             return f"length({_inside(node.body)})"
         case ast.CountIn() | ast.SumIn():
             word, over = ("count" if isinstance(node, ast.CountIn) else "sum"), _text(node.over, SUM, followed=True)
             needs = OR if isinstance(node, ast.CountIn) else SUM
-            return f"{word}({name_text(node.variable)} in {over}: {_text(node.body, needs, followed=False)})"
+            variable = name_text(node.variable, reserved=_EVENT_WORDS)
+            return f"{word}({variable} in {over}: {_text(node.body, needs, followed=False)})"
         case ast.CountEvents():
             return f"count({_event(node.event)}{_where(node)})"
         case ast.SumEvents():
@@ -391,13 +394,14 @@ def dotted_text(name: str, *, reserved: frozenset[str] = frozenset()) -> str:
 
 
 def _path(path: tuple[str, ...]) -> str:
-    """A dotted name; only its first part can be taken for a word of the language."""
-    first, *rest = path
-    start = name_text(first, reserved=frozenset(("turn",)) if path == ("turn", "calls") else frozenset())
-    if not rest or _PLAIN.fullmatch(first):
-        start = first if rest else start
-    tail: Callable[[str], str] = lambda part: part if _PLAIN.fullmatch(part) else f"`{part}`"  # noqa: E731  # one use
-    return ".".join([start, *map(tail, rest)])
+    """A dotted name; only one without a dot can be taken for a word of the language."""
+    if len(path) == 1:
+        return name_text(path[0], reserved=frozenset(("turn",)))
+    return ".".join(map(_part, path)) if path != ("turn", "calls") else "`turn`.calls"
+
+
+def _part(name: str) -> str:
+    return name if _PLAIN.fullmatch(name) else f"`{name}`"
 
 
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
