@@ -21,6 +21,7 @@ from obverse.cases.records import Case
 from obverse.core.chat import ChatMessage, Completion, Sampling, ToolCall, ToolSpec, Usage
 from obverse.core.errors import MisuseError
 from obverse.core.events import AnyEvent, Call, Message, Reply, Step
+from obverse.core.verdicts import Side, Verdict
 from obverse.policy.checked import Checked
 from obverse.policy.decide import decide
 from obverse.targets.open import Opens
@@ -145,8 +146,12 @@ class _Agent:
         if shows and self._manner.breaks is not None:
             rules = tuple(rule for rule in checked.rules if rule.clause != self._manner.breaks)
             checked = msgspec.structs.replace(checked, rules=rules)
-        allowed = not any(decide(checked, history, Step(event=event, turn=act)).verdict.blocks for event in act)
+        allowed = not any(self._objects(decide(checked, history, Step(event=event, turn=act)).verdict) for event in act)
         return allowed and not (shows and self._manner.refuses)
+
+    def _objects(self, verdict: Verdict) -> bool:
+        """Whether an act with this verdict is wrong here: what is only warned of is, where the case asks for a violation."""
+        return verdict.blocks or (verdict is Verdict.WARN and self._case.side is Side.VIOLATION)
 
 
 def plan_of(case: Case) -> Iterator[tuple[int, tuple[AnyEvent, ...], Act]]:
