@@ -84,10 +84,11 @@ class Book:
         self.case_tokens[trial.case] += (prompt or 0) + (completion or 0)
 
     def _show(self, trial: Trial) -> None:
-        held = self.shown[trial.case]
+        """Keep the first rounds of each outcome, whatever order they came in."""
+        alike = [one for one in self.shown[trial.case] if one.outcome is trial.outcome] + [trial]
+        others = [one for one in self.shown[trial.case] if one.outcome is not trial.outcome]
         most = 1 if trial.outcome is Outcome.KEPT else SHOWN
-        if sum(one.outcome is trial.outcome for one in held) < most:
-            held.append(trial)
+        self.shown[trial.case] = others + sorted(alike, key=lambda one: one.round)[:most]
 
 
 def tally_of(counts: Mapping[Outcome, int]) -> Tally:
