@@ -110,6 +110,12 @@ def test_a_dialogue_is_recorded_as_it_came_about() -> None:
     assert (found.ended, found.turns, world.heard) == ("done", 3, ["Done.", "Done."])
 
 
+def test_turns_and_ids_go_on_from_the_opening() -> None:
+    opening = [Reply(id="e1", turn=4, text="Hello."), Message(id="e2", turn=4, text="u")]
+    found = asyncio.run(converse(Scripted(Completion(text="x")), SmallWorld(), opening=opening))
+    assert found.transcript.events[2:] == (Reply(id="e3", turn=5, text="x"),)
+
+
 def test_what_the_target_reads_answers_each_of_its_calls() -> None:
     target = Scripted(calls('{"a":1}', "{broken"), Completion(text="Done."))
     talk(target, SmallWorld())

@@ -83,11 +83,13 @@ async def converse(
     """The conversation of this target in this world, from the opening events on.
 
     `times` gives the time of each further event, such as `itertools.count(start_ms, 1000)`; without it they have none.
+    Turns are numbered on from the opening's.
     """
     run = _Run(events=list(opening), times=times or itertools.repeat(None), said_of_denied={})
     ended: Ended = "step limit"
     error = None
     turns = 0
+    before = max((event.turn for event in opening), default=0)
     usages = []
     while turns < step_limit:
         chat = chat_of(run.events, said_of_denied=run.said_of_denied)
@@ -98,13 +100,13 @@ async def converse(
             break
         turns += 1
         usages.append(completion.usage)
-        proposed = run.propose(completion, turns)
+        proposed = run.propose(completion, before + turns)
         gated = gate(tuple(run.events), proposed) if gate else [Gated(verdict=Verdict.ALLOW)] * len(proposed)
         run.happen(proposed, gated, world)
         if any(one.verdict is Verdict.STOP for one in gated):
             ended = "stopped"
             break
-        if not completion.tool_calls and not run.hear(world, turns):
+        if not completion.tool_calls and not run.hear(world, before + turns):
             ended = "done"
             break
     return Conversation(
