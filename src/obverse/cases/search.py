@@ -206,7 +206,9 @@ class _Hunt:
                 continue
             yield outcome
             return
-        yield Open(obligation=aim.obligation, reason=f"no partner in {self.search.settings.attempts} contexts")
+        reason = f"no unique-cause pair in {self.search.settings.attempts} contexts, nor a proof that there is none"
+        if first is not None:
+            yield from self._masking(aim, way, act, first, Open(obligation=aim.obligation, reason=reason))
 
     def _known(self, act: Act, wishes: Sequence[Wish]) -> Sight | None:
         """(1) A scenario found before that has all of these."""
@@ -226,8 +228,7 @@ class _Hunt:
             guilty = [wishes[place].expr for place in sparing.core if wishes[place].literal]
             if not guilty:
                 return _proved(aim.obligation, sparing, wishes)
-            turned = tuple(_not(expr) for expr in guilty)
-            return Wish(text="another context", expr=turned[0] if len(turned) == 1 else ast.Or(items=turned))
+            return self._elsewhere(self._coupled(way, act, firing) or guilty)
         if not only_differ_in(self.plan.conditions, firing, sparing, way.outer):
             values = zip(self.plan.conditions.outer, firing.values(self.plan.conditions), strict=True)
             unknown = [atom.expr for atom, value in values if value is Truth.UNKNOWN and atom.number != way.outer]
@@ -235,8 +236,24 @@ class _Hunt:
             return Wish(text="all else is known", expr=known[0] if len(known) == 1 else ast.And(items=known))
         return self._paired(aim, way, firing, sparing, "unique")
 
-    def _masking(self, aim: Aim, way: Way, act: Act, firing: Sight, proof: Infeasible) -> Iterator[Outcome]:
-        """(3) A partner that differs in more than one condition, beside the proof that it must."""
+    def _coupled(self, way: Way, act: Act, firing: Sight) -> list[ast.Expr]:
+        """Values of other conditions that alone forbid this one to change: whatever the rule, their context is hopeless."""
+        flipped = self.plan.conditions.outer[way.outer].expr
+        turned = _not(flipped) if firing.truth(flipped) is Truth.TRUE else flipped
+        wishes = [Wish(text="it changes", expr=turned), *self._unchanged(way, firing)]
+        found = self.search.ask(act, wishes)
+        return (
+            [wishes[place].expr for place in found.core if wishes[place].literal]
+            if isinstance(found, Impossible)
+            else []
+        )
+
+    def _elsewhere(self, guilty: Sequence[ast.Expr]) -> Wish:
+        turned = tuple(_not(expr) for expr in guilty)
+        return Wish(text="another context", expr=turned[0] if len(turned) == 1 else ast.Or(items=turned))
+
+    def _masking(self, aim: Aim, way: Way, act: Act, firing: Sight, proof: Infeasible | Open) -> Iterator[Outcome]:
+        """(3) A partner that differs in more than one condition, beside the proof that it must (or that none was found)."""
         wishes = list(self._spared(aim, way, act))
         sparing = self.search.ask(act, wishes, near=firing)
         if isinstance(sparing, str):

@@ -17,9 +17,9 @@ from obverse.policy.reading import Folded
 from obverse.policy.text import host_of, test
 from obverse.solver.patterns import Untranslatable, instances, translate
 
-_PLAIN_TRIES = 60
+_PLAIN_TRIES = 200
 _STRING_TIMEOUT_MS = 1_000
-_TAILS = (", thanks", " then", ", thank you", " please", " 2", " 3")
+_TAILS = (", thanks", " then", ", thank you", " please")
 _FIRST = ("Alex", "Sam", "Robin", "Kim", "Noor", "Lee", "Ines", "Jona")
 _LAST = ("Reed", "Lane", "Stone", "Marsh", "Ford", "Hill", "Brook", "Field")
 
@@ -159,7 +159,8 @@ def _candidates(name: str, required: frozenset[tuple[Test, bool]], length: int |
         if wholes:
             yield from wholes
             yield from (start + whole + end for whole in wholes)
-            yield from (f"{start}{whole}{_TAILS[number % len(_TAILS)]}{end}" for whole in wholes)  # a second such text
+            tail = _TAILS[number] if number < len(_TAILS) else f" {number - len(_TAILS) + 2}"
+            yield from (f"{start}{whole}{tail}{end}" for whole in wholes)  # more such texts
         if hosts:
             host = hosts[0].strip(".").lower()
             body = f"{start}{middle}" or "alex"
