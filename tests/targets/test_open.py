@@ -78,6 +78,14 @@ def test_a_bad_plugin_is_refused_with_the_reason(plugin: Path, spec: str, said: 
         open_target(spec)
 
 
+def test_a_package_that_is_missed_on_opening_is_named_with_its_extra() -> None:
+    def opens(rest: str, connection: Connection, /) -> Target:
+        raise ModuleNotFoundError("no xllamacpp", name="xllamacpp")
+
+    with pytest.raises(MisuseError, match=r"`xllamacpp`.*obverse\[local\]"):
+        open_target("mine:m", extra={"mine": opens})
+
+
 def test_naming_the_adapters_loads_none_of_them() -> None:
     code = (
         "import sys, obverse.targets.open, obverse.targets.agent; "

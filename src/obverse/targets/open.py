@@ -45,7 +45,13 @@ def open_target(spec: str, connection: Connection | None = None, *, extra: Mappi
     if not colon:
         hint = "such as `openai:MODEL`, `local:NAME` or `python:module:callable`"
         raise MisuseError(f"`{spec}` is not a target", code="T008", hint=hint)
-    return _opener(scheme, extra or {})(rest, connection or Connection())
+    try:
+        return _opener(scheme, extra or {})(rest, connection or Connection())
+    except ImportError as error:  # of the adapter, or of what it loads when it is opened
+        missing = (error.name or str(error)).partition(".")[0]
+        package = EXTRAS.get(missing)
+        hint = f'pip install "obverse[{package}]"' if package else None
+        raise MisuseError(f"`{scheme}:` needs the package `{missing}`", code="T011", hint=hint) from error
 
 
 def schemes(extra: Mapping[str, Opens] | None = None) -> list[str]:
@@ -72,13 +78,7 @@ def _opener(scheme: str, extra: Mapping[str, Opens]) -> Opens:
 
 def _loaded(point: EntryPoint) -> Opens:
     module, _, name = point.value.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), name, None)
-    except ImportError as error:
-        missing = (error.name or str(error)).partition(".")[0]
-        package = EXTRAS.get(missing)
-        hint = f'pip install "obverse[{package}]"' if package else None
-        raise MisuseError(f"`{point.name}:` needs the package `{missing}`", code="T011", hint=hint) from error
+    found = getattr(importlib.import_module(module), name, None)
     if not callable(found):
         raise MisuseError(f"`{point.name}:` names `{point.value}`, which is not callable", code="T012")
     return found  # type: ignore[no-any-return]  # its type is checked when it answers
