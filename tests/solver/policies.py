@@ -47,7 +47,9 @@ CLEAN = {
     "a limit": ("thrice: limit refund to 3 per 24h by id",),
     "a large limit": ("often: limit refund to 40 per 24h",),
     "a limit on a sum": ("sum: limit sum(amount) of refund to 500 per 7d",),
-    "a confirmation": ("yes: forbid any call with effect write unless last message has message.says_yes trusting judge",),
+    "a confirmation": (
+        "yes: forbid any call with effect write unless last message has message.says_yes trusting judge",
+    ),
     "one at a time": ("one: forbid any call when turn.calls > 1 or turn has text",),
     "a reply": ("price: forbid reply when reply.names_a_price",),
     "a requirement": ("note: require note is present for refund when amount > 50",),
@@ -77,7 +79,11 @@ DEFECTS = {
         "never",
         ('never: forbid cancel(id: r) when last find_order(id: r) has (state = "open" and state = "closed")',),
     ),
-    "an exception that covers everything": ("S201", "never", ("never: forbid refund when amount > 100 unless amount > 50",)),
+    "an exception that covers everything": (
+        "S201",
+        "never",
+        ("never: forbid refund when amount > 100 unless amount > 50",),
+    ),
     "two prefixes": ("S201", "never", ('never: forbid mail when to starts with "a" and to starts with "b"',)),
     "two domains": (
         "S201",

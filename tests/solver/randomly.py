@@ -39,7 +39,10 @@ TOOLS = (
     ),
     ast.Tool(name="note", parameters=(Field(name="lines", type=ListType(item=TextType())),), returns=TextType()),
 )
-FACTS = (ast.FactTerm(name="verified", type=BoolType()), ast.FactTerm(name="tier", type=EnumType(values=("low", "high"))))
+FACTS = (
+    ast.FactTerm(name="verified", type=BoolType()),
+    ast.FactTerm(name="tier", type=EnumType(values=("low", "high"))),
+)
 JUDGED = (
     ast.JudgedTerm(subject="message", name="yes", definition="the user agrees"),
     ast.JudgedTerm(subject="reply", name="rude", definition="the reply is rude"),
@@ -79,7 +82,21 @@ class Conditions:
             leaves += [lambda s: ast.Compare(op="=", left=ast.Local(name=locals_[0]), right=self.text(s))] * 2
         if depth <= 0:
             return pick(leaves)(scope)
-        kinds = ["leaf", "not", "and", "or", "once", "last", "previous", "since", "count", "sum", "any", "within", "limit"]
+        kinds = [
+            "leaf",
+            "not",
+            "and",
+            "or",
+            "once",
+            "last",
+            "previous",
+            "since",
+            "count",
+            "sum",
+            "any",
+            "within",
+            "limit",
+        ]
         kind = pick(kinds)
         if kind in ("once", "last", "previous", "since", "count", "sum") and len(scope) >= 2:
             kind = "leaf"
@@ -120,7 +137,9 @@ class Conditions:
                 anything = (ast.Pattern(kind="any"), *scope)
                 return ast.Since(body=self.condition(depth - 1, anything), event=event)
             case "count":
-                count = ast.CountEvents(event=event, where=pick([None, self.condition(depth - 1, inner)]), within=window)
+                count = ast.CountEvents(
+                    event=event, where=pick([None, self.condition(depth - 1, inner)]), within=window
+                )
                 return ast.Compare(op=pick(["=", ">", "<="]), left=count, right=ast.Number(value=pick([0, 1, 2])))
         paid = ast.Pattern(kind="call", tool="pay")
         value = ast.EventPart(depth=0, part="argument", name="amount")
@@ -137,11 +156,13 @@ class Conditions:
                 failed = pick([False, False, True])
                 return ast.Pattern(kind="result", tool="get", arguments=pick([(), bound]), failed=failed)
             case "call":
-                return pick([
-                    ast.Pattern(kind="call", tool="get", arguments=pick([(), bound])),
-                    ast.Pattern(kind="call", tool="pay"),
-                    ast.Pattern(kind="call", effect="money"),
-                ])
+                return pick(
+                    [
+                        ast.Pattern(kind="call", tool="get", arguments=pick([(), bound])),
+                        ast.Pattern(kind="call", tool="pay"),
+                        ast.Pattern(kind="call", effect="money"),
+                    ]
+                )
             case "denied" | "proposed":
                 return ast.Pattern(kind=kind, tool="pay")
             case "fact":
@@ -186,13 +207,15 @@ class Conditions:
                 return ast.In(item=self.text(scope), over=self.listing(scope))
             case 2:
                 return ast.Present(body=self.random.choice([ast.Argument(name="memo"), self.text(scope)]))
-        op, pattern = self.random.choice([
-            ("starts with", "a"),
-            ("contains", "x"),
-            ("like", "*.org"),
-            ("at domain", "x.org"),
-            ("matches", "[a-c]+"),
-        ])
+        op, pattern = self.random.choice(
+            [
+                ("starts with", "a"),
+                ("contains", "x"),
+                ("like", "*.org"),
+                ("at domain", "x.org"),
+                ("matches", "[a-c]+"),
+            ]
+        )
         return ast.TextTest(op=op, subject=self.text(scope), pattern=ast.Text(value=pattern))
 
     def _numbers(self, scope: tuple[ast.Pattern, ...]) -> ast.Expr:
@@ -253,11 +276,15 @@ class Scenarios:
         pick = self.random.choice
         match pick(["message", "reply", "get", "pay", "denied", "fact"]):
             case "message":
-                return [Message(id="", time=time, text="hello", labels=pick([{}, {"message.yes": pick([True, False])}]))]
+                return [
+                    Message(id="", time=time, text="hello", labels=pick([{}, {"message.yes": pick([True, False])}]))
+                ]
             case "reply":
                 return [Reply(id="", time=time, text="hello", labels={"reply.rude": pick([True, False])})]
             case "get":
-                call = Call(id="", time=time, call_id=f"c{number}", tool="get", arguments=json.dumps({"id": pick(TEXTS)}))
+                call = Call(
+                    id="", time=time, call_id=f"c{number}", tool="get", arguments=json.dumps({"id": pick(TEXTS)})
+                )
                 return [call, self._result(call)] if pick([True, True, False]) else [call]
             case "pay":
                 return [Call(id="", time=time, call_id=f"c{number}", tool="pay", arguments=self._arguments())]
@@ -293,7 +320,9 @@ class Scenarios:
             event = Reply(id="step", time=time, turn=9, text=pick(TEXTS), labels={"reply.rude": pick([True, False])})
         else:
             event = Call(id="step", time=time, turn=9, call_id="c9", tool="pay", arguments=self._arguments())
-        beside = [Call(id="also", time=time, turn=9, call_id="c8", tool="get", arguments='{"id": "a"}')] * pick([0, 0, 1])
+        beside = [Call(id="also", time=time, turn=9, call_id="c8", tool="get", arguments='{"id": "a"}')] * pick(
+            [0, 0, 1]
+        )
         return Step(event=event, turn=(event, *beside))
 
     def _with_id(self, event: AnyEvent, id: str) -> AnyEvent:

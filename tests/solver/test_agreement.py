@@ -8,7 +8,7 @@ import pytest
 
 from obverse.core.verdicts import Truth
 from obverse.policy.evaluate import truth
-from obverse.solver.answers import Act, Found, Goal, Impossible, Undecided
+from obverse.solver.answers import Act, Found, Goal, Impossible
 from obverse.solver.find import Finder
 from obverse.solver.settings import Settings
 

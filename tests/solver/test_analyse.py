@@ -27,7 +27,7 @@ def test_a_clean_policy_has_no_findings(clauses: tuple[str, ...]) -> None:
 def test_a_planted_defect_is_the_only_finding(code: str, head: str, clauses: tuple[str, ...]) -> None:
     checked = policy(*clauses)
     analysis = analyse(checked)
-    assert [(finding.code, finding.clause) for finding in analysis.findings] == [(code, head.split()[0])]
+    assert [(finding.code, finding.clause) for finding in analysis.findings] == [(code, head.split(maxsplit=1)[0])]
     assert analysis.undecided == ()
     finding = analysis.findings[0]
     assert finding.severity == MEANINGS[finding.code][0]

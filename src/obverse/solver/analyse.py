@@ -288,7 +288,9 @@ def _scaled(fires: ast.Expr) -> ast.Expr:
     small one keeps within the large one. UNSOUND IF a limit ever depends on anything but the number of its calls.
     """
     if isinstance(fires, ast.Exceeds) and fires.amount is None and fires.to.value > _SMALL_LIMIT:
-        return ast.Exceeds(heads=fires.heads, to=ast.Number(value=_SMALL_LIMIT), per=fires.per, by=fires.by, at=fires.at)
+        return ast.Exceeds(
+            heads=fires.heads, to=ast.Number(value=_SMALL_LIMIT), per=fires.per, by=fires.by, at=fires.at
+        )
     return fires
 
 

@@ -107,7 +107,7 @@ class Finder:
         return [Act(kind="call", tool=name) for name in self.checked.tools]
 
     def _find(self, act: Act, asked: list[_Asked], near: Scenario | None) -> Answer:
-        beside = near.history if near else ()
+        beside = near.history if near else ()  # they get slots of their own, in their order
         needs = [one.needs for one in asked]
         before: Layout | None = None
         answer: Answer | None = None
@@ -276,7 +276,9 @@ def _bound(layout: Layout, rounds: int) -> str:
 
 def _why(solver: z3.Solver, settings: Settings) -> str:
     reason = solver.reason_unknown()
-    if any(word in reason for word in ("canceled", "timeout", "resource")):  # Z3 does not say which of the two limits bit
+    if any(
+        word in reason for word in ("canceled", "timeout", "resource")
+    ):  # Z3 does not say which of the two limits bit
         return f"time-out after {settings.timeout_ms / 1000:g} s or {settings.effort} steps of the solver"
     return f"the solver does not know: {reason}"
 

@@ -6,7 +6,7 @@ order of `rounds` events can be had, and "newer than" is settled without a varia
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -45,6 +45,8 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     slots: tuple[Slot, ...]
+    near: tuple[int | None, ...]
+    """The slot of each event of the scenario to stay near to."""
     unit: int
     gaps: bool
     longest: int
@@ -153,35 +155,33 @@ def needs_of(expr: ast.Expr) -> Needs:
 
 
 def lay(
-    checked: Checked, act: Act, needs: Sequence[Needs], settings: Settings, rounds: int, beside: Iterable[AnyEvent] = ()
+    checked: Checked, act: Act, needs: Sequence[Needs], settings: Settings, rounds: int, near: Sequence[AnyEvent] = ()
 ) -> Layout:
-    """The trace that has room for all of these, and for events of the kinds of `beside`."""
-    shapes: set[Shape] = {shape for need in needs for shape in need.shapes} | set(_shapes_beside(checked, beside))
-    open_tools = {one for need in needs for one in need.open_tools}
+    """The trace that has room for all of these, and for the very events of `near` in their order."""
+    shapes = {shape for need in needs for shape in need.shapes}
     shapes = {shape for shape in shapes if shape.kind not in ("call", "denied") or shape.name in checked.tools}
-    members = {name for need in needs for name in need.members}
-    shapes |= _representatives(checked, act, shapes, open_tools, members)
-    repeats: dict[Shape, int] = {}
-    for need in needs:
-        for shape, times in need.repeats:
-            repeats[shape] = max(repeats.get(shape, 1), times)
-        if need.any_repeats:
-            first = _repeated(act, shapes)
-            if first is not None:
-                repeats[first] = max(repeats.get(first, 1), need.any_repeats)
+    shapes |= _representatives(checked, act, shapes, needs)
+    repeats = _repeats(act, shapes, needs)
     most = max(repeats.values(), default=1)
     longest = max([settings.list_length, *(need.longest for need in needs)])
+    order = sorted(shapes, key=lambda one: (_ORDER.index(one.kind), one.name or ""))
     slots: list[Slot] = []
+    places: tuple[int | None, ...] = ()
     for number in range(rounds):
-        for shape in sorted(shapes, key=lambda one: (_ORDER.index(one.kind), one.name or "")):
-            if shape.kind == "fact" and number and not _is_simple(checked, shape.name):
+        if near and number == min(1, rounds - 1):  # room for something new before them, if there is more than one round
+            places = _add_events(slots, checked, near)
+        for shape in order:
+            there = sum(slot.kind == shape.kind and slot.name == shape.name for slot in slots)
+            if shape.kind == "fact" and there and not _is_simple(checked, shape.name):
                 continue
-            for _ in range(min(repeats.get(shape, 1), settings.most_repeats) if number == 0 else 1):
+            wanted = min(repeats.get(shape, 1), settings.most_repeats) - there if number == 0 else 1
+            for _ in range(max(1, wanted)):
                 slots.append(Slot(kind=shape.kind, name=shape.name))
                 if shape.kind == "call":
                     slots.append(Slot(kind="result", name=shape.name, call=len(slots) - 1))
     return Layout(
         slots=tuple(slots),
+        near=places,
         unit=1000 if all(need.whole_seconds for need in needs) else 1,
         gaps=any(need.gaps for need in needs),
         longest=min(longest, settings.longest_list),
@@ -213,33 +213,58 @@ def _shapes_of(pattern: ast.Pattern) -> set[Shape]:
             return set()
 
 
-def _shapes_beside(checked: Checked, events: Iterable[AnyEvent]) -> Iterable[Shape]:
+def _add_events(slots: list[Slot], checked: Checked, events: Sequence[AnyEvent]) -> tuple[int | None, ...]:
+    """Add a slot for each of these events, in their order; None for one that no slot can hold."""
+    places: list[int | None] = []
+    calls: dict[str, int] = {}
     for event in events:
+        slot: Slot | None = None
         match event:
-            case Message():
-                yield Shape(kind="message")
-            case Reply():
-                yield Shape(kind="reply")
-            case Thought():
-                yield Shape(kind="thought")
-            case Approval():
-                yield Shape(kind="approval")
-            case Grant():
-                yield Shape(kind="grant")
-            case Call() | Result() if event.tool in checked.tools:
-                yield Shape(kind="call", name=event.tool)
+            case Message() | Reply() | Thought() | Approval() | Grant():
+                slot = Slot(kind=_KIND_OF[type(event)])
+            case Call() if event.tool in checked.tools:
+                slot = Slot(kind="call", name=event.tool)
+                calls[event.call_id] = len(slots)
             case Denied() if event.tool in checked.tools:
-                yield Shape(kind="denied", name=event.tool)
+                slot = Slot(kind="denied", name=event.tool)
+            case Result() if event.call_id in calls:
+                slot = Slot(kind="result", name=event.tool, call=calls[event.call_id])
             case Fact() if event.name in checked.facts:
-                yield Shape(kind="fact", name=event.name)
+                slot = Slot(kind="fact", name=event.name)
             case _:
                 pass
+        places.append(None if slot is None else len(slots))
+        if slot is not None:
+            slots.append(slot)
+    return tuple(places)
 
 
-def _representatives(
-    checked: Checked, act: Act, shapes: set[Shape], open_tools: set[tuple[str, str | None]], members: set[str]
-) -> set[Shape]:
+_KIND_OF: dict[type[AnyEvent], SlotKind] = {
+    Message: "message",
+    Reply: "reply",
+    Thought: "thought",
+    Approval: "approval",
+    Grant: "grant",
+}
+
+
+def _repeats(act: Act, shapes: set[Shape], needs: Sequence[Needs]) -> dict[Shape, int]:
+    """How often each shape must be able to occur, where that is more than once."""
+    repeats: dict[Shape, int] = {}
+    for need in needs:
+        for shape, times in need.repeats:
+            repeats[shape] = max(repeats.get(shape, 1), times)
+        if need.any_repeats:
+            first = _repeated(act, shapes)
+            if first is not None:
+                repeats[first] = max(repeats.get(first, 1), need.any_repeats)
+    return repeats
+
+
+def _representatives(checked: Checked, act: Act, shapes: set[Shape], needs: Sequence[Needs]) -> set[Shape]:
     """One tool for every way in which tools differ to patterns such as `call with effect money`: others behave alike."""
+    open_tools = {one for need in needs for one in need.open_tools}
+    members = {name for need in needs for name in need.members}
     if not open_tools:
         return set()
     effects = sorted({effect for _, effect in open_tools if effect is not None})

@@ -1,4 +1,4 @@
-"""Staying close to a given scenario: its events matched to slots, its values as preferences.
+"""Staying close to a given scenario: its events have slots of their own, its values as preferences.
 
 Used for twins: what the new wishes do not force apart stays as it was. Preferences only; nothing here excludes an answer.
 """
@@ -6,7 +6,6 @@ Used for twins: what the new wishes do not force apart stays as it was. Preferen
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -17,7 +16,6 @@ from obverse.core.events import AnyEvent, Approval, Call, Denied, Fact, Reply, R
 from obverse.policy.reading import instant, lapse
 from obverse.policy.types import DurationType
 from obverse.solver.answers import Scenario
-from obverse.solver.layout import Slot
 from obverse.solver.trace import STEP, Leaf, Path, Trace
 
 
@@ -27,7 +25,9 @@ class Likeness:
     def __init__(self, trace: Trace, near: Scenario, covered: frozenset[Path]) -> None:
         self._trace = trace
         self._covered = covered
-        self.events: dict[Any, AnyEvent] = {STEP: near.step.event, **_matched(trace.layout.slots, near.history)}
+        places = zip(trace.layout.near, near.history, strict=True)
+        self.events: dict[Any, AnyEvent] = {slot: event for slot, event in places if slot is not None}
+        self.events[STEP] = near.step.event
         formulas = [*self._presence(), *self._turn(near), *self._labels(), *self._values(), *self._times(near)]
         self.literals: list[z3.BoolRef] = [_remembered(trace, formula) for formula in formulas]
 
@@ -124,27 +124,6 @@ class Likeness:
                 span = lapse(old)
                 return None if span is None else z3.IntVal(int(span.ms) // unit, self._trace.context)
         return None
-
-
-def _matched(slots: tuple[Slot, ...], history: tuple[AnyEvent, ...]) -> Mapping[int, AnyEvent]:
-    """Which slot each event goes to: the next one of its kind; an event without a slot is left out."""
-    found: dict[int, AnyEvent] = {}
-    after = 0
-    for event in history:
-        kind, name = _shape(event)
-        for number in range(after, len(slots)):
-            if slots[number].kind == kind and slots[number].name == name:
-                found[number] = event
-                after = number + 1
-                break
-    return found
-
-
-def _shape(event: AnyEvent) -> tuple[str, str | None]:
-    kind = type(event).__name__.lower()
-    if isinstance(event, Call | Denied | Result):
-        return kind, event.tool
-    return kind, event.name if isinstance(event, Fact) else None
 
 
 def _remembered(trace: Trace, formula: z3.BoolRef) -> z3.BoolRef:
