@@ -14,7 +14,7 @@ from obverse.solver.settings import Settings
 
 from .randomly import ANSWER, CHECKED, PAY, Conditions, Scenarios
 
-MANY = 500
+MANY = 200
 
 
 @pytest.mark.parametrize("act", [PAY, ANSWER], ids=["a call", "a reply"])

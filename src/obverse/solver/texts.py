@@ -21,14 +21,16 @@ from obverse.solver.symbols import Kleene, Scalar, both, given
 _LITERALS, _NAMED = 1_000_000, 1_000
 LONGEST_TEXT = 20_000
 """Characters of a text whose length is asked for."""
+_BETWEEN = "no texts were found for a test of one text by another"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Asked:
-    """A test that was asked of a text term; None asks for its length. One object for each."""
+    """A test that was asked of a text term; None asks for its length. `other` is a pattern that is a text term itself."""
 
     test: Test | None
     term: z3.ArithRef
+    other: z3.ArithRef | None = None
 
 
 class Texts:
@@ -42,10 +44,10 @@ class Texts:
         self._names: dict[str, z3.IntNumRef] = {}
         self._tests: dict[Test, z3.FuncDeclRef] = {}
         self._terms: dict[int, z3.ArithRef] = {}
-        self._asked: dict[tuple[Test | None, int], Asked] = {}
+        self._asked: dict[tuple[Test | None, int, int | None], Asked] = {}
         self.asked: set[Asked] = set()
         """The tests that were asked since this was last emptied; `find` empties it before each wish."""
-        self._pairs: dict[str, z3.FuncDeclRef] = {}
+        self._pairs: dict[Test, z3.FuncDeclRef] = {}
         self._length = z3.Function("length", z3.IntSort(context), z3.IntSort(context))
         self._blocked: set[frozenset[tuple[Test, bool]]] = set()
 
@@ -97,6 +99,8 @@ class Texts:
         """What a text test says of the subject."""
         known = both(subject.known, pattern.known)
         if pattern.literal is None:
+            if op == "at domain":
+                known = both(known, self._ask(HOST, subject.term))
             return given(known, self._pair(op, subject, pattern))
         asked = Test(op=op, pattern=pattern.literal, folded=subject.folded)
         if subject.literal is not None:
@@ -109,7 +113,7 @@ class Texts:
     def length(self, text: Scalar) -> z3.ArithRef:
         """The number of characters."""
         if text.literal is None:
-            self.asked.add(self._asked.setdefault((None, text.term.get_id()), Asked(None, text.term)))
+            self.asked.add(self._asked.setdefault((None, text.term.get_id(), None), Asked(None, text.term)))
             self._assert(self._length(text.term) >= 0, self._length(text.term) <= LONGEST_TEXT)
         return self._length(text.term)
 
@@ -129,17 +133,19 @@ class Texts:
             self._tests[asked] = predicate
             for text in self._literals:
                 self._settle(asked, text)
-        self.asked.add(self._asked.setdefault((asked, term.get_id()), Asked(asked, term)))
+        self.asked.add(self._asked.setdefault((asked, term.get_id(), None), Asked(asked, term)))
         return predicate(term)
 
     def _pair(self, op: str, subject: Scalar, pattern: Scalar) -> z3.BoolRef:
         whole = z3.IntSort(self.context)
-        predicate = self._pairs.setdefault(op, z3.Function(op, whole, whole, z3.BoolSort(self.context)))
-        if (
-            op != "at domain"
-        ):  # every text starts with, ends with, contains itself; a pattern without marks is like itself
-            self._assert(z3.Implies(subject.term == pattern.term, predicate(subject.term, pattern.term)))
-        return predicate(subject.term, pattern.term)
+        test_ = Test(op=op, pattern="", folded=subject.folded)
+        name = f"{op} of two texts{' folded' if subject.folded else ''}"
+        predicate = self._pairs.setdefault(test_, z3.Function(name, whole, whole, z3.BoolSort(self.context)))
+        one, other = subject.term, pattern.term
+        self.asked.add(self._asked.setdefault((test_, one.get_id(), other.get_id()), Asked(test_, one, other)))
+        if op in ("starts with", "ends with", "contains"):  # every text does so with itself
+            self._assert(z3.Implies(one == other, predicate(one, other)))
+        return predicate(one, other)
 
     def _settle(self, asked: Test, text: str) -> None:
         found = _answer(asked, text)
@@ -157,19 +163,46 @@ class Texts:
         self, model: z3.ModelRef, wanted: Iterable[tuple[str, z3.ArithRef]], asked: Iterable[Asked]
     ) -> dict[int, str] | Unspellable:
         """A text for every number that these named terms have in the model, with the same answers; or why there is none."""
+        asked = list(asked)
         texts = {number.as_long(): text for text, number in self._literals.items()}
         required, lengths = self._required(model, asked)
+        pairs = self._paired(model, asked)
         taken = {text.casefold() for text in texts.values()}
+        names: dict[int, str] = {}
         for name, term in wanted:
-            number = _value(model, term)
+            names.setdefault(_value(model, term), name)
+        subjects = {one for _, one, _, _ in pairs}
+        for number in sorted(
+            names, key=lambda one: one in subjects
+        ):  # what is a pattern comes before what is tested by it
             if number in texts:
                 continue
-            found = self.spellings.spell(name, required.get(number, frozenset()), lengths.get(number), taken)
+            by_others = {
+                (Test(op=test_.op, pattern=texts[other], folded=test_.folded), answer)
+                for test_, one, other, answer in pairs
+                if one == number and other in texts
+            }
+            wishes = required.get(number, frozenset()) | by_others
+            found = self.spellings.spell(names[number], wishes, lengths.get(number), taken)
             if isinstance(found, Unspellable):
-                return found
+                proved = not by_others & found.contradiction
+                return found if proved else Unspellable(contradiction=frozenset(), reason=_BETWEEN)
             texts[number] = found
             taken.add(found.casefold())
+        for test_, one, other, answer in pairs:
+            subject = Test(op=test_.op, pattern=texts.get(other, ""), folded=test_.folded)
+            if one in texts and other in texts and _answer(subject, texts[one]) is not Truth.of(answer):
+                return Unspellable(contradiction=frozenset(), reason=_BETWEEN)
         return texts
+
+    def _paired(self, model: z3.ModelRef, asked: Iterable[Asked]) -> list[tuple[Test, int, int, bool]]:
+        """The tests between two texts, by their numbers, with the model's answers."""
+        found = []
+        for one in asked:
+            if one.test is not None and one.other is not None:
+                answer = z3.is_true(model.eval(self._pairs[one.test](one.term, one.other), model_completion=True))
+                found.append((one.test, _value(model, one.term), _value(model, one.other), answer))
+        return found
 
     def all_asked(self) -> list[Asked]:
         """Every test that was ever asked, in that order."""
@@ -180,8 +213,8 @@ class Texts:
         if contradiction in self._blocked:
             return
         self._blocked.add(contradiction)
-        asked = {one.term.get_id(): one.term for one in self._asked.values()}
-        for term in {**self._terms, **asked}.values():
+        tested = {one.term.get_id(): one.term for one in self._asked.values()}
+        for term in {**self._terms, **tested}.values():
             self._forbid(contradiction, term)
 
     def _forbid(self, contradiction: frozenset[tuple[Test, bool]], term: z3.ArithRef) -> None:
@@ -195,6 +228,8 @@ class Texts:
         lengths: dict[int, int] = {}
         for one in asked:
             number = _value(model, one.term)
+            if one.other is not None:
+                continue
             if one.test is None:
                 lengths[number] = _value(model, self._length(one.term))
             else:
