@@ -122,7 +122,7 @@ async def measure(folder: Path, pyrit: Path) -> tuple[dict[str, Any], list[Judge
             card = await calibrate(judge, each.predicate, each.labelled, measured_on=f"{each.name} ({each.used})")
             forced = await without_abstaining(judge, each)
             table.append(
-                {"judge": name, **msgspec.to_builtins(card), "accuracy_without_abstaining": msgspec.to_builtins(forced)}
+                {"name": name, **msgspec.to_builtins(card), "accuracy_without_abstaining": msgspec.to_builtins(forced)}
             )
             if each.ships and name != "keywords":
                 cards.append(card)
