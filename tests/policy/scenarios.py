@@ -77,7 +77,9 @@ def scenario(page: str, first: int, block: str) -> Iterator[Expectation]:
         day, hour, minute, second, mark, rest = LINE.fullmatch(line.strip()).groups()  # type: ignore[union-attr]  # any line matches
         time = None
         if hour is not None:
-            moment = DAY + dt.timedelta(days=int(day or 0), hours=int(hour), minutes=int(minute), seconds=int(second or 0))
+            moment = DAY + dt.timedelta(
+                days=int(day or 0), hours=int(hour), minutes=int(minute), seconds=int(second or 0)
+            )
             time = int(moment.timestamp() * 1000)
         if mark and mark.strip() == "&":
             what, expected = rest.rsplit("->", 1)
