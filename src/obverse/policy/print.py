@@ -64,7 +64,7 @@ def text_of(node: ast.Node) -> str:
             return " ".join(_term_parts(node))
         case ast.EffectTerm() | ast.ResultTerm() | ast.AsksTerm():
             return " ".join(_term_parts(node))
-    return _text(node, OR, followed=False)
+    return _text(_told_apart(node), OR, followed=False)
 
 
 def layout(node: ast.Rule | ast.Term) -> str:
@@ -201,8 +201,8 @@ def _bare(node: Any, *, followed: bool) -> str:
             return name_text(node.name) if node.name is not None else node.part
         case ast.Member():
             base = _text(node.base, ATOM, followed=True)
-            word = isinstance(node.base, ast.Boolean | ast.Now | ast.TurnCalls | ast.Name)
-            return f"{f'({base})' if word else base}.{_part(node.name)}"
+            apart = isinstance(node.base, ast.Boolean | ast.Now | ast.TurnCalls | ast.Name)
+            return f"{f'({base})' if apart else base}.{_part(node.name)}"
         case ast.Length():
             return f"length({_inside(node.body)})"
         case ast.CountIn() | ast.SumIn():
@@ -259,6 +259,25 @@ def _condition(node: Any, *, followed: bool) -> str:
         case ast.Exceeds():
             return _exceeds(node)
     raise TypeError(f"no text for a {type(node).__name__}")
+
+
+def _told_apart(node: Any) -> Any:
+    """The node with `args.x` for an argument of the step that a part of an event would hide by its name."""
+    hidden = {part.name for part in ast.walk(node) if isinstance(part, ast.EventPart) and part.name is not None}
+    hidden &= {part.name for part in ast.walk(node) if isinstance(part, ast.Argument)}
+    return _with_args(node, hidden) if hidden else node
+
+
+def _with_args(part: Any, hidden: set[str]) -> Any:
+    match part:
+        case ast.Argument() if part.name in hidden:
+            return ast.Name(path=("args", part.name))
+        case tuple():
+            return tuple(_with_args(item, hidden) for item in part)
+        case ast.Node():
+            fields = {name: _with_args(getattr(part, name), hidden) for name in part.__struct_fields__ if name != "at"}
+            return type(part)(**fields)
+    return part
 
 
 def _inside(node: Any) -> str:

@@ -9,10 +9,9 @@ Generators have one settings record, `Size`; what is drawn shrinks towards short
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from decimal import Decimal
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 from hypothesis import strategies as st
@@ -52,9 +51,6 @@ from obverse.policy.types import (
     TimeType,
     Type,
 )
-
-Draw = Callable[[st.SearchStrategy[Any]], Any]
-_T = TypeVar("_T")
 
 
 class Size(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,22 +139,21 @@ def checked_policies(size: Size = Size()) -> st.SearchStrategy[Checked]:  # noqa
 
 
 @st.composite
-def policies(draw: Draw, size: Size = Size()) -> ast.Policy:  # noqa: B008  # frozen
+def policies(draw: st.DrawFn, size: Size = Size()) -> ast.Policy:  # noqa: B008  # frozen
     """Policies over `TERMS` that `check` accepts."""
     base, count = _base(), draw(st.integers(1, size.rules))
-    clauses = []
-    for number in range(count):
-        clauses.append(
-            ast.Clause(
-                id=f"c{number + 1}",
-                title=f"Clause {number + 1}",
-                prose="",
-                level=draw(st.sampled_from(base.levels)),
-                severity=draw(st.sampled_from(("low", "medium", "high", "critical"))),
-                inviolable=draw(st.booleans()),
-                rules=(draw(sound_rules(size)),),
-            )
+    clauses = [
+        ast.Clause(
+            id=f"c{number + 1}",
+            title=f"Clause {number + 1}",
+            prose="",
+            level=draw(st.sampled_from(base.levels)),
+            severity=draw(st.sampled_from(("low", "medium", "high", "critical"))),
+            inviolable=draw(st.booleans()),
+            rules=(draw(sound_rules(size)),),
         )
+        for number in range(count)
+    ]
     default = ast.Defaults(
         calls=draw(st.sampled_from(("deny-unknown-tools", "ask-unknown-tools", "allow-unknown-tools"))),
         arguments=draw(st.sampled_from(("deny-unknown", "allow-unknown"))),
@@ -168,12 +163,13 @@ def policies(draw: Draw, size: Size = Size()) -> ast.Policy:  # noqa: B008  # fr
 
 
 @st.composite
-def sound_rules(draw: Draw, size: Size = Size()) -> ast.Rule:  # noqa: B008  # frozen
+def sound_rules(draw: st.DrawFn, size: Size = Size()) -> ast.Rule:  # noqa: B008  # frozen
     """Rules over `TERMS` that `check` accepts."""
     heads, names = draw(_heads())
-    kind = draw(st.sampled_from(("forbid", "stop", "ask", "warn", "require", "permit", "limit")))
+    kind: Any = draw(st.sampled_from(("forbid", "stop", "ask", "warn", "require", "permit", "limit")))
     if kind == "limit":
-        return draw(_limits(heads, names))
+        limit: ast.Rule = draw(_limits(heads, names))
+        return limit
     conditions = _conditions(names, size.depth)
     when = draw(st.none() | conditions)
     if kind == "require":
@@ -197,7 +193,7 @@ Names = dict[str, Type]
 
 
 @st.composite
-def _heads(draw: Draw) -> tuple[tuple[ast.Head, ...], Names]:
+def _heads(draw: st.DrawFn) -> tuple[tuple[ast.Head, ...], Names]:
     """The heads of a rule with the names that they give."""
     kind = draw(st.sampled_from(("pay", "cancel", "look", "ping", "any", "effect", "reply", "both", "bound")))
     match kind:
@@ -221,40 +217,48 @@ def _arguments(tool: str) -> Names:
 
 
 @st.composite
-def _limits(draw: Draw, heads: tuple[ast.Head, ...], names: Names) -> ast.Rule:
+def _limits(draw: st.DrawFn, heads: tuple[ast.Head, ...], names: Names) -> ast.Rule:
     numbers = [name for name, kind in names.items() if isinstance(kind, NumberType)]
     keys = [name for name, kind in names.items() if isinstance(kind, TextType)]
+    keyed, summed = draw(st.booleans()), draw(st.booleans())
     return ast.Rule(
         kind="limit",
         heads=heads,
         to=ast.Number(value=draw(st.sampled_from((0, 1, 2, 150)))),
         per=draw(st.none() | _spans()),
-        by=_name(draw(st.sampled_from(keys))) if keys and draw(st.booleans()) else None,
-        amount=_name(draw(st.sampled_from(numbers))) if numbers and draw(st.booleans()) else None,
+        by=_name(draw(st.sampled_from(keys))) if keyed and keys else None,
+        amount=_name(draw(st.sampled_from(numbers))) if summed and numbers else None,
     )
 
 
 def _conditions(names: Names, depth: int) -> st.SearchStrategy[ast.Expr]:
     """Conditions that may use these names, and everything that the terms declare."""
-    leaves = st.deferred(lambda: _leaves(names))
+    return _cached_conditions(tuple(names.items()), depth)
+
+
+@cache
+def _cached_conditions(pairs: tuple[tuple[str, Type], ...], depth: int) -> st.SearchStrategy[ast.Expr]:
+    names = dict(pairs)
+    leaves = _leaves(names)
     if depth <= 0:
         return leaves
-    inner = st.deferred(lambda: _conditions(names, depth - 1))
+    inner = _conditions(names, depth - 1)
     return st.one_of(
         leaves,
         _tests(names, depth),
         inner.map(lambda body: ast.Not(body=body)),
-        st.lists(inner, min_size=2, max_size=3).map(_joined(ast.And)),
-        st.lists(inner, min_size=2, max_size=3).map(_joined(ast.Or)),
+        st.lists(inner, min_size=2, max_size=3).map(_all),
+        st.lists(inner, min_size=2, max_size=3).map(_some),
         _past(names, depth),
     )
 
 
-def _joined(kind: type[_T]) -> Callable[[list[ast.Expr]], _T]:
-    def join(items: list[ast.Expr]) -> _T:
-        return kind(items=tuple(one for item in items for one in (item.items if isinstance(item, kind) else (item,))))  # type: ignore[attr-defined, call-arg]  # And and Or have items
+def _all(items: list[ast.Expr]) -> ast.Expr:
+    return ast.And(items=tuple(one for item in items for one in (item.items if isinstance(item, ast.And) else (item,))))
 
-    return join
+
+def _some(items: list[ast.Expr]) -> ast.Expr:
+    return ast.Or(items=tuple(one for item in items for one in (item.items if isinstance(item, ast.Or) else (item,))))
 
 
 def _leaves(names: Names) -> st.SearchStrategy[ast.Expr]:
@@ -268,7 +272,7 @@ def _leaves(names: Names) -> st.SearchStrategy[ast.Expr]:
 
 
 @st.composite
-def _tests(draw: Draw, names: Names, depth: int) -> ast.Expr:
+def _tests(draw: st.DrawFn, names: Names, depth: int) -> ast.Expr:
     """A test of one value whose type tells what can be asked of it."""
     facts = {name: term.type for name, term in world().facts.items()}
     known = {**facts, **names}
@@ -364,7 +368,7 @@ def _time_tests(value: ast.Expr) -> st.SearchStrategy[ast.Expr]:
 
 
 @st.composite
-def _list_tests(draw: Draw, value: ast.Expr, kind: ListType | MapType, names: Names, depth: int) -> ast.Expr:
+def _list_tests(draw: st.DrawFn, value: ast.Expr, kind: ListType | MapType, names: Names, depth: int) -> ast.Expr:
     variable = draw(st.sampled_from(("x", "y")))
     item = kind.item
     inside = {**names, variable: item} if not isinstance(item, RecordType) else dict(names)
@@ -393,7 +397,7 @@ def _list_tests(draw: Draw, value: ast.Expr, kind: ListType | MapType, names: Na
 
 
 @st.composite
-def _past(draw: Draw, names: Names, depth: int) -> ast.Expr:
+def _past(draw: st.DrawFn, names: Names, depth: int) -> ast.Expr:
     """An operator that looks back, with conditions about the event that it finds."""
     event = draw(_events(names))
     inside = names | {name: kind for name, (_, _, kind) in event_parts(world(), event).items()}
@@ -416,13 +420,14 @@ def _past(draw: Draw, names: Names, depth: int) -> ast.Expr:
         case "count":
             return draw(_compared(ast.CountEvents(event=event, where=where, within=within)))
     numbers = [_name(name) for name, found in inside.items() if isinstance(found, NumberType)]
-    value = draw(st.sampled_from([ast.Number(value=1), *numbers]))
+    amounts: list[ast.Expr] = [ast.Number(value=1), *numbers]
+    value = draw(st.sampled_from(amounts))
     return draw(_compared(ast.SumEvents(value=value, event=event, where=where, within=within)))
 
 
 @st.composite
-def _events(draw: Draw, names: Names) -> ast.Pattern:
-    kind = draw(
+def _events(draw: st.DrawFn, names: Names) -> ast.Pattern:
+    kind: Any = draw(
         st.sampled_from(
             ("message", "reply", "thought", "approval", "grant", "any", "fact", "result", "call", "denied", "proposed")
         )
@@ -436,10 +441,11 @@ def _events(draw: Draw, names: Names) -> ast.Pattern:
         return ast.Pattern(kind=kind, effect=draw(st.none() | st.sampled_from(_EFFECTS)), failed=failed)
     tool = draw(st.sampled_from(sorted(world().tools)))
     texts = [name for name, found in names.items() if isinstance(found, TextType)]
-    values = [*(ast.Text(value=text) for text in _TEXTS[:2]), *map(_name, texts)]
+    values: list[ast.Expr] = [*(ast.Text(value=text) for text in _TEXTS[:2]), *map(_name, texts)]
     keys = [field.name for field in world().tools[tool].parameters if isinstance(field.type, TextType)]
-    bindings = ()
-    if keys and draw(st.booleans()):
+    bindings: tuple[ast.Binding, ...] = ()
+    bound = draw(st.booleans())
+    if keys and bound:
         bindings = (ast.Binding(name=draw(st.sampled_from(keys)), value=draw(st.sampled_from(values))),)
     return ast.Pattern(kind=kind, tool=tool, arguments=bindings, failed=failed)
 
@@ -463,7 +469,7 @@ def _spans() -> st.SearchStrategy[ast.Duration]:
 
 
 @st.composite
-def scenarios(draw: Draw, size: Size = Size()) -> tuple[tuple[AnyEvent, ...], Step]:  # noqa: B008  # frozen
+def scenarios(draw: st.DrawFn, size: Size = Size()) -> tuple[tuple[AnyEvent, ...], Step]:  # noqa: B008  # frozen
     """A history and a step after it, over the tools, facts and judged predicates of `TERMS`."""
     history = draw(histories(size))
     turn = max((event.turn for event in history), default=0) + 1
@@ -481,7 +487,7 @@ def scenarios(draw: Draw, size: Size = Size()) -> tuple[tuple[AnyEvent, ...], St
 
 
 @st.composite
-def histories(draw: Draw, size: Size = Size()) -> tuple[AnyEvent, ...]:  # noqa: B008  # frozen
+def histories(draw: st.DrawFn, size: Size = Size()) -> tuple[AnyEvent, ...]:  # noqa: B008  # frozen
     """Well-formed histories: ids are unique, times do not decrease, results follow their calls."""
     events: list[AnyEvent] = []
     open_: list[Call] = []
@@ -498,7 +504,7 @@ def histories(draw: Draw, size: Size = Size()) -> tuple[AnyEvent, ...]:  # noqa:
 
 
 @st.composite
-def _event(draw: Draw, kind: str, common: dict[str, Any], open_: list[Call], size: Size) -> AnyEvent:
+def _event(draw: st.DrawFn, kind: str, common: dict[str, Any], open_: list[Call], size: Size) -> AnyEvent:
     texts = st.sampled_from(_TEXTS)
     match kind:
         case "message" | "reply" | "thought":
@@ -528,7 +534,7 @@ def _event(draw: Draw, kind: str, common: dict[str, Any], open_: list[Call], siz
 
 
 @st.composite
-def _step(draw: Draw, name: str, time: int | None, turn: int, size: Size) -> Call | Reply:
+def _step(draw: st.DrawFn, name: str, time: int | None, turn: int, size: Size) -> Call | Reply:
     if draw(st.integers(0, 3)) == 0:
         labels = draw(st.dictionaries(st.sampled_from(("reply.gives_advice", "reply.refuses")), st.booleans()))
         return Reply(id=name, time=time, turn=turn, text=draw(st.sampled_from(_TEXTS)), labels=labels)
@@ -542,14 +548,14 @@ def _tools(size: Size) -> st.SearchStrategy[str]:
 
 
 @st.composite
-def _moment(draw: Draw, before: int | None, size: Size) -> int | None:
+def _moment(draw: st.DrawFn, before: int | None, size: Size) -> int | None:
     if size.oddities and draw(st.integers(0, 11)) == 0:
         return None
     return (START if before is None else before) + draw(st.sampled_from((0, 1, 1_000, HOUR, 24 * HOUR, 24 * HOUR + 1)))
 
 
 @st.composite
-def _arguments_of(draw: Draw, tool: str, size: Size) -> str:
+def _arguments_of(draw: st.DrawFn, tool: str, size: Size) -> str:
     """The raw arguments of a call, mostly as declared."""
     if size.oddities and draw(st.integers(0, 14)) == 0:
         return draw(
@@ -560,12 +566,12 @@ def _arguments_of(draw: Draw, tool: str, size: Size) -> str:
     return _written({field.name: draw(_json(field.type, size)) for field in fields if not _left_out(draw, field, size)})
 
 
-def _left_out(draw: Draw, field: Any, size: Size) -> bool:
+def _left_out(draw: st.DrawFn, field: Any, size: Size) -> bool:
     return bool(draw(st.integers(0, 1 if field.optional else 9)) == 0 and (field.optional or size.oddities))
 
 
 @st.composite
-def _output_of(draw: Draw, tool: str, size: Size) -> str:
+def _output_of(draw: st.DrawFn, tool: str, size: Size) -> str:
     if size.oddities and draw(st.integers(0, 11)) == 0:
         return draw(st.sampled_from(("", "Error", "{}", "null", "[1]")))
     known = world().tools.get(tool)

@@ -5,8 +5,9 @@ Reading what is printed of such a tree must give the same tree. `statements` dra
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import unicodedata
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -27,15 +28,13 @@ from obverse.policy.types import (
     Type,
 )
 
-Draw = Callable[[st.SearchStrategy[Any]], Any]
-
 _WORDS = ("a", "to", "amount", "x", "größe", "last", "any", "call", "message", "reply", "sum", "count", "turn", "time")
 _ODD = ("get-user", "in", "and", "when", "true", "a b", "text", "failed", "where")
 names = st.sampled_from((*_WORDS, *_ODD))
 dotted = st.one_of(
     st.sampled_from(("pay", "get_user", "files.read", "get-user", "a-b.c", "message", "reply", "any", "sum", "now"))
 )
-texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=6) | st.sampled_from(
+texts = st.text(st.characters(codec="utf-8"), max_size=6) | st.sampled_from(
     ('"', "\\", "#", "`", "a\nb", "\u200b", "😀")
 )
 numbers = st.integers(0, 10**30) | st.decimals(0, 10**9, places=2)
@@ -47,6 +46,7 @@ def _number(value: int | Decimal) -> ast.Number:
     return ast.Number(value=int(value) if value == int(value) else value)
 
 
+@cache
 def types() -> st.SearchStrategy[Type]:
     """Any type."""
     leaves: st.SearchStrategy[Any] = st.one_of(
@@ -69,14 +69,10 @@ def fields(inner: st.SearchStrategy[Any] | None = None, *, least: int = 0) -> st
     return st.lists(one, min_size=least, max_size=3, unique_by=lambda field: field.name).map(tuple)
 
 
+@cache
 def expressions() -> st.SearchStrategy[ast.Expr]:
     """Any expression that can be written, of every node."""
     return st.recursive(_leaves(), _inner, max_leaves=8)
-
-
-def values(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """What can stand where the grammar wants an operand; a condition there has parentheses, and is one all the same."""
-    return inner
 
 
 def _leaves() -> st.SearchStrategy[Any]:
@@ -94,8 +90,6 @@ def _leaves() -> st.SearchStrategy[Any]:
 
 
 def _text(value: str) -> ast.Text:
-    import unicodedata
-
     return ast.Text(value=unicodedata.normalize("NFC", value))
 
 
@@ -160,11 +154,12 @@ def _plain_event(kind: Any) -> ast.Pattern:
 
 
 @st.composite
-def rules(draw: Draw) -> ast.Rule:
+def rules(draw: st.DrawFn) -> ast.Rule:
     """Any rule that can be written."""
-    kind = draw(st.sampled_from(("forbid", "stop", "ask", "warn", "require", "permit", "limit")))
-    inner, found = expressions(), {"heads": draw(st.lists(heads(), min_size=1, max_size=2).map(tuple))}
-    said = {"says": draw(st.none() | texts)}
+    kind: Any = draw(st.sampled_from(("forbid", "stop", "ask", "warn", "require", "permit", "limit")))
+    inner = expressions()
+    found: dict[str, Any] = {"heads": draw(st.lists(heads(), min_size=1, max_size=2).map(tuple))}
+    said: dict[str, Any] = {"says": draw(st.none() | texts)}
     if kind == "limit":
         found |= {"to": _number(draw(numbers)), "per": draw(st.none() | spans)}
         found |= {"by": draw(st.none() | inner), "amount": draw(st.none() | inner)}
@@ -180,6 +175,7 @@ def rules(draw: Draw) -> ast.Rule:
     return ast.Rule(kind=kind, unless=unless, people=people, trusting_judge=trusting, **found, **said)
 
 
+@cache
 def heads() -> st.SearchStrategy[ast.Head]:
     """Any head of a rule."""
     binders = st.dictionaries(names, names, max_size=2).map(lambda found: tuple(found.items()))
@@ -191,6 +187,7 @@ def heads() -> st.SearchStrategy[ast.Head]:
     )
 
 
+@cache
 def terms() -> st.SearchStrategy[ast.Term]:
     """Any term that can be written."""
     some = st.lists(texts, min_size=1, max_size=2).map(tuple)
