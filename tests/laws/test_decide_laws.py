@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from obverse.audit.findings import audit
-from obverse.core.events import AnyEvent, Call, Reply, Step
+from obverse.core.events import AnyEvent, Step
 from obverse.core.verdicts import Truth, Verdict, strictest
 from obverse.policy.checked import Checked
 from obverse.policy.decide import decide
