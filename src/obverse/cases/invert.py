@@ -38,12 +38,12 @@ def invert(
     *,
     settings: Settings | None = None,
     seed: int = 0,
-    finder: Finds | None = None,
+    new_finder: Callable[[], Finds] | None = None,
     progress: Progress | None = None,
 ) -> Suite:
     """The cases of a policy. `progress` is told after each rule: how many are done, of how many, and which is next."""
     settings = settings or Settings()
-    search = Search(checked, finder or _finder(checked, settings), settings)
+    search = Search(checked, new_finder or (lambda: _finder(checked, settings)), settings)
     plans = [plan_of(rule, checked, boundaries=settings.boundaries) for rule in checked.rules]
     cases: dict[str, Case] = {}
     infeasible: list[Infeasible] = []

@@ -11,7 +11,7 @@ rule unchanged and no other rule firing in either: so the flip is one of the who
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, Protocol, TypeAlias
 
 import msgspec
@@ -62,9 +62,10 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 class Search:
     """The search for one policy; `outcomes` of one rule after the other."""
 
-    def __init__(self, checked: Checked, finder: Finds, settings: Settings) -> None:
+    def __init__(self, checked: Checked, new_finder: Callable[[], Finds], settings: Settings) -> None:
         self.checked = checked
-        self.finder = finder
+        self.new_finder = new_finder
+        self.finder = new_finder()
         self.settings = settings
 
     def outcomes(self, plan: Plan) -> Iterator[Outcome]:
@@ -99,9 +100,13 @@ class Search:
         """A scenario, a proof that there is none, or the reason why neither is known.
 
         Where the solver does not know, it is often for a text that other rules test as well. Then it is asked without those
-        rules, and what it finds is taken if they happen to be silent: `truth` says whether they are.
+        rules, and what it finds is taken if they happen to be silent: `truth` says whether they are. Before that, a finder
+        that has not seen any other goal is asked: texts of earlier goals can be in the way.
         """
         found = self._ask(act, wishes, near)
+        if isinstance(found, str):
+            self.finder = self.new_finder()
+            found = self._ask(act, wishes, near)
         easier = [wish for wish in wishes if not (wish.silence and _tests_text(wish.expr))]
         if isinstance(found, str) and len(easier) < len(wishes):
             guess = self._ask(act, easier, near)
