@@ -21,7 +21,7 @@ from obverse.cases.files import digest_of
 from obverse.cases.naming import Names
 from obverse.cases.obligations import Plan, clause_obligations, plan_of, simple_obligations
 from obverse.cases.records import Case, Infeasible, Level, Obligation, Open, Suite
-from obverse.cases.scene import Scene, Stage
+from obverse.cases.scene import Stage
 from obverse.cases.search import Finds, Pair, Search
 from obverse.cases.settings import Settings
 from obverse.cases.sight import Sight, meets
@@ -107,8 +107,6 @@ class _Wardrobe:
         self.plan = plan
         self.settings = settings
         self.seed = seed
-        self.names: dict[int, Names] = {}
-        self.scenes: dict[int, Scene] = {}
 
     def cases(self, pairs: Sequence[Pair]) -> Iterator[Case]:
         """The cases of these pairs: families in the order in which they were found, the violating case first."""
@@ -120,8 +118,8 @@ class _Wardrobe:
 
     def _family(self, number: int, pairs: Sequence[Pair]) -> Iterator[Case]:
         """A violating case with all its twins; the first of them is the one that it names in return."""
-        names = Names(self.checked, self.checked.digest, self.seed, self.plan.rule.id, number)
         key = (self.checked.digest, self.seed, self.plan.rule.id, number)
+        names = self._names(pairs, key)
         firing = pairs[0].firing
         head = None if firing is None else self._case(firing, pairs[0], pairs, names, key, firing=True)
         twins = [
@@ -136,6 +134,13 @@ class _Wardrobe:
         else:
             alone = (msgspec.structs.replace(twin, family=twin.id) for twin in twins)
             yield from (_only_shown(twin, None) for twin in alone)
+
+    def _names(self, pairs: Sequence[Pair], key: Sequence[object]) -> Names:
+        """Names that the whole family can bear, the finest that change nothing in any of it."""
+        fine = Names(self.checked, *key, apart=True)
+        sights = {id(s): s for pair in pairs for s in (pair.firing, pair.sparing) if s is not None}
+        stages = [Stage(s, self.plan.rule, self.plan.conditions, (), fine, *key) for s in sights.values()]
+        return fine if all(stage.can_bear(fine) for stage in stages) else Names(self.checked, *key)
 
     def _case(
         self, sight: Sight, pair: Pair, pairs: Sequence[Pair], names: Names, key: Sequence[object], *, firing: bool

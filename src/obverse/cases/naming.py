@@ -46,33 +46,41 @@ _KINDS = (
         "id",
         r".*(id|ids|number|no|code|ref|reference|key|sku|iban|account|card|ticket|order|invoice|booking|token|tail)",
     ),
-    ("date", r".*(date|day|dob|birthday|deadline)"),
+    ("birthday", r"dob|.*birth.*"),
+    ("date", r".*(date|day|deadline)"),
     ("place", r".*(city|origin|destination|place|location|airport|country|town|region)"),
     ("link", r".*(url|link|uri|website|site|endpoint|host|domain)"),
     ("path", r".*(path|file|filename|folder|directory|attachment|attachments)"),
     ("phone", r".*(phone|mobile|tel|telephone)"),
     ("thing", r".*(item|product|article|title|subject|topic|query|search|keyword|drug|medicine|medication)s?"),
+    ("note", r".*(memo|note|message|comment|reason|summary|description|text|body|content|remark)s?"),
 )
 
 
 class Names:
-    """The new names of one family of cases; asked with the same text it gives the same name."""
+    """The new names of one family of cases; asked with the same text it gives the same name.
 
-    def __init__(self, checked: Checked, *key: object) -> None:
+    `apart`: a text that stands for two things, a reservation and a flight, gets a name for each.
+    """
+
+    def __init__(self, checked: Checked, *key: object, apart: bool = False) -> None:
         self.checked = checked
         self.key = key
+        self.apart = apart
         self.kept = texts_of_policy(checked)
-        self.given: dict[str, str] = {}
+        self.given: dict[tuple[str, str], str] = {}
 
     def natural(self, name: str, text: str) -> str:
         """What this text, a value of that name, is called."""
-        if text in self.kept or len(text) > 40 or any(kept and kept in text for kept in self.kept):
+        kind = kind_of(name)
+        if kind == "other" or text in self.kept or len(text) > 40 or any(kept and kept in text for kept in self.kept):
             return text
-        if text not in self.given:
+        known = (name if self.apart else "", text)
+        if known not in self.given:
             taken = set(self.given.values()) | self.kept
-            tries = (candidate(kind_of(name), number(*self.key, name, text, attempt)) for attempt in range(1000))
-            self.given[text] = next((new for new in tries if new not in taken), text)
-        return self.given[text]
+            tries = (candidate(kind, number(*self.key, name, text, attempt)) for attempt in range(1000))
+            self.given[known] = next((new for new in tries if new not in taken), text)
+        return self.given[known]
 
     def arguments(self, tool: str, raw: str) -> str:
         """The arguments of a call, renamed."""
@@ -102,12 +110,17 @@ class Names:
                 return [self.value(item, type.item, name) for item in value]
             case MapType(), dict():
                 return {
-                    self.natural(f"{name}_id", key): self.value(item, type.item, name) for key, item in value.items()
+                    self.natural(self._key_name(name), key): self.value(item, type.item, name)
+                    for key, item in value.items()
                 }
             case RecordType(), dict():
                 types = {field.name: field.type for field in type.fields}
                 return {key: self.value(item, types[key], key) if key in types else item for key, item in value.items()}
         return value
+
+    def _key_name(self, name: str) -> str:
+        """The name that the keys of a map go by: that of one thing of it."""
+        return f"{name}_id"
 
     def _json(self, raw: str, type: Type, name: str) -> str:
         value = read_json(raw)
@@ -133,9 +146,9 @@ def dumps(value: Any) -> str:
 
 
 def kind_of(name: str) -> str:
-    """What sort of text a parameter of this name holds: `email`, `id`, …; `note` where the name does not tell."""
+    """What sort of text a parameter of this name holds: `email`, `id`, `note`, …; `other` where the name does not tell."""
     word = name.rpartition(".")[2].lower()
-    return next((kind for kind, pattern in _KINDS if re.fullmatch(pattern, word)), "note")
+    return next((kind for kind, pattern in _KINDS if re.fullmatch(pattern, word)), "other")
 
 
 def candidate(kind: str, seed: int) -> str:
@@ -154,6 +167,8 @@ def candidate(kind: str, seed: int) -> str:
             return "".join(
                 _LETTERS[seed >> shift & 15] if shift % 3 else _DIGITS[seed >> shift & 7] for shift in range(4, 28, 4)
             )
+        case "birthday":
+            return f"{1955 + seed % 45}-{seed // 64 % 12 + 1:02}-{seed // 1024 % 28 + 1:02}"
         case "date":
             return f"2026-{seed % 12 + 1:02}-{seed // 12 % 28 + 1:02}"
         case "place":

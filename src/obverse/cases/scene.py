@@ -27,6 +27,9 @@ from obverse.policy.decision import Unknown
 from obverse.policy.reading import read_arguments
 from obverse.policy.types import BoolType, EnumType, ListType, MapType, NumberType, RecordType, TimeType, Type
 
+CONSENT = "Yes, please go ahead."
+_SHORT = 40  # characters of a text that is a scrap rather than a sentence
+_YES = ("ok", "yes", "thanks", "please", "sure")
 _PAUSE_MS = 10_000  # before what follows on something that was said
 
 History: TypeAlias = tuple[AnyEvent, ...]
@@ -62,6 +65,11 @@ class Stage:
         self.key = key
         self.sight = sight
         self.meaning = self._meaning(sight)
+        self.on_purpose: set[str] = set()  # texts of messages that a rule reads: they say what they must
+
+    def can_bear(self, names: Names) -> bool:
+        """Whether these names would change nothing."""
+        return self._meaning(Sight(self.checked, *renamed(names, self.sight.history, self.sight.step))) == self.meaning
 
     def scene(self) -> Scene:
         """The scene: renamed, worded, with the request in its place."""
@@ -104,17 +112,30 @@ class Stage:
     def _word_what_was_said(self) -> None:
         for place, event in enumerate(self.sight.history):
             if isinstance(event, Message | Reply | Thought):
-                self._try(_with(self.sight.history, place, self._worded(event, place)), self.sight.step)
+                done = self._try(_with(self.sight.history, place, self._worded(event, place)), self.sight.step)
+                if not done and isinstance(event, Message):
+                    self._polish(place)
         event = self.sight.step.event
         if isinstance(event, Reply):
             text = reply_for(self.checked, event.labels, *self.key, "wanted", wanted=True)
             self._try(self.sight.history, _reworded(self.sight.step, event, text))
 
+    def _polish(self, place: int) -> None:
+        """A message whose very words matter, said as a person would: a yes as a yes, a scrap as part of a sentence."""
+        event = self.sight.history[place]
+        if not isinstance(event, Message):
+            return
+        self.on_purpose.add(event.text)
+        for text in _phrased(event.text):
+            if self._try(_with(self.sight.history, place, msgspec.structs.replace(event, text=text)), self.sight.step):
+                self.on_purpose.add(text)
+                return
+
     def _drop_idle_words(self) -> None:
         """Messages without any label before the request say nothing that anybody needs."""
         for place in range(self._opening() - 1, -1, -1):
             event = self.sight.history[place]
-            if isinstance(event, Message) and not any(event.labels.values()):
+            if isinstance(event, Message) and not any(event.labels.values()) and event.text not in self.on_purpose:
                 self._try((*self.sight.history[:place], *self.sight.history[place + 1 :]), self.sight.step)
 
     def _worded(self, event: Message | Reply | Thought, place: int) -> AnyEvent:
@@ -154,6 +175,8 @@ class Stage:
         history = self.sight.history
         messages = [(p, e) for p, e in enumerate(history) if isinstance(e, Message) and p >= opening]
         for place, event in messages[:1]:
+            if event.text in self.on_purpose:
+                break
             true = [name for name, value in sorted(event.labels.items()) if value]
             if not true:
                 yield _with(history, place, msgspec.structs.replace(event, text=framed_))
@@ -171,7 +194,7 @@ class Stage:
         history = self.sight.history
         for place in range(len(history) - 1, opening, -1):
             message, before = history[place], history[place - 1]
-            if isinstance(message, Message) and not isinstance(before, Reply) and any(message.labels.values()):
+            if isinstance(message, Message) and not isinstance(before, Reply) and self._answers(message):
                 if not isinstance(event, Call) or not any(isinstance(e, Message) for e in history[opening:place]):
                     continue
                 tool, arguments = self.checked.tools.get(event.tool), read_arguments(event.arguments)
@@ -182,6 +205,11 @@ class Stage:
                 self._try(
                     _inserted(history, self.sight.step, place, Reply(id="", text=text, labels=labels)), self.sight.step
                 )
+
+    def _answers(self, message: Message) -> bool:
+        return message.text.endswith(CONSENT) or any(
+            is_consent(name) for name, value in message.labels.items() if value
+        )
 
     # --- a reply is asked for -------------------------------------------------------------------------------------------
 
@@ -213,6 +241,17 @@ class Stage:
             yield _inserted(
                 history, self.sight.step, len(history), Message(id="", text=offer.text, labels=offer.labels)
             )
+
+
+def _phrased(text: str) -> Iterator[str]:
+    """Sentences that hold this text, or the telling part of it, the most natural first."""
+    if len(text) < _SHORT:
+        yield CONSENT
+        telling = [part for part in text.split(", ") if part.strip(" .").lower() not in _YES]
+        told = ", ".join(telling)
+        yield f"I should mention this: {told}. {CONSENT}"
+        yield f"I should mention this: {told}."
+    yield text[:1].upper() + text[1:] + ("" if text[-1:] in ".!?" else ".")
 
 
 def renamed(names: Names, history: Sequence[AnyEvent], step: Step) -> tuple[History, Step]:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from obverse.cases.choice import pick
+from obverse.cases.naming import kind_of
 from obverse.core.canon import number_text
 from obverse.policy.ast import Tool
 from obverse.policy.reading import Instant, Lapse, instant, lapse
@@ -24,14 +25,18 @@ from obverse.policy.types import (
     MapType,
     NumberType,
     RecordType,
+    TextType,
     TimeType,
     Type,
 )  # fmt: skip
 
 _MONEY = re.compile(
-    r"(^|_)(amount|price|total|fee|refund|cost|budget|balance|salary|sum|payment|deposit|credit)(_|$)", re.I
+    r"(.*_)?(amount|price|fee|refund|cost|budget|balance|salary|sum|payment|deposit|credit)|total|total_(price|cost|amount)",
+    re.I,
 )
+_PLURAL = re.compile(r"(bags|baggages|items|days|nights|people|passengers|guests|copies|units|shares|points)$")
 _HOLE = re.compile(r"\{([^{}]+)\}")
+_NOTHING: tuple[Any, ...] = (None, "", [], {})
 _FRAMES = (
     "{request}", "{request}", "Hello! {request}", "Hi, I hope you can help me. {request}", "{request} Thank you!",
     "Good morning. {request}", "Hi there. {request} Thanks in advance.", "Hey, quick one. {request}", "{request} Cheers.",
@@ -52,7 +57,9 @@ def framed(request: str, *key: object) -> str:
 
 def request(tool: Tool, arguments: dict[str, Any], zone: int, *key: object) -> str:
     """What a user says who wants this call: a phrase of the tool's own if one fits, and whatever it leaves unsaid."""
-    fitting = [phrase for phrase in tool.asks if all(hole in arguments for hole in _HOLE.findall(phrase))]
+    fitting = [
+        phrase for phrase in tool.asks if all(arguments.get(hole) not in _NOTHING for hole in _HOLE.findall(phrase))
+    ]
     if not fitting:
         return _generic(tool, arguments, zone, *key)
     phrase = pick(fitting, *key)
@@ -85,7 +92,11 @@ def _act(tool: Tool, arguments: dict[str, Any], zone: int) -> tuple[str, list[tu
     if rest and kind_is_plain(_type(tool, rest[0][0])):
         name, value = rest.pop(0)
         told = said(value, _type(tool, name), name, zone)
-        act += f" {told}" if kind_is_short(name) else f" with {words(name)} {told}"
+        stem = words(name).removesuffix("id").strip()
+        if kind_is_short(name) and stem in act:  # `cancel reservation K7QX2M`, never `book reservation U4` for a user
+            act += f" {told}"
+        else:
+            rest.insert(0, (name, value))
     return act, rest
 
 
@@ -99,11 +110,17 @@ def _detail(name: str, value: Any, type: Type | None, zone: int) -> str:
         return f"It is for {said(value, type, name, zone)}."
     if isinstance(type, BoolType):
         return f"{_start(subject)}: {'yes' if value else 'no'}."
+    if isinstance(type, EnumType) and value in ("yes", "no"):
+        return f"{'With' if value == 'yes' else 'Without'} {subject}, please."
     told = said(value, type, name, zone)
     plural = isinstance(type, ListType | MapType) and subject.endswith("s")
     if not told:
         return f"There {'are' if plural else 'is'} no {subject}."
-    return f"The {subject} {'are' if plural and len(value) > 1 else 'is' if not plural else 'are just'} {told}."
+    if isinstance(type, TextType) and " " in told and kind_of(name) == "note":
+        return f"For the {subject}, write “{told}”."
+    if plural:
+        return f"{_start(subject)}: {told}."
+    return f"The {subject} {'are' if _PLURAL.search(subject) else 'is'} {told}."
 
 
 def said(value: Any, type: Type | None, name: str, zone: int) -> str:
@@ -120,7 +137,7 @@ def said(value: Any, type: Type | None, name: str, zone: int) -> str:
         case EnumType(), str():
             return value.replace("_", " ")
         case ((NumberType() | None), int() | float() | Decimal()):
-            return said_number(value, money=bool(_MONEY.search(name)))
+            return said_number(value, money=bool(_MONEY.fullmatch(name)))
         case ListType(), list():
             return listed([said(item, type.item, name, zone) for item in value])
         case MapType(), dict():
