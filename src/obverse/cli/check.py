@@ -67,9 +67,8 @@ def _document(checked: Checked, analysis: Analysis, seconds: float) -> dict[str,
 
 
 def _lines(checked: Checked, analysis: Analysis, seconds: float) -> Iterator[str]:
-    yield one_line(
-        f"{checked.name}, version {checked.version}: {len(checked.rules)} rules in {len(checked.clauses)} clauses"
-    )
+    rules, clauses = _number(len(checked.rules), "rule"), _number(len(checked.clauses), "clause")
+    yield one_line(f"{checked.name}, version {checked.version}: {rules} in {clauses}")
     for finding in analysis.findings:
         yield ""
         yield one_line(f"{finding.severity} {finding.code} {finding.clause}: {finding.message}")
@@ -83,13 +82,20 @@ def _lines(checked: Checked, analysis: Analysis, seconds: float) -> Iterator[str
 
 
 def _summary(analysis: Analysis, seconds: float) -> str:
-    counts = {name: sum(f.severity == name for f in analysis.findings) for name in ("error", "warning", "info")}
-    parts = [
-        f"{number} {name}{'s' if number != 1 and name != 'info' else ''}" for name, number in counts.items() if number
-    ]
-    parts += [f"{len(analysis.undecided)} undecided"] if analysis.undecided else []
-    solver = analysis.solver
-    return f"{', '.join(parts) or 'no findings'}; {seconds:.1f} s, {analysis.queries} questions to {solver.name} {solver.version} ({solver.bound})"
+    errors = sum(finding.severity == "error" for finding in analysis.findings)
+    warnings = sum(finding.severity == "warning" for finding in analysis.findings)
+    notes = len(analysis.findings) - errors - warnings
+    found = [(errors, "error"), (warnings, "warning"), (notes, "note")]
+    parts = [_number(number, noun) for number, noun in found if number]
+    if analysis.undecided:
+        parts.append(f"{len(analysis.undecided)} undecided")
+    solver, asked = analysis.solver, _number(analysis.queries, "question")
+    by = f"{asked} to {solver.name} {solver.version} ({solver.bound})"
+    return f"{', '.join(parts) or 'no findings'}; {seconds:.1f} s, {by}"
+
+
+def _number(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _transcript(witness: Witness) -> Iterator[str]:
