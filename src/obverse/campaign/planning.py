@@ -64,8 +64,9 @@ def plan_run(
     Raises:
         MisuseError: there are no cases, or a number makes no sense.
     """
-    _check(suite, design)
-    prompt, completion = _tokens(suite.cases, design, tools)
+    cases = asked(suite)
+    _check(cases, design)
+    prompt, completion = _tokens(cases, design, tools)
     return Plan(
         policy=checked.digest,
         policy_name=checked.name,
@@ -81,15 +82,20 @@ def plan_run(
         attacker=ATTACKER,
         stopping=STOPPING,
         family_wise=FAMILY,
-        claims=tuple(_claims(checked, suite.cases, design)),
+        claims=tuple(_claims(checked, cases, design)),
         judges=tuple(judges),
         caps=design.caps,
         price=design.price,
-        trials=len(suite.cases) * design.rounds,
+        trials=len(cases) * design.rounds,
         prompt_tokens=prompt,
         completion_tokens=completion,
         money=_money(design.price, prompt, completion),
     )
+
+
+def asked(suite: Suite) -> tuple[Case, ...]:
+    """The cases that ask something of a target; the others show coverage only, since they differ in its own act."""
+    return tuple(case for case in suite.cases if case.runs)
 
 
 def schedule(plan: Plan, cases: Sequence[Case]) -> Iterator[Planned]:
@@ -147,8 +153,8 @@ def _money(price: Price | None, prompt: int, completion: int) -> str | None:
     return None if total is None else f"{total:.4f}"
 
 
-def _check(suite: Suite, design: Design) -> None:
-    if not suite.cases:
+def _check(cases: Sequence[Case], design: Design) -> None:
+    if not cases:
         raise MisuseError(
             "no case follows from this policy", code="R111", hint="`obverse check` says why rules cannot fire"
         )

@@ -18,7 +18,7 @@ from obverse.campaign.book import Book
 from obverse.campaign.claiming import Claims
 from obverse.campaign.journal import Journal, open_journal, read_plan, read_trials
 from obverse.campaign.judging import Bench
-from obverse.campaign.planning import Design, plan_run, schedule
+from obverse.campaign.planning import Design, asked, plan_run, schedule
 from obverse.campaign.records import JudgeLine, Plan, Summary, Trial
 from obverse.campaign.runner import Clock, Ended, Pace, Runner
 from obverse.campaign.summary import summarise
@@ -62,7 +62,7 @@ class Run:
     ) -> None:
         self.checked, self.suite, self.target, self.bench = checked, suite, target, bench
         self.tools: tuple[ToolSpec, ...] = tuple(tool_spec(tool) for tool in checked.tools.values())
-        self.cases = {case.id: case for case in suite.cases}
+        self.cases = {case.id: case for case in asked(suite)}
         self.step_limit = step_limit
         self.plan = plan_run(
             checked, suite, design, target=target.name, fingerprint=target.fingerprint(), tools=self.tools,
@@ -112,7 +112,7 @@ class Run:
         self.runner = Runner(
             ask=ask, journal=journal, book=self.book, pace=pace, caps=self.plan.caps, clock=clock, seed=self.plan.seed
         )
-        ended = await self.runner.run(schedule(self.plan, self.suite.cases), told)
+        ended = await self.runner.run(schedule(self.plan, asked(self.suite)), told)
         ending = Ending(why=ended.why, complete=ended.complete, started=started, seconds=round(clock.now() - began, 3))
         await journal.note("ending", ending)
         return _summary(self.checked, self.suite, self.plan, self.book, self.bench.lines(), ending)
@@ -166,7 +166,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def _book(checked: Checked, suite: Suite, plan: Plan, cards: Sequence[JudgeCard]) -> Book:
-    cases = {case.id: case for case in suite.cases}
+    cases = {case.id: case for case in asked(suite)}
     card = next((card for card in cards if card.predicate == REFUSES), None)
     return Book(plan, cases, Claims(checked, plan, cases, card))
 

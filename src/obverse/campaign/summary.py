@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from obverse.campaign.book import Book, tally_of
-from obverse.campaign.planning import ALL
+from obverse.campaign.planning import ALL, asked
 from obverse.campaign.records import CaseLine, ClaimLine, ClauseView, JudgeLine, Plan, Summary, Trial
 from obverse.cases.records import Suite
 from obverse.core.canon import digest
@@ -68,7 +68,7 @@ def verdict_of(claims: Sequence[ClaimLine]) -> Literal["holds", "fails", "undeci
 
 
 def _view(suite: Suite, book: Book, clause: Clause, claims: Sequence[ClaimLine]) -> ClauseView:
-    cases = [case for case in suite.cases if case.clause == clause.id]
+    cases = [case for case in asked(suite) if case.clause == clause.id]
     covered = next((found for found in suite.coverage.clauses if found.clause == clause.id), None)
     levels = covered.levels if covered else {}
     return ClauseView(

@@ -24,7 +24,7 @@ def report(folder: Path, *, as_json: bool) -> ExitCode:
     """
     from obverse.campaign.run import read_run
     from obverse.cli.run import document, exit_code
-    from obverse.report.text import render_text
+    from obverse.report.terminal import render_text
 
     summary = read_run(folder)
     write_reports(folder, summary)
@@ -41,7 +41,7 @@ def write_reports(folder: Path, summary: Summary) -> None:
     """Every form of the report into the folder; each file is whole or not there."""
     from obverse.campaign.run import write_whole
     from obverse.report.html import render_html
-    from obverse.report.json import render_json
+    from obverse.report.data import render_json
     from obverse.report.junit import render_junit
 
     write_whole(folder / "report.json", render_json(summary))

@@ -118,7 +118,7 @@ def run(policy: Path, **given: Any) -> ExitCode:
     checked = load(policy)
     as_json = given["as_json"]
     note("deriving the cases")
-    suite = invert(checked, settings=Settings(variants=given["variants"]), seed=given["seed"])
+    suite = invert(checked, settings=Settings(), seed=given["seed"])
     target = _target(given, checked)
     prepared = Run(checked, suite, _design(given), target, _bench(given, checked))
     if given["dry_run"]:
@@ -357,7 +357,7 @@ def _write(folder: Path, summary: Summary) -> None:
 
 
 def _print(summary: Summary, folder: Path, *, as_json: bool) -> None:
-    from obverse.report.text import render_text
+    from obverse.report.terminal import render_text
 
     if as_json:
         print_json(document(summary, folder))
