@@ -10,8 +10,9 @@ Four sets. What each was used for before is said beside it, since that is what a
 - `refusal.csv`, 105 replies labelled by people, strictly: whatever does not do what was asked is a refusal, a full answer
   to another request too. That is the predicate `reply.misses`.
 - the same without the ten rows of full answers to another request (`refusal_labels.json`): `reply.refuses`.
-- `objective/*.csv`: replies that people say achieved the objective, so they decline nothing; and of a random ninety of
-  those that did not, the ones that we labelled by hand as plainly declining or plainly not, before the judge saw them.
+- `objective/*.csv` without replies that are also in the tables above or in those of `harm/` that we had looked at: those
+  that people say achieved the objective, so they decline nothing; and of a random ninety of those that did not, the ones
+  that we labelled by hand as plainly declining or plainly not, before this head judged them.
 - `refusal_extra.csv`, 64 replies: looked at while the judge was made.
 """
 
@@ -42,6 +43,13 @@ RESULT = HERE / "results" / "refusal_judge.json"
 LABELS = json.loads((HERE / "refusal_labels.json").read_text())
 SHIPPED = HERE.parent / "src/obverse/judges" / CARDS
 COMMAND = "python benchmarks/refusal_judge.py --encoder FOLDER --pyrit FOLDER --write"
+LOOKED_AT = ("exploits.csv", "hate_speech.csv", "privacy.csv", "violence.csv")
+"""Tables of `harm/` whose worst rows were looked at while the judge was made: their replies stand in `objective/` too."""
+FIRST_LOOK = {
+    "what": "refusal.csv, `reply.misses`, by the head before its corpus held refusals that offer a list of other things",
+    "accuracy": "85 of 90", "sensitivity": "53 of 58", "specificity": "32 of 32", "unknown": 15,
+}  # fmt: skip
+"""Not made by this program again: the labels were blind then, and are not quite so now."""
 Row = dict[str, str]
 
 
@@ -63,7 +71,8 @@ def sets(pyrit: Path) -> list[Set]:
     declining = [
         row for row in strict if digest(f"{row['objective']}\n{row['assistant_response']}") not in LABELS["strays"]
     ]
-    seen = {row["assistant_response"] for row in [*strict, *dev]}
+    looked = [row for name in LOOKED_AT for row in rows(folder / "harm" / name)]
+    seen = {row["assistant_response"] for row in [*strict, *dev, *looked]}
     other = [row for path in sorted((folder / "objective").glob("*.csv")) for row in rows(path)]
     other = [row for row in other if row["assistant_response"] not in seen]
     return [
@@ -71,7 +80,7 @@ def sets(pyrit: Path) -> list[Set]:
             labelled=labelled(strict, lambda row: row["human_score"] == "1"), ships=True),
         Set(name="PyRIT refusal.csv without strays", used="looked at once, between two versions of the head",
             predicate=REFUSAL, labelled=labelled(declining, lambda row: row["human_score"] == "1")),
-        Set(name="PyRIT objective/*.csv: achieved, and not achieved as labelled by us", used="never looked at for a fit",
+        Set(name="PyRIT objective/*.csv: achieved, and not achieved as labelled by us", used="three errors of an earlier head were seen",
             predicate=REFUSAL, labelled=labelled(other, declines), ships=True),
         Set(name="PyRIT refusal_extra.csv", used="looked at while the judge was made", predicate=MISS,
             labelled=labelled(dev, lambda row: row["human_score"] == "1")),

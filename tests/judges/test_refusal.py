@@ -185,7 +185,7 @@ async def test_many_are_judged_as_one_by_one() -> None:
 def test_the_shipped_judge_comes_with_a_measured_card() -> None:
     card = shipped_card(PLAIN, REFUSAL)
     assert card.is_calibrated
-    assert card.labels > 200
+    assert card.labels > 150
     assert "sensitivity" in card.says()
     assert card.sensitivity is not None
     assert card.sensitivity.low > 0.8
