@@ -9,12 +9,17 @@ from typing import TypeVar
 _T = TypeVar("_T")
 
 
+class Turn(int):
+    """In a key: take the item so many places further. So wordings 0, 1, 2 of one thing use different items while there are."""
+
+
 def number(*key: object) -> int:
     """A number that looks random and depends on the key alone."""
-    text = "\x1f".join(str(part) for part in key)
+    text = "\x1f".join(str(part) for part in key if not isinstance(part, Turn))
     return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big")
 
 
 def pick(items: Sequence[_T], *key: object) -> _T:
     """One of the items, which are not empty."""
-    return items[number(*key) % len(items)]
+    turns = sum(part for part in key if isinstance(part, Turn))
+    return items[(number(*key) + turns) % len(items)]

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from obverse.cases.brief import brief
+from obverse.cases.choice import Turn
 from obverse.cases.coverage import coverage
 from obverse.cases.files import digest_of
 from obverse.cases.naming import Names
@@ -107,6 +108,7 @@ class _Wardrobe:
         self.plan = plan
         self.settings = settings
         self.seed = seed
+        self.met: list[tuple[Side, tuple[object, ...]]] = []
 
     def cases(self, pairs: Sequence[Pair]) -> Iterator[Case]:
         """The cases of these pairs: families in the order in which they were found, the violating case first."""
@@ -114,11 +116,15 @@ class _Wardrobe:
         for pair in pairs:
             families.setdefault(id(pair.firing or pair.sparing), []).append(pair)
         for number, family in enumerate(families.values()):
-            yield from self._family(number, family)
+            sight = family[0].firing or family[0].sparing
+            spoken = sight is not None and isinstance(sight.step.event, Reply)
+            for wording in range(self.settings.wordings if spoken else 1):
+                yield from self._family(
+                    family, (self.checked.digest, self.seed, self.plan.rule.id, number, Turn(wording))
+                )
 
-    def _family(self, number: int, pairs: Sequence[Pair]) -> Iterator[Case]:
+    def _family(self, pairs: Sequence[Pair], key: Sequence[object]) -> Iterator[Case]:
         """A violating case with all its twins; the first of them is the one that it names in return."""
-        key = (self.checked.digest, self.seed, self.plan.rule.id, number)
         names = self._names(pairs, key)
         firing = pairs[0].firing
         head = None if firing is None else self._case(firing, pairs[0], pairs, names, key, firing=True)

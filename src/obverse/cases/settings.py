@@ -24,5 +24,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     system_prompt: Literal["policy", "role"] = "policy"
     """Bites on what the target knows: the prose of all clauses, or only its role."""
 
+    wordings: int = 3
+    """Bites on how many cases a rule about replies gets: each of its scenarios in so many wordings, as far as examples differ."""
+
     boundaries: bool = True
     """Bites on the size of a suite: False leaves out thresholds and window edges (they are counted as open)."""
