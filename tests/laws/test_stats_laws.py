@@ -19,7 +19,7 @@ from scipy import stats as scipy_stats
 
 from obverse.core.verdicts import Outcome, Side
 from obverse.stats import betting, exact
-from obverse.stats.claims import ClaimSpec, settle, weigh
+from obverse.stats.claims import ClaimSpec, settle, verdicts, weigh
 from obverse.stats.counts import Cluster, Counts
 from obverse.stats.estimates import Estimate, NoEstimate, describe, estimate
 from obverse.stats.schedule import Schedule
@@ -192,6 +192,28 @@ def test_L10_the_whole_way_from_schedule_to_verdict_is_rarely_wrong() -> None:
                 break
     # 400 runs of at most 5 %: more than 31 would happen less than once in a hundred times
     assert wrong <= 31
+
+
+@pytest.mark.slow
+def test_L10_a_family_that_stops_claim_by_claim_is_rarely_wrong() -> None:
+    """Six claims a little above their threshold, each stopped when Holm settles it: any false "holds" is a fault."""
+    rates = {f"case {i}": rate for i, rate in enumerate([0.0] * 5 + [0.2] * 3 + [0.25, 0.25])}
+    specs = [spec(clause=str(number), threshold=0.109) for number in range(6)]
+    wrong, runs = 0, 250
+    for seed in range(runs):
+        chance = random.Random(seed)
+        family = [SequentialClaim(one, Schedule(cases=tuple(rates), seed=seed, look=5)) for one in specs]
+        for block in range(60):
+            found = verdicts(specs, [claim.evidence for claim in family])
+            if any(verdict == "holds" for verdict, _ in found):
+                wrong += 1
+                break
+            for claim, (verdict, _) in zip(family, found):
+                if verdict == "undecided" and claim.blocks == block:
+                    for case in claim.schedule.block(block):
+                        claim.observe(block, Outcome.BROKEN if chance.random() < rates[case] else Outcome.KEPT)
+    # 250 runs of at most 5 %: more than 21 would happen less than once in a hundred times
+    assert wrong <= 21
 
 
 @given(counts=counts)

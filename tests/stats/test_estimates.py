@@ -27,6 +27,10 @@ SAID = {
         one(kept=97, unscored=2, error=1),
         "below 7.6 % (95 %, 0 of 97); 3 not scored, so 0 % to 3.0 % seen at worst",
     ),
+    "one kept, the rest lost": (
+        one(kept=1, error=9),
+        "0 % to 100 % (95 %, 0 of 1); 9 not scored, so 0 % to 90 % seen at worst",
+    ),
     "no trials": ([], "no estimate: no trials"),
     "nothing scored": (one(unscored=3), "no estimate: none of 3 trials was scored (3 unscored, 0 errors)"),
     "rare": (one(kept=999_999), "below 0.00030 % (95 %, 0 of 999999)"),
