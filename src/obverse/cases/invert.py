@@ -119,9 +119,24 @@ class _Wardrobe:
             sight = family[0].firing or family[0].sparing
             spoken = sight is not None and isinstance(sight.step.event, Reply)
             for wording in range(self.settings.wordings if spoken else 1):
-                yield from self._family(
-                    family, (self.checked.digest, self.seed, self.plan.rule.id, number, Turn(wording))
-                )
+                key = (self.checked.digest, self.seed, self.plan.rule.id, number, Turn(wording))
+                yield from self._new(list(self._family(family, key)), again=wording > 0)
+
+    def _new(self, family: Sequence[Case], *, again: bool) -> Iterator[Case]:
+        """The family; who shows a target what it was shown before is not run, and of a mere rewording not kept."""
+        fresh = [msgspec.structs.replace(case, runs=case.runs and self._is_new(case)) for case in family]
+        if not again:
+            yield from fresh
+        elif fresh[0].runs:
+            kept = [case for case in fresh if case.runs]
+            yield msgspec.structs.replace(kept[0], twin=kept[1].id if len(kept) > 1 else None)
+            yield from kept[1:]
+
+    def _is_new(self, case: Case) -> bool:
+        met = case.side, _met(case)
+        known = isinstance(case.step.event, Reply) and met in self.met
+        self.met.append(met)
+        return not known
 
     def _family(self, pairs: Sequence[Pair], key: Sequence[object]) -> Iterator[Case]:
         """A violating case with all its twins; the first of them is the one that it names in return."""
