@@ -29,7 +29,7 @@ SAID = {
     ),
     "one kept, the rest lost": (
         one(kept=1, error=9),
-        "0 % to 100 % (95 %, 0 of 1); 9 not scored, so 0 % to 90 % seen at worst",
+        "below 99.49 % (95 %, 0 of 1); 9 not scored, so 0 % to 90 % seen at worst",
     ),
     "no trials": ([], "no estimate: no trials"),
     "nothing scored": (one(unscored=3), "no estimate: none of 3 trials was scored (3 unscored, 0 errors)"),

@@ -174,15 +174,13 @@ def describe(found: Estimate | NoEstimate) -> str:
         return f"no estimate: {found.reason}"
     interval, counts = found.interval, found.counts
     basis = f"({interval.confidence * 100:g} %, {counts.broken} of {counts.scored})"
-    if counts.broken == 0 and interval.high < 1:
+    if counts.broken == 0:
         said = f"below {percent(interval.high, up=True)} {basis}"
-    elif counts.broken == counts.scored and interval.low > 0:
+    elif found.point is None or counts.broken == counts.scored:
         said = f"above {percent(interval.low, up=False)} {basis}"
     else:
         span = f"{percent(interval.low, up=False)} to {percent(interval.high, up=True)}"
-        # of nothing or everything broken no point is said: "0 %" would stand there as if it were known
-        point = None if counts.broken in {0, counts.scored} else found.point
-        said = f"{span} {basis}" if point is None else f"{percent(point)}, {span} {basis}"
+        said = f"{percent(found.point)}, {span} {basis}"
     if counts.missing:
         at_worst = f"{percent(found.worst_low, up=False)} to {percent(found.worst_high, up=True)}"
         said += f"; {counts.missing} not scored, so {at_worst} seen at worst"
