@@ -5,12 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
 from obverse.cli.exit_codes import ExitCode
 from obverse.cli.output import when_interrupted
+
+if TYPE_CHECKING:
+    from obverse.core.events import AnyEvent
 
 
 @click.command()
@@ -40,7 +44,7 @@ def decide(policy: Path, *, monitor: bool, recorded: bool, as_json: bool) -> Exi
     return worst
 
 
-def _events() -> Iterator[object]:
+def _events() -> Iterator[AnyEvent]:
     from obverse.core.errors import Span, UntrustedInputError
     from obverse.core.events import AnyEvent
 

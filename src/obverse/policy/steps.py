@@ -10,7 +10,10 @@ Turn = tuple[Call | Reply, ...]
 
 
 def turns_of(events: Iterable[AnyEvent]) -> Iterator[AnyEvent | Turn]:
-    """The events in order, where a run of replies and calls of one turn comes as one tuple. Holds one turn at a time."""
+    """The events in order, where a run of replies and calls of one turn comes as one tuple. Holds one turn at a time.
+
+    A negative turn says that the event was proposed alone: it is passed on without waiting for the next one.
+    """
     turn: list[Call | Reply] = []
     for event in events:
         if turn and not (isinstance(event, Call | Reply) and event.turn == turn[0].turn):
@@ -18,6 +21,9 @@ def turns_of(events: Iterable[AnyEvent]) -> Iterator[AnyEvent | Turn]:
             turn = []
         if isinstance(event, Call | Reply):
             turn.append(event)
+            if event.turn < 0:
+                yield tuple(turn)
+                turn = []
         else:
             yield event
     if turn:
