@@ -18,6 +18,7 @@ parser: Final[Any] = vars(re)["_parser"]
 
 _LETTERS = "x1 a-"
 _MOST = 200
+_UNBOUNDED = 2**31
 
 
 class Untranslatable(Exception):  # noqa: N818  # it names a pattern, and becomes an answer
@@ -58,6 +59,19 @@ def instances(op: str, pattern: str) -> list[str]:
         return list(dict.fromkeys(_shortest(parsed, filler) for filler in (("1", "") if op == "like" else ("", "1"))))
     except Untranslatable:
         return []
+
+
+def widths(op: str, pattern: str) -> tuple[int, int]:
+    """The fewest and the most characters of a text that passes the test."""
+    if op in ("starts with", "ends with", "contains"):
+        return len(pattern), _UNBOUNDED
+    if op in ("like", "matches"):
+        try:
+            least, most = _parsed(glob_expression(pattern) if op == "like" else pattern).getwidth()
+        except Untranslatable:
+            return 0, _UNBOUNDED
+        return int(least), int(most)
+    return 0, _UNBOUNDED
 
 
 def glob_expression(pattern: str) -> str:

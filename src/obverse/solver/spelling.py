@@ -174,6 +174,9 @@ def _candidates(name: str, required: frozenset[tuple[Test, bool]], length: int |
         yield f"{start}{middle}{end}" if number == 0 else f"{start}{plain} {middle}{end}"
         yield f"{start}{plain}{middle}{end}"
         if length is not None:
+            for whole in wholes:
+                yield _of_length(whole, "", " and so on", length)
+                yield _of_length("", whole, "and so on ", length)
             yield _of_length(start + middle, end, "I could go on. " if name == "text" else plain, length)
 
 

@@ -15,6 +15,7 @@ import z3
 from obverse.core.verdicts import Truth
 from obverse.policy.reading import Folded
 from obverse.policy.text import host_of, test
+from obverse.solver.patterns import widths
 from obverse.solver.spelling import HOST, Spellings, Test, Unspellable
 from obverse.solver.symbols import Kleene, Scalar, both, given
 
@@ -115,7 +116,19 @@ class Texts:
         if text.literal is None:
             self.asked.add(self._asked.setdefault((None, text.term.get_id(), None), Asked(None, text.term)))
             self._assert(self._length(text.term) >= 0, self._length(text.term) <= LONGEST_TEXT)
+            for one in list(self._asked.values()):
+                if one.term.eq(text.term):
+                    self._bound(one)
         return self._length(text.term)
+
+    def _bound(self, asked: Asked) -> None:
+        """Say how long a text must be that passes this test, where its length is asked for as well."""
+        measured = (None, asked.term.get_id(), None) in self._asked
+        if not measured or asked.test is None or asked.other is not None:
+            return
+        least, most = widths(asked.test.op, asked.test.pattern)
+        length, passes = self._length(asked.term), self._tests[asked.test](asked.term)
+        self._assert(z3.Implies(passes, z3.And(length >= least, length <= min(most, LONGEST_TEXT))))
 
     def _fold(self, text: Scalar) -> z3.ArithRef:
         if text.literal is not None:
@@ -133,7 +146,9 @@ class Texts:
             self._tests[asked] = predicate
             for text in self._literals:
                 self._settle(asked, text)
-        self.asked.add(self._asked.setdefault((asked, term.get_id(), None), Asked(asked, term)))
+        found = self._asked.setdefault((asked, term.get_id(), None), Asked(asked, term))
+        self.asked.add(found)
+        self._bound(found)
         return predicate(term)
 
     def _pair(self, op: str, subject: Scalar, pattern: Scalar) -> z3.BoolRef:
