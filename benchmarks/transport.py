@@ -109,6 +109,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
+    load = os.getloadavg()[0]
     with StubServer() as stub:
         ways = asyncio.run(run(stub.url, options.calls, options.rounds))
         asked = stub.stats()
@@ -117,7 +118,8 @@ def main() -> None:
         "command": f"python benchmarks/transport.py --calls {options.calls} --rounds {options.rounds}",
         "concurrency": CONCURRENCY,
         "ways": ways,
-        "load_before": round(os.getloadavg()[1], 2),
+        "load_before": round(load, 2),
+        "load_after": round(os.getloadavg()[0], 2),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in ("openai", "httpx2", "aiohttp")},

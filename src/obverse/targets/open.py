@@ -50,8 +50,8 @@ def open_target(spec: str, connection: Connection | None = None, *, extra: Mappi
     except ImportError as error:  # of the adapter, or of what it loads when it is opened
         missing = (error.name or str(error)).partition(".")[0]
         package = EXTRAS.get(missing)
-        hint = f'pip install "obverse[{package}]"' if package else None
-        raise MisuseError(f"`{scheme}:` needs the package `{missing}`", code="T011", hint=hint) from error
+        install = f'pip install "obverse[{package}]"' if package else None
+        raise MisuseError(f"`{scheme}:` needs the package `{missing}`", code="T011", hint=install) from error
 
 
 def schemes(extra: Mapping[str, Opens] | None = None) -> list[str]:
