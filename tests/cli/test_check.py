@@ -83,3 +83,11 @@ def test_a_person_reads_the_finding_with_a_transcript(written: str, capsys: pyte
     assert lines[4].startswith("    > call refund {")
     assert lines[5] == "      decided: allow"
     assert lines[-1].startswith("1 error; ")
+
+
+@pytest.mark.parametrize("written", [UNSOUND], indirect=True)
+def test_the_page_shows_what_is_printed(written: str, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "design" / "solver.md").read_text()
+    shown = page.partition("$ obverse check shop.md\n")[2].partition("```")[0].splitlines()
+    main(["check", written])
+    assert capsys.readouterr().out.splitlines()[:-1] == shown[:-1]  # the last line tells the time
