@@ -60,7 +60,7 @@ class Encoder:
             vocabulary = (folder / "vocab.txt").read_bytes()
         except OSError as fault:
             raise UnavailableError(
-                f"no encoder in `{folder}`: {fault.strerror}", code="J100", hint="obverse models fetch minilm"
+                f"no encoder in `{folder}`: {fault.strerror}", code="J100", hint="obverse models fetch minilm-l6-v2"
             ) from fault
         hash_ = hashlib.sha256(model)
         hash_.update(vocabulary)
