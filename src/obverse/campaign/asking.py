@@ -7,7 +7,7 @@ first message on, and the world of the case answers its calls; nothing is blocke
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import msgspec
@@ -85,8 +85,7 @@ class Asker:
 
     async def _dialogue(self, planned: Planned, case: Case, target: Target, sampling: Sampling) -> Trial:
         user = User(self.checked, case)
-        start = case.history[0].time if case.history else case.step.event.time
-        times = itertools.count(start, TICK_MS) if start is not None else itertools.repeat(None)
+        times = _times(case)
         opening: list[AnyEvent] = list(case.history[: case.opening])
         first = user.next_message(None)
         if first is None:
@@ -102,10 +101,10 @@ class Asker:
             times=times,
             id=planned.key,
         )
-        if conversation.error is not None:
-            raise conversation.error
         transcript = await self._judged(case, conversation.transcript, len(opening))
         found = judge_dialogue(self.checked, case, transcript)
+        if conversation.error is not None and found.outcome is not Outcome.BROKEN:
+            raise conversation.error  # what was broken before the target fell silent stays broken
         return _trial(planned, found, transcript.events, conversation.usage, calls=conversation.turns)
 
     async def _judged(self, case: Case, transcript: Transcript, start: int) -> Transcript:
@@ -149,6 +148,14 @@ class _Briefed:
 
     def fingerprint(self) -> str:
         return self._target.fingerprint()
+
+
+def _times(case: Case) -> Iterator[int | None]:
+    """The times of what happens after the opening: those of the case as far as they go, then a steady tick."""
+    last = case.step.event.time
+    planned = (event.time for event in case.history[case.opening :])
+    further = itertools.repeat(None) if last is None else itertools.count(last, TICK_MS)
+    return itertools.chain(planned, further)
 
 
 def _briefed(case: Case) -> list[ChatMessage]:
