@@ -32,7 +32,9 @@ BY_HAND = {
 @pytest.mark.parametrize("name", BY_HAND)
 def test_every_obligation_of_a_small_policy_is_met(name: str) -> None:
     levels = suite(name).coverage.levels
-    wanted = dict(zip((Level.RULE, Level.CONDITION, Level.MCDC, Level.BOUNDARY, Level.TWIN), BY_HAND[name], strict=True))
+    wanted = dict(
+        zip((Level.RULE, Level.CONDITION, Level.MCDC, Level.BOUNDARY, Level.TWIN), BY_HAND[name], strict=True)
+    )
     assert {level: levels[level] for level in wanted} == {level: Count(met=met) for level, met in wanted.items()}
     assert levels[Level.CLAUSE] == Count(met=1)
     assert suite(name).open == ()

@@ -124,5 +124,3 @@ def test_L09_a_file_of_cases_is_read_and_written_byte_for_byte() -> None:
     data = write_cases(suite("limit", "no poison").cases)
     assert write_cases(read_cases(data)) == data
     assert tuple(read_cases(data)) == suite("limit", "no poison").cases
-
-
