@@ -135,7 +135,7 @@ def test_any_mutation_of_a_policy_is_a_policy_or_an_error_of_ours(data: st.DataO
 
 PIECES = (
     "", "(", ")", '"', "`", "{", "}", "```", "---", "\n", "\n\n", "not ", "any x in ", " and ", " has ", "where ", "within 1h ",
-    ": ", ",", "#", "- [ ]", "> ", "{#b}", "0", "9" * 400, "time \"x\"", "\\", "\u202e", "\ud800", "&a [*a]", "!!python/x ", "=",
+    ": ", ",", "#", "- [ ]", "> ", "{#b}", "0", "9" * 400, 'time "x"', "\\", "\u202e", "\ud800", "&a [*a]", "!!python/x ", "=",
 )  # fmt: skip
 
 
@@ -148,7 +148,7 @@ def test_any_bytes_are_tools_or_an_error_of_ours(data: bytes | str) -> None:
     try:
         read_tools(data if isinstance(data, bytes) else data.encode())
     except UntrustedInputError as error:
-        assert error.code.startswith("P")
+        assert error.code.startswith("P")  # noqa: PT017  # it may also be accepted
 
 
 HEADER = "---\npolicy: x\n---\n```terms\ntool pay(a: number)\n{terms}\n```\n# A {{#a}}\n```rule\n{rule}\n```\n"

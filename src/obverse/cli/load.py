@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,6 +40,8 @@ def beside(path: str | Path) -> Callable[[str], bytes]:
             raise UntrustedInputError(
                 "a path from the root of the disk", code="P119", hint="name it from the policy's folder"
             )
+        if not (folder / name).is_file():
+            raise FileNotFoundError(errno.ENOENT, "no such file", name)
         return _read(folder / name, LARGEST_TOOLS, "the file")
 
     return read

@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 
 from obverse.core.canon import digest
-from obverse.policy import agree, ast
+from obverse.policy import ast
 from obverse.policy.checked import Checked, CheckedRule
 from obverse.policy.declare import declared
-from obverse.policy.faults import Faults, quoted
+from obverse.policy.faults import Faults
 from obverse.policy.memory import memory_of
 from obverse.policy.resolve import LARGEST, Resolver, TooLargeError
 from obverse.policy.scope import StepScope, World
@@ -127,14 +127,8 @@ def _fires(when: ast.Expr | None, exception: ast.Expr | None) -> ast.Expr:
 
 def _limit(rule: ast.Rule, resolver: Resolver, scope: StepScope) -> ast.Expr:
     """What a limit fires on."""
-    amount, by = None, None
-    if rule.amount is not None:
-        amount, kind = resolver.resolve(rule.amount, scope)
-        if not agree.is_number(kind):
-            shown = quoted(str(rule.amount.at)) if rule.amount.at else "the amount"
-            resolver.faults.add(f"what a limit sums up at {shown} is not a number", rule.amount.at, code="P217")
-    if rule.by is not None:
-        by, _ = resolver.resolve(rule.by, scope)
+    amount = None if rule.amount is None else resolver.number(rule.amount, scope)
+    by = None if rule.by is None else resolver.resolve(rule.by, scope)[0]
     return ast.Exceeds(
         heads=rule.heads, to=rule.to or ast.Number(value=0), per=rule.per, by=by, amount=amount, at=rule.at
     )

@@ -42,7 +42,8 @@ _EVENT_WORDS = frozenset((*_KINDS, "call", "denied", "proposed", "result", "fact
 _CALLED = frozenset(("sum", "count", "length"))
 _PLAIN = re.compile(r"[^\W\d]\w*")
 
-OR, AND, PREFIX, SINCE, TEST, SUM, PRODUCT, ATOM = range(8)
+OR, AND, PREFIX, SINCE, TEST, SUM, PRODUCT, ATOM = range(8)  # how tightly a node binds
+NOTHING, OPERATOR, CLAUSE, _NEVER = range(4)  # what may follow a node: `and`, `or`; or `where`, `within`, `has`
 
 
 def text_of(node: ast.Node) -> str:
@@ -55,7 +56,7 @@ def text_of(node: ast.Node) -> str:
         case ast.Pattern():
             return _event(node)
         case ast.Binding():
-            return f"{name_text(node.name)}: {text_of(node.value)}"
+            return f"{_part(node.name)}: {text_of(node.value)}"
         case ast.Clause():
             return f"{node.title} {{#{node.id}}}"
         case ast.Policy():
@@ -64,7 +65,7 @@ def text_of(node: ast.Node) -> str:
             return " ".join(_term_parts(node))
         case ast.EffectTerm() | ast.ResultTerm() | ast.AsksTerm():
             return " ".join(_term_parts(node))
-    return _text(_told_apart(node), OR, followed=False)
+    return _text(_told_apart(node), OR, followed=NOTHING)
 
 
 def layout(node: ast.Rule | ast.Term) -> str:
@@ -132,41 +133,43 @@ def name_text(name: str, *, reserved: frozenset[str] = frozenset()) -> str:
 # --- conditions and values ----------------------------------------------------------------------------------------------
 
 
-def _text(node: Any, needs: int, *, followed: bool) -> str:
-    """The text of an expression where one of precedence `needs` may stand; `followed`: an operator may come after it."""
-    strength, open_ended = _strength(node)
-    if strength < needs or (open_ended and followed):
-        return f"({_bare(node, followed=False)})"
+def _text(node: Any, needs: int, *, followed: int) -> str:
+    """The text of an expression where one of precedence `needs` may stand, `followed` by what may come after it."""
+    strength, takes = _strength(node)
+    if strength < needs or followed >= takes:
+        return f"({_bare(node, followed=NOTHING)})"
     return _bare(node, followed=followed)
 
 
-def _strength(node: Any) -> tuple[int, bool]:
-    """How tightly a node binds, and whether it would swallow what follows it."""
+def _strength(node: Any) -> tuple[int, int]:
+    """How tightly a node binds, and the least of what it would swallow if it followed."""
     match node:
         case ast.Or():
-            return OR, False
+            return OR, _NEVER
         case ast.And():
-            return AND, False
+            return AND, _NEVER
         case ast.Not(body=ast.In()):
-            return TEST, False
-        case ast.Not():
-            return PREFIX, False
-        case ast.Quantified() | ast.Once() | ast.Previous():
-            return PREFIX, True
-        case ast.Last():
-            return PREFIX, False
+            return TEST, _NEVER
+        case ast.Not() | ast.Last():
+            return PREFIX, _NEVER
+        case ast.Quantified():
+            return PREFIX, OPERATOR
+        case ast.Once():
+            return PREFIX, CLAUSE if node.within is None else _NEVER
+        case ast.Previous():
+            return PREFIX, CLAUSE if node.has is None else _NEVER
         case ast.Since():
-            return (PREFIX if node.absent is not None else SINCE), node.where is None
-        case ast.Compare() | ast.In() | ast.TextTest() | ast.Within() | ast.Present() | ast.TurnHasText():
-            return TEST, False
+            return (PREFIX if node.absent is not None else SINCE), CLAUSE if node.where is None else _NEVER
+        case (
+            ast.Compare() | ast.In() | ast.TextTest() | ast.Within() | ast.Present() | ast.TurnHasText() | ast.Exceeds()
+        ):
+            return TEST, _NEVER
         case ast.Arith():
-            return (SUM if node.op in "+-" else PRODUCT), False
-        case ast.Exceeds():
-            return TEST, False
-    return ATOM, False
+            return (SUM if node.op in "+-" else PRODUCT), _NEVER
+    return ATOM, _NEVER
 
 
-def _bare(node: Any, *, followed: bool) -> str:
+def _bare(node: Any, *, followed: int) -> str:
     """The text without parentheses around it; what ends it is `followed` by what follows it."""
     match node:
         case ast.Text():
@@ -200,29 +203,29 @@ def _bare(node: Any, *, followed: bool) -> str:
         case ast.EventPart():
             return name_text(node.name) if node.name is not None else node.part
         case ast.Member():
-            base = _text(node.base, ATOM, followed=True)
+            base = _text(node.base, ATOM, followed=OPERATOR)
             apart = isinstance(node.base, ast.Boolean | ast.Now | ast.TurnCalls | ast.Name)
             return f"{f'({base})' if apart else base}.{_part(node.name)}"
         case ast.Length():
             return f"length({_inside(node.body)})"
         case ast.CountIn() | ast.SumIn():
-            word, over = ("count" if isinstance(node, ast.CountIn) else "sum"), _text(node.over, SUM, followed=True)
+            word, over = ("count" if isinstance(node, ast.CountIn) else "sum"), _text(node.over, SUM, followed=OPERATOR)
             needs = OR if isinstance(node, ast.CountIn) else SUM
             variable = name_text(node.variable, reserved=_EVENT_WORDS)
-            return f"{word}({variable} in {over}: {_text(node.body, needs, followed=False)})"
+            return f"{word}({variable} in {over}: {_text(node.body, needs, followed=NOTHING)})"
         case ast.CountEvents():
-            return f"count({_event(node.event)}{_where(node)})"
+            return f"count({_event(node.event)}{_where(node, NOTHING)})"
         case ast.SumEvents():
-            return f"sum({_text(node.value, SUM, followed=True)} of {_event(node.event)}{_where(node)})"
+            return f"sum({_text(node.value, SUM, followed=OPERATOR)} of {_event(node.event)}{_where(node, NOTHING)})"
     return _condition(node, followed=followed)
 
 
-def _condition(node: Any, *, followed: bool) -> str:
+def _condition(node: Any, *, followed: int) -> str:
     match node:
         case ast.Or() | ast.And():
             word, needs = ("or", AND) if isinstance(node, ast.Or) else ("and", PREFIX)
             *first, last = node.items
-            texts = [_text(item, needs, followed=True) for item in first]
+            texts = [_text(item, needs, followed=OPERATOR) for item in first]
             return f" {word} ".join([*texts, _text(last, needs, followed=followed)])
         case ast.Not(body=ast.In() as test):
             return f"{_operand(test.item)} not in {_operand(test.over)}"
@@ -232,7 +235,7 @@ def _condition(node: Any, *, followed: bool) -> str:
             return f"{_operand(node.left)} {node.op} {_operand(node.right)}"
         case ast.Arith():
             needs = SUM if node.op in "+-" else PRODUCT
-            left, right = _text(node.left, needs, followed=True), _text(node.right, needs + 1, followed=followed)
+            left, right = _text(node.left, needs, followed=OPERATOR), _text(node.right, needs + 1, followed=followed)
             return f"{left} {node.op} {right}"
         case ast.In():
             return f"{_operand(node.item)} in {_operand(node.over)}"
@@ -243,18 +246,18 @@ def _condition(node: Any, *, followed: bool) -> str:
         case ast.Present():
             return f"{_operand(node.body)} is present"
         case ast.Quantified():
-            body = _text(node.body, OR, followed=False)
+            body = _text(node.body, OR, followed=NOTHING)
             return f"{node.kind} {name_text(node.variable)} in {_operand(node.over)}: {body}"
         case ast.Once():
-            return f"once {_event(node.event)}{_where(node)}"
+            return f"once {_event(node.event)}{_where(node, followed)}"
         case ast.Last():
-            where = _where_of(node.where, followed=True)
+            where = _where_of(node.where, followed=CLAUSE)
             return f"last {_event(node.event)}{where} has {_text(node.has, PREFIX, followed=followed)}"
         case ast.Previous():
             has = "" if node.has is None else f" has {_text(node.has, PREFIX, followed=followed)}"
             return f"previous {_event(node.event)}{has}"
         case ast.Since():
-            held = _text(node.body, TEST, followed=True) if node.absent is None else f"no {_event(node.absent)}"
+            held = _text(node.body, TEST, followed=OPERATOR) if node.absent is None else f"no {_event(node.absent)}"
             return f"{held} since {_event(node.event)}{_where_of(node.where, followed=followed)}"
         case ast.Exceeds():
             return _exceeds(node)
@@ -282,19 +285,20 @@ def _with_args(part: Any, hidden: set[str]) -> Any:
 
 def _inside(node: Any) -> str:
     """The text between brackets, where nothing can follow."""
-    return _text(node, OR, followed=False)
+    return _text(node, OR, followed=NOTHING)
 
 
 def _operand(node: Any) -> str:
-    return _text(node, SUM, followed=True)
+    return _text(node, SUM, followed=OPERATOR)
 
 
-def _where(node: ast.Once | ast.CountEvents | ast.SumEvents) -> str:
-    within = f" within {duration_text(node.within.ms)}" if node.within is not None else ""
-    return _where_of(node.where, followed=bool(within)) + within
+def _where(node: ast.Once | ast.CountEvents | ast.SumEvents, followed: int) -> str:
+    if node.within is None:
+        return _where_of(node.where, followed=followed)
+    return f"{_where_of(node.where, followed=CLAUSE)} within {duration_text(node.within.ms)}"
 
 
-def _where_of(where: ast.Expr | None, *, followed: bool) -> str:
+def _where_of(where: ast.Expr | None, *, followed: int) -> str:
     return "" if where is None else f" where {_text(where, PREFIX, followed=followed)}"
 
 
@@ -328,16 +332,16 @@ def _rule_parts(rule: ast.Rule) -> list[str]:
     """The parts of a rule, which `fmt` may put on lines of their own."""
     heads = ", ".join(map(_head, rule.heads))
     if rule.kind == "require":
-        first = [f"require {_text(rule.requirement, OR, followed=False)}", f"for {heads}"]
+        first = [f"require {_text(rule.requirement, OR, followed=NOTHING)}", f"for {heads}"]
     elif rule.kind == "limit" and rule.to is not None:
-        amount = f"sum({_text(rule.amount, SUM, followed=False)}) of " if rule.amount is not None else ""
+        amount = f"sum({_text(rule.amount, SUM, followed=NOTHING)}) of " if rule.amount is not None else ""
         first = [f"limit {amount}{heads} to {number_text(rule.to.value)}{_per_by(rule)}"]
     else:
         first = [f"{rule.kind} {heads}"]
     conditions = [(word, getattr(rule, word)) for word in ("when", "unless") if getattr(rule, word) is not None]
     return [
         *first,
-        *(f"{word} {_text(condition, OR, followed=False)}" for word, condition in conditions),
+        *(f"{word} {_text(condition, OR, followed=NOTHING)}" for word, condition in conditions),
         *([f"by {rule.people} people"] if rule.people != 1 else []),
         *([f"says {literal(rule.says)}"] if rule.says is not None else []),
         *(["trusting judge"] if rule.trusting_judge else []),
@@ -354,7 +358,7 @@ def _head(head: ast.Head) -> str:
         return "reply"
     if head.kind == "any":
         return "any call" + (f" with effect {dotted_text(head.effect)}" if head.effect is not None else "")
-    binders = ", ".join(f"{name_text(name)}: {name_text(bound)}" for name, bound in head.binders)
+    binders = ", ".join(f"{_part(name)}: {name_text(bound)}" for name, bound in head.binders)
     return dotted_text(head.tool or "", reserved=frozenset(("any", "reply", "sum"))) + (
         f"({binders})" if binders else ""
     )
@@ -379,7 +383,7 @@ def _term_parts(term: ast.Term) -> list[str]:
             return [f"judged {name} {literal(term.definition)}", *examples]
         case ast.LetTerm():
             parameters = f"({', '.join(map(name_text, term.parameters))})" if term.parameters else ""
-            return [f"let {name_text(term.name)}{parameters} =", _text(term.body, OR, followed=False)]
+            return [f"let {name_text(term.name)}{parameters} =", _text(term.body, OR, followed=NOTHING)]
         case ast.ImportTerm():
             return [f"terms from {literal(term.path)}"]
         case ast.EffectTerm():
@@ -392,7 +396,7 @@ def _term_parts(term: ast.Term) -> list[str]:
 
 def _fields(fields: tuple[Field, ...]) -> str:
     return ", ".join(
-        f"{name_text(field.name)}: {type_text(field.type)}{' optional' if field.optional else ''}" for field in fields
+        f"{_part(field.name)}: {type_text(field.type)}{' optional' if field.optional else ''}" for field in fields
     )
 
 

@@ -474,7 +474,7 @@ class Resolver:
 
     def _sum_in(self, expr: ast.SumIn, scope: Scope, level: int) -> ast.Expr:
         over, inner = self._over(expr, scope, level)
-        body = self._number(expr.body, inner, level)
+        body = self.number(expr.body, inner, level)
         return msgspec.structs.replace(expr, variable=inner.known_as, over=over, body=body)
 
     def _over(
@@ -491,7 +491,8 @@ class Resolver:
             name, number = f"{expr.variable}_{number}", number + 1
         return over, LocalScope(scope, expr.variable, name, item)
 
-    def _number(self, expr: ast.Expr, scope: Scope, level: int) -> ast.Expr:
+    def number(self, expr: ast.Expr, scope: Scope, level: int = 0) -> ast.Expr:
+        """The resolved expression; a fault if it is not a number."""
         node, kind = self.resolve(expr, scope, level)
         if not agree.is_number(kind):
             self._fault(f"{self._shown(expr)} is {self._named(kind)}, not a number", expr.at, code="P217")
@@ -513,7 +514,7 @@ class Resolver:
 
     def _sum_events(self, expr: ast.SumEvents, scope: Scope, level: int) -> ast.Expr:
         event, inner, below = self._inside(expr.event, scope, level)
-        value = self._number(expr.value, inner, below)
+        value = self.number(expr.value, inner, below)
         return msgspec.structs.replace(expr, value=value, event=event, where=self._where(expr.where, inner, below))
 
     def _last(self, expr: ast.Last, scope: Scope, level: int) -> ast.Expr:

@@ -26,12 +26,15 @@ DEEPEST: Final = 48
 LONGEST_STATEMENT: Final = 20_000
 _CALLED = {"sum": r"\s*\(", "count": r"\s*\(", "length": r"\s*\(", "time": r'\s*"', "turn": r"\s+has\b"}
 _SHOWN = {
-    "PATH": "a name", "STRING": 'a text in `"`', "NUMBER": "a number", "DURATION": "a duration such as `24h`",
+    "PATH": "a name", "KEY": "a name", "STRING": 'a text in `"`', "NUMBER": "a number", "DURATION": "a duration such as `24h`",
     "COMPARE": "a comparison", "ADD": "`+`", "MUL": "`*`", "MINUS": "a number", "QUANTIFIER": "`any`", "MEMBER": "`.`",
     "ACT": "`call`", "SPOKEN": "`message`", "WINDOW": "`within 24h`", "NUMERIC": "`number`", "SIMPLE": "`bool`",
     "TEXT_COMMA": "`,`", "FROM_TEXT": "`from text`", "$END": "the end of the statement",
 }  # fmt: skip
-_INSTEAD = {"==": "=", "&&": "and", "||": "or", "!": "not", "<>": "!=", "'": '"', "is": "=", "equals": "=", "&": "and"}
+_INSTEAD = {
+    "==": "=", "&&": "and", "||": "or", "!": "not", "<>": "!=", "'": '"', "is": "=", "equals": "=", "&": "and",
+    "within": "TIME within DURATION of TIME",
+}  # fmt: skip
 _MISTAKEN = re.compile(r"==|&&|\|\||<>|`[^`\n]*`?|[^\W\d][\w.]*|\d+\w*|.", re.S)
 
 
@@ -112,6 +115,7 @@ def _unexpected(error: UnexpectedInput, statement: Statement, faults: Faults) ->
         at = Span(line=last, column=column, end_line=last, end_column=column + 1)
         faults.add("the statement ends too early", at, code="P111", hint=_expected(expected))
         return
+    place -= text[max(place - 1, 0) : place + 1] in _INSTEAD  # the second half of a sign that another language has
     found = _MISTAKEN.match(text, place)
     word = found[0] if found else ""
     line = statement.first + text.count("\n", 0, place)
