@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from obverse.cli.exit_codes import ExitCode
 from obverse.cli.output import json_option, note, one_line, print_json, say, when_interrupted
@@ -340,8 +341,6 @@ def _show_plan(plan: Plan, *, as_json: bool) -> None:
 
 
 def _fields(plan: Plan) -> dict[str, Any]:
-    import msgspec
-
     fields: dict[str, Any] = msgspec.to_builtins(plan)
     return fields
 
