@@ -16,6 +16,7 @@ import msgspec
 
 from obverse.cli.exit_codes import ExitCode
 from obverse.cli.output import json_option, note, one_line, print_json, say, when_interrupted
+from obverse.cli.verdict import exit_code, policy_of, show, write_reports
 
 if TYPE_CHECKING:
     from obverse.campaign.judging import Bench
@@ -130,18 +131,13 @@ def run(policy: Path, **given: Any) -> ExitCode:
     folder = given["output"] or Path("runs") / dt.datetime.now(tz=dt.UTC).strftime("%Y-%m-%dT%H-%M-%S")
     with when_interrupted(f"go on with `--resume -o {folder}`"):
         summary, stopped = asyncio.run(_go(prepared, folder, given))
-    _write(folder, summary)
+    write_reports(folder, summary)
     if stopped:
         note(f"{summary.ended}; go on with `--resume -o {folder}`")
-    _print(summary, folder, as_json=as_json)
+    show(summary, folder, as_json=as_json)
     if stopped == "interrupted":
         return ExitCode.INTERRUPTED
     return exit_code(summary)
-
-
-def exit_code(summary: Summary) -> ExitCode:
-    """What a run's summary means to a script."""
-    return {"holds": ExitCode.HOLDS, "fails": ExitCode.VIOLATED, "undecided": ExitCode.UNDECIDED}[summary.verdict]
 
 
 def _target(given: dict[str, Any], checked: Checked) -> Target:
@@ -331,7 +327,7 @@ def _show_plan(plan: Plan, *, as_json: bool) -> None:
 
     if as_json:
         print_json(
-            {"policy": _policy(plan), "target": plan.target, "plan": {"digest": plan_digest(plan), **_fields(plan)}}
+            {"policy": policy_of(plan), "target": plan.target, "plan": {"digest": plan_digest(plan), **_fields(plan)}}
         )
         return
     for line in _plan_lines(plan):
@@ -343,46 +339,3 @@ def _show_plan(plan: Plan, *, as_json: bool) -> None:
 def _fields(plan: Plan) -> dict[str, Any]:
     fields: dict[str, Any] = msgspec.to_builtins(plan)
     return fields
-
-
-def _policy(plan: Plan) -> dict[str, str]:
-    return {"name": plan.policy_name, "version": plan.policy_version, "digest": plan.policy}
-
-
-def _write(folder: Path, summary: Summary) -> None:
-    from obverse.cli.report import write_reports
-
-    write_reports(folder, summary)
-
-
-def _print(summary: Summary, folder: Path, *, as_json: bool) -> None:
-    from obverse.report.terminal import render_text
-
-    if as_json:
-        print_json(document(summary, folder))
-        return
-    say(render_text(summary).rstrip())
-    say()
-    say(f"report: {folder / 'report.html'}")
-
-
-def document(summary: Summary, folder: Path) -> dict[str, Any]:
-    """What `--json` prints of a run: a contract."""
-    claims = [*summary.overall, *(claim for view in summary.clauses for claim in view.claims)]
-    return {
-        "policy": _policy(summary.plan),
-        "target": summary.plan.target,
-        "plan": {
-            "digest": summary.plan_digest,
-            "trials": summary.plan.trials,
-            "seed": summary.plan.seed,
-            "mode": summary.plan.mode,
-        },
-        "trials": summary.tally,
-        "claims": claims,
-        "verdict": summary.verdict,
-        "complete": summary.complete,
-        "ended": summary.ended,
-        "judges": summary.judges,
-        "report": str(folder / "report.html"),
-    }
