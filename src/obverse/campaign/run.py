@@ -137,7 +137,9 @@ def read_run(folder: Path) -> Summary:
     plan, notes = read_plan(folder)
     kept = _kept(folder)
     checked = check(kept.policy, source=str(folder))
-    if checked.digest != plan.policy or kept.suite.digest != plan.suite:
+    known = {case.id for case in asked(kept.suite)}
+    planned = {case for claim in plan.claims for case in claim.cases}
+    if checked.digest != plan.policy or kept.suite.digest != plan.suite or not planned <= known:
         raise UntrustedInputError(
             f"policy or suite in `{folder / RUN}` are not those of the plan",
             code="R108",
