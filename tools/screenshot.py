@@ -67,7 +67,8 @@ class Browser:
                 raise RuntimeError("the browser went away")
             self.buffer += got
         message, self.buffer = self.buffer.split(b"\0", 1)
-        return json.loads(message)
+        received: dict[str, Any] = json.loads(message)
+        return received
 
     def wait(self, method: str) -> None:
         """Until this event has come."""
@@ -97,7 +98,11 @@ def opened(path: str) -> Iterator[Browser]:
             "--disable-dev-shm-usage", "--font-render-hinting=none", "--remote-debugging-pipe", f"--user-data-dir={profile}",
         ]  # fmt: skip
         process = subprocess.Popen(
-            [path, *flags], preexec_fn=pipes, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [path, *flags],
+            preexec_fn=pipes,  # noqa: PLW1509  # this program has one thread
+            close_fds=False,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         os.close(to_read)
         os.close(to_write)

@@ -13,7 +13,7 @@ from obverse.cli.exit_codes import ExitCode
 from obverse.cli.output import json_option, note, one_line, print_json, say, when_interrupted
 
 if TYPE_CHECKING:
-    from obverse.campaign.audits import AuditSummary, Auditor
+    from obverse.campaign.audits import Auditor, AuditSummary
     from obverse.core.chat_log import Reading
     from obverse.policy.checked import Checked
 
@@ -25,19 +25,34 @@ _EXITS = {"broken": ExitCode.VIOLATED, "undecided": ExitCode.UNDECIDED, "clean":
 @click.argument("policy", type=click.Path(path_type=Path))
 @click.argument("files", type=click.Path(path_type=Path, allow_dash=True), nargs=-1, required=True, metavar="FILE...")
 @click.option(
-    "--format", "format_", type=click.Choice(["auto", "obverse", "openai"]), default="auto", show_default=True,
+    "--format",
+    "format_",
+    type=click.Choice(["auto", "obverse", "openai"]),
+    default="auto",
+    show_default=True,
     help="How the transcripts are written.",
 )
 @click.option("--start", metavar="TIME", help="When a transcript without a clock began, such as 2024-05-15T15:00:00.")
-@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the report as one page.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+    "--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the report as one page."
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
     help="Write audit.html, audit.json and audit.txt to this folder.",
 )
 @json_option
 def audit(
-    *, policy: Path, files: tuple[Path, ...], format_: Literal["auto", "obverse", "openai"], start: str | None,
-    html: Path | None, output: Path | None, as_json: bool,
+    *,
+    policy: Path,
+    files: tuple[Path, ...],
+    format_: Literal["auto", "obverse", "openai"],
+    start: str | None,
+    html: Path | None,
+    output: Path | None,
+    as_json: bool,
 ) -> ExitCode:
     """Decide each step of recorded transcripts by POLICY, and count which clauses they break.
 
@@ -126,6 +141,7 @@ class _Progress:
 
 def _write(summary: AuditSummary, html: Path | None, output: Path | None) -> None:
     """The reports that were asked for."""
+    from obverse.campaign.run import write_whole
     from obverse.report.data import render_audit_json
     from obverse.report.html import render_audit_html
     from obverse.report.terminal import render_audit_text
@@ -141,7 +157,7 @@ def _write(summary: AuditSummary, html: Path | None, output: Path | None) -> Non
             (output / "audit.txt", render_audit_text(summary).encode()),
         ]
     for path, data in wanted:
-        path.write_bytes(data)
+        write_whole(path, data)
         note(f"wrote {one_line(str(path))}")
 
 

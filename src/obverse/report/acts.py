@@ -14,7 +14,17 @@ from typing import Any, Final
 import msgspec
 
 from obverse.core.events import (
-    AnyEvent, Approval, Call, Denied, Fact, Grant, Message, Reply, Result, System, Thought,
+    AnyEvent,
+    Approval,
+    Call,
+    Denied,
+    Fact,
+    Grant,
+    Message,
+    Reply,
+    Result,
+    System,
+    Thought,
 )  # fmt: skip
 from obverse.report.visible import one_line, shown, visible
 from obverse.report.wording import moment

@@ -14,18 +14,34 @@ from obverse.report.prose import prose
 from obverse.report.views import Room, Standing, Term
 from obverse.report.visible import one_line, visible
 from obverse.report.wording import (
-    count, interval, listed, moment, percent, plain_percent, rough_interval, share, short, spelled,
+    count,
+    interval,
+    listed,
+    moment,
+    percent,
+    plain_percent,
+    rough_interval,
+    share,
+    short,
+    spelled,
 )  # fmt: skip
 
-_ORDER: Final[dict[Standing, int]] = {"fails": 0, "undecided": 1, "holds": 2, "untried": 3}
+_ORDER: Final[dict[Standing, int]] = {"fails": 0, "undecided": 1, "quiet": 2, "untried": 3}
 _SAID: Final[dict[Standing, str]] = {
-    "fails": "broken", "undecided": "undecided", "holds": "no finding", "untried": "no say",
+    "fails": "broken", "undecided": "undecided", "quiet": "no finding", "untried": "no say",
+}  # fmt: skip
+_VERDICTS: Final[dict[str, Standing]] = {
+    "broken": "fails", "undecided": "undecided", "clean": "quiet", "warned": "untried",
 }  # fmt: skip
 _DEFAULTS: Final = {
     "@calls": "Only known tools are called", "@arguments": "Only known arguments are given",
     "@malformed": "Arguments can be read", "@replies": "Replies that no clause speaks of",
 }  # fmt: skip
-_HERE: Final = {"broken": "this broke the clause", "undecided": "this may have broken the clause", "warned": "the policy warns of this"}
+_HERE: Final = {
+    "broken": "this broke the clause",
+    "undecided": "this may have broken the clause",
+    "warned": "the policy warns of this",
+}
 _UNREAD: Final = 20  # unreadable places that are named one by one
 
 
@@ -89,7 +105,7 @@ def audit_page(summary: AuditSummary, room: Room) -> AuditPage:
         policy=one_line(policy.name),
         version=one_line(policy.version),
         digest=short(policy.digest),
-        standing={"broken": "fails", "undecided": "undecided", "clean": "holds"}[summary.verdict],
+        standing=_VERDICTS[summary.verdict],
         answer=audit_answer(summary),
         figures=_figures(summary),
         gist=_gist(summary),
@@ -153,7 +169,7 @@ def _standing(clause: AuditClause) -> Standing:
         return "fails"
     if clause.undecided:
         return "undecided"
-    return "holds" if clause.of else "untried"
+    return "quiet" if clause.of else "untried"
 
 
 def _row(number: int, clause: AuditClause, summary: AuditSummary, room: Room) -> ClauseRow:
@@ -197,11 +213,15 @@ def _terms(clause: AuditClause, summary: AuditSummary) -> Iterator[Term]:
     if not clause.of:
         return
     sure = plain_percent(summary.confidence)
-    yield Term(name="broken", value=f"in {share(clause.broken, clause.of)} transcripts", note="in which the clause had a say")
+    yield Term(
+        name="broken", value=f"in {share(clause.broken, clause.of)} transcripts", note="in which the clause had a say"
+    )
     yield Term(name="rate", value=interval(clause.low, clause.high), note=f"{sure}, exact")
     if clause.undecided:
         worst = f"below {percent(clause.worst_high, 'up')}" if clause.worst_high is not None else "not known"
-        yield Term(name="at worst", value=worst, note=f"if {count(clause.undecided, 'undecided transcript')} broke it too")
+        yield Term(
+            name="at worst", value=worst, note=f"if {count(clause.undecided, 'undecided transcript')} broke it too"
+        )
     if clause.warned:
         yield Term(name="warned", value=f"in {count(clause.warned, 'transcript')}")
     yield Term(name="findings", value=count(clause.findings, "step"))
@@ -211,7 +231,7 @@ def _finding(finding: AuditFinding, room: Room) -> FindingView:
     where = "" if finding.message is None else f", message {finding.message}"
     return FindingView(
         state=finding.state,
-        standing={"broken": "fails", "undecided": "undecided", "warned": "untried"}[finding.state],
+        standing=_VERDICTS[finding.state],
         where=one_line(f"{finding.transcript}{where}"),
         act=one_line(finding.act),
         verdict=finding.verdict,
@@ -257,7 +277,13 @@ def _sources(summary: AuditSummary) -> tuple[Term, ...]:
         found.append(Term(name="assumed start", value=moment(summary.assumed_start)))
     for unread in summary.unread[:_UNREAD]:
         named = f", transcript {unread.transcript}" if unread.transcript else ""
-        found.append(Term(name="not read", value=one_line(f"{unread.file}, line {unread.line}{named}"), note=one_line(unread.reason, 300)))
+        found.append(
+            Term(
+                name="not read",
+                value=one_line(f"{unread.file}, line {unread.line}{named}"),
+                note=one_line(unread.reason, 300),
+            )
+        )
     left = len(summary.unread) - _UNREAD
     return (*found, Term(name="not read", value=f"{left:,} more")) if left > 0 else tuple(found)
 
@@ -267,7 +293,19 @@ def _limits(summary: AuditSummary) -> Iterator[Term]:
         name="Other conversations",
         value=f"The rates are of {count(summary.transcripts, 'transcript')} as they were recorded. The intervals take them for independent; where several stem from one user or one task, they are too narrow.",
     )
-    yield Term(name="What was not asked", value="A clause is only tried where a conversation came near it. No finding is not a proof: nobody may have asked.")
-    yield Term(name="What was not recorded", value="Facts, times and judgements that the transcript lacks are unknown. A step that they decide is undecided, never kept.")
-    yield Term(name="Refusals", value="An audit finds what was done and should not have been. What was wrongly refused needs a run with twins.")
-    yield Term(name="The policy itself", value="Whether the rules say what the prose means, and whether the prose is wise, is for people to read. No duty or law is said to be met.")
+    yield Term(
+        name="What was not asked",
+        value="A clause is only tried where a conversation came near it. No finding is not a proof: nobody may have asked.",
+    )
+    yield Term(
+        name="What was not recorded",
+        value="Facts, times and judgements that the transcript lacks are unknown. A step that they decide is undecided, never kept.",
+    )
+    yield Term(
+        name="Refusals",
+        value="An audit finds what was done and should not have been. What was wrongly refused needs a run with twins.",
+    )
+    yield Term(
+        name="The policy itself",
+        value="Whether the rules say what the prose means, and whether the prose is wise, is for people to read. No duty or law is said to be met.",
+    )

@@ -121,7 +121,8 @@ def _situation(case: Case, *, with_facts: bool) -> list[Term]:
         found += [Term(name=one_line(name), value=one_line(plain(value))) for name, value in case.world.facts]
     if not case.history:
         found += [
-            Term(name=f"{one_line(answer.tool)} answers", value=one_line(answer.output, 300)) for answer in case.world.answers
+            Term(name=f"{one_line(answer.tool)} answers", value=one_line(answer.output, 300))
+            for answer in case.world.answers
         ]
     return found
 

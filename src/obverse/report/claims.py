@@ -33,12 +33,18 @@ def answer(clauses: Sequence[ClauseView]) -> str:
     found = [standing(clause.claims) for clause in clauses]
     tried = len(found) - found.count("untried")
     if tried > 1 and found.count("holds") == tried:
-        return f"All {spelled(tried)} clauses hold." if tried == len(found) else f"All {spelled(tried)} tried clauses hold."
+        return (
+            f"All {spelled(tried)} clauses hold."
+            if tried == len(found)
+            else f"All {spelled(tried)} tried clauses hold."
+        )
     parts = [(name, found.count(name)) for name in _VERBS if name in found]
-    text = listed([
-        f"{spelled(number)}{_noun(number) if place == 0 else ''} {_VERBS[name][number != 1]}"
-        for place, (name, number) in enumerate(parts)
-    ])
+    text = listed(
+        [
+            f"{spelled(number)}{_noun(number) if place == 0 else ''} {_VERBS[name][number != 1]}"
+            for place, (name, number) in enumerate(parts)
+        ]
+    )
     return f"{text[:1].upper()}{text[1:]}." if text else "Nothing was tried."
 
 

@@ -23,13 +23,16 @@ from obverse.report.wording import plain_percent, rate, tally
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MOST: Final = 4_000  # characters of one message
 _TAGS: Final = {"broken": "failure", "error": "error", "unscored": "skipped", "untried": "skipped"}
+_MARKS: Final = {"failures": "failure", "errors": "error", "skipped": "skipped"}
 _OUTCOMES: Final = {"broken": Outcome.BROKEN, "error": Outcome.ERROR, "unscored": Outcome.UNSCORED}
 
 
 def render_junit(summary: Summary) -> str:
     """The run as one XML document."""
     suites = [suite for clause in summary.clauses for suite in _suites(clause, summary)]
-    root = Element("testsuites", _counts(suites, name=_clean(f"{summary.plan.policy_name} {summary.plan.policy_version}")))
+    root = Element(
+        "testsuites", _counts(suites, name=_clean(f"{summary.plan.policy_name} {summary.plan.policy_version}"))
+    )
     if summary.seconds is not None:
         root.set("time", f"{summary.seconds:.3f}")
     root.extend(suites)
@@ -53,13 +56,15 @@ def _suites(clause: ClauseView, summary: Summary) -> Iterator[Element]:
 
 def _counts(children: Sequence[Element], *, name: str) -> dict[str, str]:
     """The attributes that parsers add up: of tests, or of suites."""
-    found = {"name": name, "tests": 0, "failures": 0, "errors": 0, "skipped": 0}
+    added = dict.fromkeys(("tests", "failures", "errors", "skipped"), 0)
     for child in children:
-        suite = child.tag == "testsuite"
-        found["tests"] = int(found["tests"]) + (int(child.attrib["tests"]) if suite else 1)
-        for counted, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
-            found[counted] = int(found[counted]) + (int(child.attrib[counted]) if suite else len(child.findall(tag)))
-    return {key: str(value) for key, value in found.items()}
+        if child.tag == "testsuite":
+            own = {key: int(child.attrib[key]) for key in added}
+        else:
+            marks = {key: len(child.findall(tag)) for key, tag in _MARKS.items()}
+            own = {"tests": 1, **marks}
+        added = {key: number + own[key] for key, number in added.items()}
+    return {"name": name, **{key: str(number) for key, number in added.items()}}
 
 
 def _properties(claim: ClaimLine) -> Element:

@@ -15,6 +15,7 @@ from obverse.report.views import ORDER, SAID, SAID_OF_MANY, Page, Room, Rung, Se
 from obverse.report.visible import one_line, shown, visible
 from obverse.report.wording import count, seconds, short
 
+_PRINTED: Final = 3  # cards of a clause; the style sheet holds to it
 _LEVELS: Final = [str(level) for level in Level]
 
 
@@ -100,6 +101,7 @@ def _section(number: int, clause: ClauseView, known: Mapping[str, CaseLine], roo
         coverage=tuple(_rung(level, clause.coverage[level]) for level in _ladder(clause.coverage)),
         infeasible=tuple(one_line(text, 300) for text in clause.infeasible),
         cards=tuple(card for card in found if card.worst != "kept"),
+        cards_said=count(len(found) - len(kept), "case") if len(found) - len(kept) > _PRINTED else "",
         kept=kept,
         kept_said=f"{count(len(kept), 'case')}, each with its twin where it has one",
         rows=rows,

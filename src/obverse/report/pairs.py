@@ -40,7 +40,9 @@ def _urgency(case: CaseLine) -> tuple[bool, bool, bool, bool]:
 
 def compared(mine: Sequence[Line], other: Sequence[Line]) -> tuple[Line, ...]:
     """My lines, with everything marked that the other lines do not have."""
-    match = difflib.SequenceMatcher(a=[line.content for line in mine], b=[line.content for line in other], autojunk=False)
+    match = difflib.SequenceMatcher(
+        a=[line.content for line in mine], b=[line.content for line in other], autojunk=False
+    )
     found: list[Line] = []
     for tag, start, end, other_start, other_end in match.get_opcodes():
         lines = mine[start:end]

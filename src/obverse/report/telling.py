@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from obverse.campaign.records import Caps, ClaimLine, JudgeLine, Plan, Summary
+from obverse.campaign.records import ClaimLine, JudgeLine, Plan, Summary
 from obverse.report.claims import standing
 from obverse.report.views import Term
 from obverse.report.visible import one_line
@@ -82,7 +82,7 @@ def plan_terms(summary: Summary) -> list[Term]:
         Term(name="over all clauses", value=one_line(plan.family_wise, 300)),
         Term(name="attacker", value=one_line(plan.attacker, 300)),
         Term(name="judges", value=one_line(", ".join(plan.judges), 300) or "none"),
-        Term(name="caps", value=_caps(plan.caps)),
+        Term(name="caps", value=_caps(plan)),
     ]  # fmt: skip
 
 
@@ -91,11 +91,13 @@ def _power(plan: Plan) -> str:
     return f"the smallest rate that can be ruled out is {percent(min(known), 'up')}" if known else ""
 
 
-def _caps(caps: Caps) -> str:
+def _caps(plan: Plan) -> str:
+    caps = plan.caps
+    currency = f" {plan.price.currency}" if plan.price else ""
     parts = [
         "" if caps.calls is None else f"{caps.calls:,} calls",
         "" if caps.tokens is None else f"{caps.tokens:,} tokens",
-        "" if caps.money is None else one_line(caps.money),
+        "" if caps.money is None else one_line(f"{caps.money}{currency}"),
         "" if caps.seconds is None else seconds(caps.seconds),
     ]
     return listed([part for part in parts if part]) or "none"
@@ -160,11 +162,11 @@ def limits(summary: Summary) -> list[Term]:
     if summary.judges:
         found.insert(2, Term(
             name="The judge's errors",
-            value=f"{count(len(summary.judges), 'judge')} took part. Where its errors were measured they stand below; where they were not, no interval allows for them.",
+            value=f"{count(len(summary.judges), 'judge')} took part. Where their errors were measured they stand under “How it was done”; where they were not, no interval allows for them.",
         ))  # fmt: skip
     if infeasible:
         found.append(Term(
             name="The impossible",
-            value=f"{count(infeasible, 'obligation')} no case can meet; a solver proved it, within the bounds named there.",
+            value=f"No case can meet {count(infeasible, 'obligation')} of the policy; a solver proved it, within the bounds that stand there.",
         ))  # fmt: skip
     return found

@@ -13,7 +13,8 @@ from obverse.core.verdicts import Side
 from obverse.report.acts import Line
 from obverse.report.drawing import Bar, Tick
 
-Standing: TypeAlias = Literal["fails", "undecided", "holds", "untried"]
+Standing: TypeAlias = Literal["fails", "undecided", "holds", "untried", "quiet"]
+"""How a clause stands; `quiet` is an audit's: no finding, which is no proof."""
 ORDER: Final[tuple[Standing, ...]] = ("fails", "undecided", "untried", "holds")
 SAID: Final[dict[str, str]] = {
     "fails": "fails", "undecided": "undecided", "holds": "holds", "untried": "not tried",
@@ -140,6 +141,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
     coverage: tuple[Rung, ...]
     infeasible: tuple[str, ...]
     cards: tuple[Card, ...]
+    cards_said: str
     kept: tuple[Card, ...]
     kept_said: str
     rows: tuple[CaseRow, ...]

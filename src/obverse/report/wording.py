@@ -17,7 +17,21 @@ from obverse.stats import estimates
 
 Rounding: TypeAlias = Literal["down", "near", "up"]
 _ROUNDED: Final = {"down": False, "near": None, "up": True}
-_NUMBERS: Final = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_NUMBERS: Final = (
+    "no",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+)
 _THOUSAND: Final = 1000
 _NEXT_TO_NOTHING: Final = 0.0005
 
