@@ -40,9 +40,18 @@ def test_every_obligation_of_a_small_policy_is_met(name: str) -> None:
     assert suite(name).open == ()
 
 
-def amounts(cases: list[Case]) -> set[int]:
-    found = [read_arguments(case.step.event.arguments) for case in cases if isinstance(case.step.event, Call)]
-    return {int(arguments["amount"]) for arguments in found if isinstance(arguments, dict)}  # type: ignore[arg-type]
+def argument(case: Case, name: str) -> object:
+    """The argument of the call that the case wants."""
+    arguments = read_arguments(case.step.event.arguments) if isinstance(case.step.event, Call) else {}
+    return arguments.get(name) if isinstance(arguments, dict) else None
+
+
+def refuses(case: Case) -> bool:
+    return isinstance(case.step.event, Reply) and bool(case.step.event.labels.get("reply.refuses"))
+
+
+def amounts(cases: list[Case]) -> set[object]:
+    return {argument(case, "amount") for case in cases}
 
 
 def test_a_threshold_is_tried_at_itself_and_one_unit_to_each_side() -> None:
@@ -52,16 +61,13 @@ def test_a_threshold_is_tried_at_itself_and_one_unit_to_each_side() -> None:
 
 
 def test_a_limit_allows_the_nth_and_blocks_the_next() -> None:
-    before = {"exactly 2": 1, "just over 2": 2}
-    seen = {}
+    seen = set()
     for case in suite("limit").cases:
-        if case.obligation.value in before:
-            seen[case.obligation.value] = case
-    for case in suite("limit").cases:
-        earlier = sum(isinstance(event, Call) and event.tool == "issue_voucher" for event in case.history)
-        if case.verdict is Verdict.DENY:
-            assert earlier >= 2
-    assert seen.keys() <= before.keys()
+        theirs = [event for event in case.history if isinstance(event, Call) and event.tool == "issue_voucher"]
+        day = (case.step.event.time or 0) - 86_400_000
+        seen.add((case.verdict, sum((event.time or 0) >= day for event in theirs)))
+    assert {(Verdict.DENY, 2), (Verdict.ALLOW, 1)} <= seen
+    assert not any(verdict is Verdict.DENY and earlier < 2 for verdict, earlier in seen)
 
 
 def test_a_window_is_tried_at_its_edge_to_the_second() -> None:
@@ -113,7 +119,7 @@ def test_a_warning_is_a_verdict_of_its_own() -> None:
 
 
 def test_where_only_the_reply_differs_the_twin_is_shown_and_not_run() -> None:
-    refused = [case for case in suite("no poison").cases if case.step.event.labels.get("reply.refuses")]  # type: ignore[union-attr]
+    refused = [case for case in suite("no poison").cases if refuses(case)]
     assert refused
     assert not any(case.runs for case in refused)
 
@@ -129,7 +135,7 @@ def test_families_share_names_and_words() -> None:
     for head in suite("two conditions").cases:
         if head.side is Side.VIOLATION:
             family = [case for case in suite("two conditions").cases if case.family == head.id]
-            users = {read_arguments(case.step.event.arguments)["user"] for case in family}  # type: ignore[index, union-attr]
+            users = {argument(case, "user") for case in family}
             assert len(users) == 1
 
 

@@ -163,7 +163,7 @@ def _inside(fires: ast.Expr, outer: Sequence[Atom]) -> Iterator[Atom]:
         if isinstance(node, ast.Binding):
             yield Atom(kind="binding", text=_bound(node, above), expr=node.value, spots=spots, number=first.outer)
         else:
-            yield Atom(kind="inner", text=text_of(node), expr=node, spots=spots, number=first.outer)  # type: ignore[arg-type]
+            yield Atom(kind="inner", text=text_of(node), expr=node, spots=spots, number=first.outer)  # type: ignore[arg-type]  # no binding
 
 
 def _bound(binding: ast.Binding, pattern: ast.Node) -> str:
@@ -209,17 +209,17 @@ def at(expr: ast.Node, place: Place) -> ast.Expr:
         node = getattr(node, name)
         if index is not None:
             node = node[index]  # type: ignore[index]  # a tuple, by construction of places
-    return node  # type: ignore[return-value]
+    return node  # type: ignore[return-value]  # the caller knows what stands there
 
 
 def put(expr: ast.Expr, place: Place, new: ast.Node) -> ast.Expr:
     """The expression with that part replaced."""
-    return _put(expr, place, (new,))  # type: ignore[return-value]
+    return _put(expr, place, (new,))  # type: ignore[return-value]  # the root stays an expression
 
 
 def without_binding(expr: ast.Expr, place: Place) -> ast.Expr:
     """The expression with that binding left out of its pattern."""
-    return _put(expr, place, ())  # type: ignore[return-value]
+    return _put(expr, place, ())  # type: ignore[return-value]  # the root stays an expression
 
 
 def _put(node: ast.Node, place: Place, new: Sequence[ast.Node]) -> ast.Node:

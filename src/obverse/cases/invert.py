@@ -30,6 +30,7 @@ from obverse.core.events import Reply
 from obverse.core.verdicts import Side
 from obverse.policy import ast
 from obverse.policy.checked import REFUSES, Checked
+from obverse.solver.find import Finder
 
 Progress = Callable[[int, int, str], None]
 
@@ -44,7 +45,7 @@ def invert(
 ) -> Suite:
     """The cases of a policy. `progress` is told after each rule: how many are done, of how many, and which is next."""
     settings = settings or Settings()
-    search = Search(checked, new_finder or (lambda: _finder(checked, settings)), settings)
+    search = Search(checked, new_finder or (lambda: Finder(checked, settings.solver)), settings)
     plans = [plan_of(rule, checked, boundaries=settings.boundaries) for rule in checked.rules]
     cases: dict[str, Case] = {}
     infeasible: list[Infeasible] = []
@@ -82,12 +83,6 @@ def _obligations(checked: Checked, plans: Sequence[Plan]) -> Iterator[Obligation
     for plan in plans:
         yield from simple_obligations(plan)
         yield from (aim.obligation for aim in plan.aims)
-
-
-def _finder(checked: Checked, settings: Settings) -> Finds:
-    from obverse.solver.find import Finder  # z3 is heavy: only who inverts pays for it
-
-    return Finder(checked, settings.solver)
 
 
 def _of_clauses(checked: Checked, infeasible: Sequence[Infeasible]) -> Iterator[Infeasible]:

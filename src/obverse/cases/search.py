@@ -270,9 +270,9 @@ class _Hunt:
             yield self._paired(aim, way, firing, sparing, "masking")
 
     def _spared(self, aim: Aim, way: Way, act: Act) -> Iterator[Wish]:
-        assert way.spares is not None  # asked only where a partner is
-        yield Wish(text="the rule does not fire", expr=way.spares[0])
-        yield from (Wish(text=f"`{aim.obligation.condition}` decides", expr=expr) for expr in way.spares[1:])
+        first, *others = way.spares or (_not(self.plan.conditions.fires),)
+        yield Wish(text="the rule does not fire", expr=first)
+        yield from (Wish(text=f"`{aim.obligation.condition}` decides", expr=expr) for expr in others)
         yield from self.search.silence(self.rule, act)
 
     def _unchanged(self, way: Way, firing: Sight) -> Iterator[Wish]:

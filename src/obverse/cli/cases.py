@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,7 @@ from obverse.cli.exit_codes import ExitCode
 from obverse.cli.output import json_option, note, one_line, print_json, say, when_interrupted
 
 if TYPE_CHECKING:
-    from obverse.cases.records import Count, Suite
+    from obverse.cases.records import Count, Obligation, Suite
     from obverse.policy.checked import Checked
 
 _SHOWN = 12  # obligations of one kind that are listed for people; --json has the counts, and the file has the cases
@@ -57,9 +59,8 @@ def cases(policy: Path, *, output: Path | None, seed: int, no_boundaries: bool, 
     return ExitCode.UNDECIDED if any(count.open for count in suite.coverage.levels.values()) else ExitCode.HOLDS
 
 
-def _progress() -> object:
+def _progress() -> Callable[[int, int, str], None]:
     """Tells on a terminal which rule is looked at; silent where stderr is no terminal."""
-    import sys
 
     def tell(done: int, of: int, rule: str) -> None:
         if sys.stderr.isatty():
@@ -111,19 +112,22 @@ def _print(checked: Checked, suite: Suite, output: Path | None) -> None:
     say(f"{'all':{width}}  " + "  ".join(f"{_cell(suite.coverage.levels[level]):>9}" for level in levels))
     say()
     say("met/of; -N were proved infeasible, ?N are open")
-    for one in suite.infeasible[:_SHOWN]:
-        what = one_line(one.obligation.condition or one.obligation.rule)
-        told = "only with other changes (masking)" if one.cause == "unique" else "infeasible"
-        say(
-            f"  {one.obligation.clause}: {one.obligation.level} of {what} {one.obligation.value}: {told}: {'; '.join(one.core)}"
-        )
+    for proof in suite.infeasible[:_SHOWN]:
+        told = "only with other changes (masking)" if proof.cause == "unique" else "infeasible"
+        say(f"  {_named(proof.obligation)}: {told}: {'; '.join(one_line(text) for text in proof.core)}")
     if len(suite.infeasible) > _SHOWN:
         say(f"  and {len(suite.infeasible) - _SHOWN} more (--json lists them)")
-    for one in suite.open[:_SHOWN]:
-        what = one_line(one.obligation.condition or one.obligation.rule)
-        say(f"  {one.obligation.clause}: {one.obligation.level} of {what} {one.obligation.value}: open: {one.reason}")
+    for left in suite.open[:_SHOWN]:
+        say(f"  {_named(left.obligation)}: open: {one_line(left.reason)}")
+    if len(suite.open) > _SHOWN:
+        say(f"  and {len(suite.open) - _SHOWN} more (--json lists them)")
     if output is not None:
         note(f"wrote {one_line(str(output))}")
+
+
+def _named(obligation: Obligation) -> str:
+    what = " ".join(part for part in (obligation.level, obligation.condition, obligation.value) if part)
+    return f"{one_line(obligation.rule or obligation.clause)}: {one_line(what)}"
 
 
 def _total(count: Count) -> int:
