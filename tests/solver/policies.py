@@ -6,6 +6,7 @@ from obverse.policy.check import check
 from obverse.policy.checked import Checked
 from obverse.policy.parse import parse
 
+_MANY = ", ".join(f'"v{number}"' for number in range(600))  # too many to write out for each question
 TERMS = """---
 policy: shop
 version: 1
@@ -18,12 +19,13 @@ tool find_order(id: text) -> (state: one of "open", "shipped", "closed", placed:
 tool refund(id: text, amount: number, note: text optional)   effect money
 tool cancel(id: text)   effect write
 tool mail(to: text, body: text)   effect write
+tool label(code: one of {MANY}) effect write
 fact customer.verified: bool
 fact customer.tier: one of "basic", "gold"
 judged message.says_yes "The user agrees."  yes "Yes, please."  no "What does it cost?"
 judged reply.names_a_price "The reply names a price."  yes "It costs 10."  no "Hello."
 ```
-"""
+""".replace("{MANY}", _MANY)
 
 
 def policy(*clauses: str) -> Checked:
@@ -61,6 +63,8 @@ CLEAN = {
     "many elements": ("many: forbid cancel(id: r) when last find_order(id: r) has length(items) > 7",),
     "since": ("since: forbid refund unless no message since call find_order",),
     "previous": ("previous: forbid refund unless previous result find_order",),
+    "one of many values": ('values: forbid label when code starts with "v59" and code != "v59" and not code = "v599"',),
+    "a folded text": ('folded: forbid mail when body contains "Secret" and length(body) < 30',),
     "a count": ("count: forbid refund when count(call cancel within 1h) >= 2",),
     "a permit beside a ban of something else": (
         "may: permit cancel when customer.verified",
@@ -95,6 +99,7 @@ DEFECTS = {
         "never",
         ('never: forbid refund when id matches "[A-Z]{2}[0-9]+" and id contains "x"',),
     ),
+    "a value that an enum lacks": ("S201", "never", ('never: forbid label when code starts with "w"',)),
     "a result before its call": (
         "S201",
         "never",

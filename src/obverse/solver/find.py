@@ -158,9 +158,9 @@ class Finder:
                 return Undecided(reason=f"the number {error} has no finite decimal notation", origin=origin)
             if isinstance(made, Scenario):
                 return self._replayed(made, asked, origin)
-            if not made.contradiction:
+            if not made.proved:
                 return Undecided(reason=made.reason, origin=origin)
-            room.trace.texts.block(made.contradiction)
+            room.trace.texts.block(made)
         return Undecided(reason=f"{self.settings.refinements} text refinements were not enough", origin=origin)
 
     def _satisfy(self, solver: z3.Solver, wishes: list[z3.BoolRef], preferred: list[z3.BoolRef]) -> z3.CheckSatResult:

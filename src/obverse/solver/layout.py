@@ -163,6 +163,7 @@ def lay(
     shapes |= _representatives(checked, act, shapes, needs)
     repeats = _repeats(act, shapes, needs)
     most = max(repeats.values(), default=1)
+    repeats = {shape: times for shape, times in repeats.items() if times <= settings.most_repeats}
     longest = max([settings.list_length, *(need.longest for need in needs)])
     order = sorted(shapes, key=lambda one: (_ORDER.index(one.kind), one.name or ""))
     slots: list[Slot] = []
@@ -174,7 +175,7 @@ def lay(
             there = sum(slot.kind == shape.kind and slot.name == shape.name for slot in slots)
             if shape.kind == "fact" and there and not _is_simple(checked, shape.name):
                 continue
-            wanted = min(repeats.get(shape, 1), settings.most_repeats) - there if number == 0 else 1
+            wanted = repeats.get(shape, 1) - there if number == 0 else 1
             for _ in range(max(1, wanted)):
                 slots.append(Slot(kind=shape.kind, name=shape.name))
                 if shape.kind == "call":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count, islice
+from typing import TypeAlias
 
 import msgspec
 import z3
@@ -19,6 +20,7 @@ from obverse.solver.patterns import Untranslatable, instances, translate
 
 _PLAIN_TRIES = 200
 _STRING_TIMEOUT_MS = 1_000
+_SOLUTIONS = 3
 _TAILS = (", thanks", " then", ", thank you", " please")
 _FIRST = ("Alex", "Sam", "Robin", "Kim", "Noor", "Lee", "Ines", "Jona")
 _LAST = ("Reed", "Lane", "Stone", "Marsh", "Ford", "Hill", "Brook", "Field")
@@ -37,22 +39,28 @@ HOST = Test(op="names a host", pattern="")
 
 
 class Unspellable(msgspec.Struct, frozen=True, kw_only=True):
-    """No text was found. `contradiction` are answers that no text gives together; empty if that is not proved."""
+    """No text was found. A proof says which `contradiction` of answers no text gives, at a `length` if there is one, but for
+    the `known` texts.
+    """
 
     contradiction: frozenset[tuple[Test, bool]]
     reason: str
+    length: int | None = None
+    known: tuple[str, ...] = ()
+    proved: bool = False
+
+
+Answers: TypeAlias = frozenset[tuple[Test, bool]]
 
 
 class Spellings:
     """Finds texts, and remembers which answers contradict each other."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[frozenset[tuple[Test, bool]], int | None], list[str] | Unspellable] = {}
+        self._known: dict[tuple[Answers, int | None], _Search] = {}
         self._context = z3.Context()
 
-    def spell(
-        self, name: str, required: frozenset[tuple[Test, bool]], length: int | None, taken: set[str]
-    ) -> str | Unspellable:
+    def spell(self, name: str, required: Answers, length: int | None, taken: set[str]) -> str | Unspellable:
         """A text that goes by this name, gives these answers, has this length and is none of the taken ones (folded)."""
         for candidate in islice(_candidates(name, required, length), _PLAIN_TRIES):
             if candidate.casefold() not in taken and _fits(candidate, required, length):
@@ -61,63 +69,72 @@ class Spellings:
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = self._by_strings(required, length)
-        if isinstance(found, Unspellable):
-            return found
-        for candidate in found:
+        for candidate in found.texts:
             if candidate.casefold() not in taken:
                 return candidate
-        return Unspellable(contradiction=frozenset(), reason="no second text with the same answers was found")
+        if not found.complete:
+            return Unspellable(contradiction=frozenset(), reason=found.reason)
+        return Unspellable(contradiction=found.core, reason=found.reason, length=length, known=found.texts, proved=True)
 
-    def _by_strings(self, required: frozenset[tuple[Test, bool]], length: int | None) -> list[str] | Unspellable:
+    def _by_strings(self, required: Answers, length: int | None) -> _Search:
         hosts = _clashing_hosts(required)
         if hosts:
-            return Unspellable(contradiction=hosts, reason="no host is at both domains")
+            return _Search(core=hosts, complete=True, reason="no host is at both domains")
+        tests = sorted(required, key=repr)
+        if any(asked.op in ("at domain", HOST.op) for asked, _ in tests):
+            return _Search(core=required, reason="no text was found for a test of its domain")
+        if not all(asked.pattern.isascii() and asked.pattern.isprintable() for asked, _ in tests):
+            return _Search(core=required, reason="no text was found for a pattern that is not plain ASCII")
         solver = z3.SolverFor("QF_S", ctx=self._context)
         solver.set("timeout", _STRING_TIMEOUT_MS)
         text = z3.String("text", self._context)
         labels: dict[str, tuple[Test, bool]] = {}
-        tests = sorted(required, key=repr)
-        if any(asked.op in ("at domain", HOST.op) for asked, _ in tests):
-            return Unspellable(contradiction=frozenset(), reason="no text was found for a test of its domain")
-        if not all(asked.pattern.isascii() and asked.pattern.isprintable() for asked, _ in tests):
-            return Unspellable(
-                contradiction=frozenset(), reason="no text was found for a pattern that is not plain ASCII"
-            )
         try:
             for number, (asked, answer) in enumerate(tests):
                 labels[f"t{number}"] = (asked, answer)
                 formula = translate(asked.op, asked.pattern, text, folded=asked.folded)
                 solver.assert_and_track(formula if answer else z3.Not(formula), z3.Bool(f"t{number}", self._context))
         except Untranslatable as error:
-            return Unspellable(contradiction=frozenset(), reason=f"no text was found: {error}")
+            return _Search(core=required, reason=f"no text was found: {error}")
         printable = z3.Star(z3.Range(z3.StringVal(" ", self._context), z3.StringVal("~", self._context)))
-        solver.add(z3.InRe(text, printable), z3.Length(text) <= max(200, length or 0))
+        solver.add(z3.InRe(text, printable))
         if length is not None:
             solver.add(z3.Length(text) == length)
-        return self._solutions(solver, text, labels, required, length)
+        return _solutions(solver, text, labels, required, length)
 
-    def _solutions(
-        self,
-        solver: z3.Solver,
-        text: z3.SeqRef,
-        labels: dict[str, tuple[Test, bool]],
-        required: frozenset[tuple[Test, bool]],
-        length: int | None,
-    ) -> list[str] | Unspellable:
-        found: list[str] = []
-        for _ in range(3):
-            answer = solver.check()
-            if answer == z3.unsat and not found and length is None:
-                core = frozenset(labels[str(label)] for label in solver.unsat_core())
-                return Unspellable(contradiction=core, reason="no text gives these answers together")
-            if answer != z3.sat:
-                break
-            value = solver.model().eval(text, model_completion=True)
-            candidate = value.as_string()
-            if _fits(candidate, required, length):
-                found.append(candidate)
-            solver.add(text != value)
-        return found or Unspellable(contradiction=frozenset(), reason="no text with these answers was found in time")
+
+class _Search(msgspec.Struct, frozen=True, kw_only=True):
+    """The texts that were found, and whether there are no others that give the answers of `core`."""
+
+    core: Answers
+    reason: str
+    texts: tuple[str, ...] = ()
+    complete: bool = False
+
+
+def _solutions(
+    solver: z3.Solver, text: z3.SeqRef, labels: dict[str, tuple[Test, bool]], required: Answers, length: int | None
+) -> _Search:
+    found: list[str] = []
+    for _ in range(_SOLUTIONS + 1):
+        answer = solver.check()
+        if answer == z3.unsat:
+            core = frozenset(labels[str(label)] for label in solver.unsat_core())
+            return _Search(
+                core=required if found or length is not None else core,
+                reason="no text gives these answers together",
+                texts=tuple(found),
+                complete=True,
+            )
+        if answer != z3.sat:
+            break
+        value = solver.model().eval(text, model_completion=True)
+        candidate = value.as_string()
+        if not _fits(candidate, required, length):  # the two readings of a pattern differ: nothing is proved then
+            break
+        found.append(candidate)
+        solver.add(text != value)
+    return _Search(core=required, reason="no text with these answers was found in time", texts=tuple(found))
 
 
 def word(name: str, number: int) -> str:

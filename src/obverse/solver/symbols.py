@@ -7,7 +7,7 @@ Python bool and never reaches Z3. Not an encoding of any operator of the languag
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import z3
@@ -109,7 +109,8 @@ Kind: TypeAlias = Literal["text", "number", "bool", "time", "duration", "json"]
 class Scalar:
     """A value of one basic kind. Texts are whole numbers that name them (`texts`); times and durations count units.
 
-    `literal` is the text itself where it is written in the policy; `folded` texts are compared without regard to case.
+    `literal` is the text itself where it is written in the policy; `folded` texts are compared without regard to case;
+    `values` are all that a text can be, where its type names them.
     """
 
     kind: Kind
@@ -117,6 +118,7 @@ class Scalar:
     known: Formula = True
     literal: str | None = None
     folded: bool = False
+    values: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,7 @@ def weaker(value: Value, known: Formula) -> Value:
         return value
     match value:
         case Scalar():
-            return Scalar(value.kind, value.term, both(value.known, known), value.literal, value.folded)
+            return replace(value, known=both(value.known, known))
         case Seq():
             return Seq(value.items, value.there, both(value.known, known))
         case Rec():

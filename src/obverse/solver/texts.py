@@ -17,7 +17,7 @@ from obverse.policy.reading import Folded
 from obverse.policy.text import host_of, test
 from obverse.solver.patterns import widths
 from obverse.solver.spelling import HOST, Spellings, Test, Unspellable
-from obverse.solver.symbols import Kleene, Scalar, both, given
+from obverse.solver.symbols import Formula, Kleene, Scalar, both, disjunction, given
 
 _LITERALS, _NAMED = 1_000_000, 1_000
 LONGEST_TEXT = 20_000
@@ -42,6 +42,9 @@ class Texts:
         self.spellings = spellings
         self._solver: z3.Solver | None = None
         self._literals: dict[str, z3.IntNumRef] = {}
+        self._texts: dict[int, str] = {}
+        self._taken: set[str] = set()
+        self._settled: dict[str, None] = {}
         self._names: dict[str, z3.IntNumRef] = {}
         self._tests: dict[Test, z3.FuncDeclRef] = {}
         self._terms: dict[int, z3.ArithRef] = {}
@@ -50,7 +53,7 @@ class Texts:
         """The tests that were asked since this was last emptied; `find` empties it before each wish."""
         self._pairs: dict[Test, z3.FuncDeclRef] = {}
         self._length = z3.Function("length", z3.IntSort(context), z3.IntSort(context))
-        self._blocked: set[frozenset[tuple[Test, bool]]] = set()
+        self._blocked: list[Unspellable] = []
 
     def attach(self, solver: z3.Solver) -> None:
         """Say where facts about texts are asserted."""
@@ -59,18 +62,36 @@ class Texts:
     # --- terms ----------------------------------------------------------------------------------------------------------
 
     def literal(self, text: str) -> z3.IntNumRef:
-        """The number of this very text."""
-        found = self._literals.get(text)
-        if found is None:
-            found = self._literals[text] = z3.IntVal(_LITERALS + len(self._literals), self.context)
+        """The number of this very text, with all that is known of it."""
+        found = self._number(text)
+        if text not in self._settled:
+            self._settled[text] = None
             for asked in self._tests:
                 self._settle(asked, text)
             self._assert(self._length(found) == len(text))
         return found
 
-    def knows(self, text: str) -> bool:
-        """Whether this text was spoken of."""
-        return text in self._literals
+    def _number(self, text: str) -> z3.IntNumRef:
+        found = self._literals.get(text)
+        if found is None:
+            number = _LITERALS + len(self._literals)
+            found = self._literals[text] = z3.IntVal(number, self.context)
+            self._texts[number] = text
+            self._taken.add(text.casefold())
+        return found
+
+    def among(self, term: z3.ArithRef, values: Iterable[str]) -> Formula:
+        """Whether a text is one of these: as few stretches of numbers as they make."""
+        numbers = sorted({self._number(value).as_long() for value in values})
+        stretches: list[list[int]] = []
+        for number in numbers:
+            if stretches and stretches[-1][1] == number - 1:
+                stretches[-1][1] = number
+            else:
+                stretches.append([number, number])
+        return disjunction(
+            term == first if first == last else z3.And(term >= first, term <= last) for first, last in stretches
+        )
 
     def named(self, name: str) -> z3.IntNumRef:
         """The number of a text that nothing is known of, which stands where this name does."""
@@ -80,8 +101,8 @@ class Texts:
         """Let this variable be a text."""
         self._terms[term.get_id()] = term
         self._assert(term >= 0)
-        for contradiction in self._blocked:
-            self._forbid(contradiction, term)
+        for unspellable in self._blocked:
+            self._forbid(unspellable, term)
 
     # --- conditions -----------------------------------------------------------------------------------------------------
 
@@ -94,6 +115,9 @@ class Texts:
             return given(known, one == other)
         if folded:
             return given(known, self._fold(left) == self._fold(right))
+        for named, free in ((left, right), (right, left)):
+            if named.values is not None and free.literal is None and free.values is None:
+                self._settle_all(named.values)  # what is tested of the one text is then tested of the other
         return given(known, left.term == right.term)
 
     def test(self, op: str, subject: Scalar, pattern: Scalar) -> Kleene:
@@ -107,12 +131,27 @@ class Texts:
         if subject.literal is not None:
             found = _answer(asked, subject.literal)
             return Kleene(true=both(known, found is Truth.TRUE), false=both(known, found is Truth.FALSE))
+        if subject.values is not None:
+            return self._test_values(asked, subject, subject.values)
         if op == "at domain":
             known = both(known, self._ask(HOST, subject.term))
         return given(known, self._ask(asked, subject.term))
 
+    def _test_values(self, asked: Test, subject: Scalar, values: tuple[str, ...]) -> Kleene:
+        """A test of a text that can only be one of these: no predicate is needed."""
+        found = {value: _answer(asked, value) for value in values}
+        passing = self.among(subject.term, [value for value, answer in found.items() if answer is Truth.TRUE])
+        failing = self.among(subject.term, [value for value, answer in found.items() if answer is Truth.FALSE])
+        return Kleene(true=both(subject.known, passing), false=both(subject.known, failing))
+
+    def _settle_all(self, values: tuple[str, ...]) -> None:
+        for value in values:
+            self.literal(value)
+
     def length(self, text: Scalar) -> z3.ArithRef:
         """The number of characters."""
+        if text.values is not None:
+            self._settle_all(text.values)
         if text.literal is None:
             self.asked.add(self._asked.setdefault((None, text.term.get_id(), None), Asked(None, text.term)))
             self._assert(self._length(text.term) >= 0, self._length(text.term) <= LONGEST_TEXT)
@@ -144,7 +183,7 @@ class Texts:
             name = f"{asked.op} {asked.pattern}{' folded' if asked.folded else ''}"
             predicate = z3.Function(name, z3.IntSort(self.context), z3.BoolSort(self.context))
             self._tests[asked] = predicate
-            for text in self._literals:
+            for text in self._settled:
                 self._settle(asked, text)
         found = self._asked.setdefault((asked, term.get_id(), None), Asked(asked, term))
         self.asked.add(found)
@@ -179,10 +218,10 @@ class Texts:
     ) -> dict[int, str] | Unspellable:
         """A text for every number that these named terms have in the model, with the same answers; or why there is none."""
         asked = list(asked)
-        texts = {number.as_long(): text for text, number in self._literals.items()}
+        texts = dict(self._texts)
         required, lengths = self._required(model, asked)
         pairs = self._paired(model, asked)
-        taken = {text.casefold() for text in texts.values()}
+        taken = set(self._taken)
         names: dict[int, str] = {}
         for name, term in wanted:
             names.setdefault(_value(model, term), name)
@@ -200,8 +239,9 @@ class Texts:
             wishes = required.get(number, frozenset()) | by_others
             found = self.spellings.spell(names[number], wishes, lengths.get(number), taken)
             if isinstance(found, Unspellable):
-                proved = not by_others & found.contradiction
-                return found if proved else Unspellable(contradiction=frozenset(), reason=_BETWEEN)
+                if by_others & found.contradiction:  # it rests on how another text was spelled
+                    return Unspellable(contradiction=frozenset(), reason=_BETWEEN)
+                return found
             texts[number] = found
             taken.add(found.casefold())
         for test_, one, other, answer in pairs:
@@ -223,18 +263,23 @@ class Texts:
         """Every test that was ever asked, in that order."""
         return list(self._asked.values())
 
-    def block(self, contradiction: frozenset[tuple[Test, bool]]) -> None:
-        """Forbid these answers together, for every text: no text has them."""
-        if contradiction in self._blocked:
+    def block(self, unspellable: Unspellable) -> None:
+        """Forbid these answers together, for every text but those that are known to give them: no other text does."""
+        if unspellable in self._blocked:
             return
-        self._blocked.add(contradiction)
+        self._blocked.append(unspellable)
         tested = {one.term.get_id(): one.term for one in self._asked.values()}
         for term in {**self._terms, **tested}.values():
-            self._forbid(contradiction, term)
+            self._forbid(unspellable, term)
 
-    def _forbid(self, contradiction: frozenset[tuple[Test, bool]], term: z3.ArithRef) -> None:
-        answers = [self._ask(asked, term) == answer for asked, answer in sorted(contradiction, key=repr)]
-        self._assert(z3.Not(z3.And(answers)))
+    def _forbid(self, unspellable: Unspellable, term: z3.ArithRef) -> None:
+        together: list[z3.BoolRef] = [
+            self._ask(asked, term) == answer for asked, answer in sorted(unspellable.contradiction, key=repr)
+        ]
+        together += [term != self.literal(text) for text in unspellable.known]
+        if unspellable.length is not None:
+            together.append(self._length(term) == unspellable.length)
+        self._assert(z3.Not(z3.And(together)))
 
     def _required(
         self, model: z3.ModelRef, asked: Iterable[Asked]

@@ -7,7 +7,7 @@ between events. They are assumptions that may be given up, never constraints. Kn
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -38,7 +38,6 @@ Path: TypeAlias = tuple[Any, ...]
 """Where a value stands: `("step", "argument", "amount")`, `(3, "value", "flights", 0, "number")`."""
 
 STEP = "step"
-_MANY_VALUES = 40  # an enum with more is narrowed to those that the policy names and a few more
 _APART_MS = 30_000  # between two events, where nothing else is asked
 
 
@@ -205,12 +204,9 @@ class Trace:
 
     def _enum(self, path: Path, of: EnumType) -> Scalar:
         term = self._int(path)
-        values = of.values
-        if len(values) > _MANY_VALUES:
-            values = tuple(v for v in values if self.texts.knows(v)) + values[:_MANY_VALUES]
         self.texts.admit(term)
-        self.solver.add(z3.Or([term == self.texts.literal(value) for value in dict.fromkeys(values)]))
-        return self._leaf(path, of, Scalar("text", term))
+        self.solver.add(self.texts.among(term, of.values))
+        return self._leaf(path, of, Scalar("text", term, values=of.values))
 
     def _number(self, path: Path, of: NumberType) -> Scalar:
         if of.integer:
@@ -323,7 +319,7 @@ def merged(choices: list[tuple[Formula, Value]]) -> Value | None:
         term = z3.If(condition, value.term, term)
         now, before = value.known, known
         known = z3.If(condition, _formula(now, condition.ctx), _formula(before, condition.ctx))
-    return Scalar(scalars[0][1].kind, term, known, folded=scalars[0][1].folded)
+    return replace(scalars[0][1], term=term, known=known, literal=None)
 
 
 def _formula(formula: Formula, context: z3.Context) -> z3.BoolRef:
