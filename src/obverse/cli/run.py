@@ -52,7 +52,9 @@ _SHARE = click.FloatRange(min=0, max=1, min_open=True, max_open=True)
 @click.option(
     "--rounds", type=_SCOPE, default=10, show_default=True, help="How often each case is put to the target, at most."
 )
-@click.option("--variants", type=_SCOPE, default=1, show_default=True, help="How many wordings of each case are made.")
+@click.option(
+    "--wordings", type=_SCOPE, default=3, show_default=True, help="How many wordings a case about replies is put in."
+)
 @click.option(
     "--max-violation",
     type=_SHARE,
@@ -120,7 +122,7 @@ def run(policy: Path, **given: Any) -> ExitCode:
     checked = load(policy)
     as_json = given["as_json"]
     note("deriving the cases")
-    suite = invert(checked, settings=Settings(), seed=given["seed"])
+    suite = invert(checked, settings=Settings(wordings=given["wordings"]), seed=given["seed"])
     target = _target(given, checked)
     prepared = Run(checked, suite, _design(given), target, _bench(given, checked))
     if given["dry_run"]:
