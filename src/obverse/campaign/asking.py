@@ -15,6 +15,7 @@ import msgspec
 from obverse.campaign.judging import Bench, predicates_for
 from obverse.campaign.keys import Planned, seed_of
 from obverse.campaign.records import Mode, Trial
+from obverse.campaign.spending import Meter, Metered
 from obverse.cases.expect import Judgement, judge_dialogue, judge_turn
 from obverse.cases.records import Case, Said
 from obverse.cases.world import User, answer
@@ -56,15 +57,16 @@ class Asker:
         self.tools, self.sampling, self.mode, self.step_limit = tuple(tools), sampling, mode, step_limit
         self._wanted = {wants: predicates_for(checked, wants_act=wants) for wants in (True, False)}
 
-    async def __call__(self, planned: Planned) -> Trial:
-        """The trial, scored.
+    async def __call__(self, planned: Planned, meter: Meter) -> Trial:
+        """The trial, scored; the meter counts its calls.
 
         Raises:
             TargetError: the target gave no answer.
         """
         case = self.cases[planned.case]
         sampling = msgspec.structs.replace(self.sampling, seed=seed_of(self.sampling.seed, planned))
-        target = self.target.for_case(case, self.mode) if isinstance(self.target, MeetsCases) else self.target
+        meets = self.target.for_case(case, self.mode) if isinstance(self.target, MeetsCases) else self.target
+        target = Metered(meets, meter)
         if self.mode == "step":
             return await self._step(planned, case, target, sampling)
         return await self._dialogue(planned, case, target, sampling)

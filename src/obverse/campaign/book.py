@@ -10,11 +10,16 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
+import msgspec
+
 from obverse.campaign.claiming import Claims
+from obverse.campaign.order import PlanOrder
 from obverse.campaign.planning import cost
-from obverse.campaign.records import Plan, Tally, Trial
+from obverse.campaign.records import ClaimLine, Plan, Tally, Trial
+from obverse.campaign.spending import Tokens
 from obverse.cases.records import Case
 from obverse.core.verdicts import Outcome
+from obverse.stats.counts import Counts
 
 SHOWN: Final = 2
 """How many trials of one case, of each outcome that is not `kept`, are kept to be shown; and one that was kept."""
@@ -27,20 +32,17 @@ class Book:
         self.plan, self.cases, self.claims = plan, cases, claims
         self.keys: set[str] = set()
         self.answered = 0
-        self.calls = 0
-        self.prompt_tokens = 0
-        self.completion_tokens = 0
-        self.tokens_known = True
         self.skipped = 0
+        self.usage = Tokens()
         self.errors: Counter[str] = Counter()
         self.tallies: dict[str, Counter[Outcome]] = {case: Counter() for case in cases}
         self.case_calls: Counter[str] = Counter()
         self.case_tokens: Counter[str] = Counter()
         self.shown: dict[str, list[Trial]] = {case: [] for case in cases}
-        self.seconds = 0.0
+        self._order = PlanOrder(plan, cases, claims)
 
     def add(self, trial: Trial) -> None:
-        """Count a trial whose answer is durable."""
+        """Count a trial that is durable; one that was counted already, or is of another plan, is passed over."""
         if trial.key in self.keys or trial.case not in self.cases:
             return
         self.keys.add(trial.key)
@@ -48,9 +50,11 @@ class Book:
         self.tallies[trial.case][trial.outcome] += 1
         if trial.error is not None:
             self.errors[trial.error] += 1
-        self._count_tokens(trial)
+        self.usage.add(trial.usage, expected=trial.error is None)
+        self.case_calls[trial.case] += trial.calls
+        self.case_tokens[trial.case] += (trial.usage.prompt_tokens or 0) + (trial.usage.completion_tokens or 0)
         self._show(trial)
-        self.claims.observe(trial.case, trial.round, trial.outcome)
+        self._order.take(trial.case, trial.round, trial.outcome)
 
     def is_needed(self, case: str) -> bool:
         """Whether a trial of this case can still settle something."""
@@ -60,34 +64,25 @@ class Book:
         """Note that a trial was not asked because nothing rests on it any more."""
         self.skipped += 1
 
+    def claim_lines(self) -> tuple[ClaimLine, ...]:
+        """Every claim as it stands."""
+        return self.claims.lines({case: counts_of(tally) for case, tally in self.tallies.items()})
+
     @property
     def tally(self) -> Tally:
         """All trials by outcome."""
         return tally_of(sum(self.tallies.values(), Counter()))
 
     @property
-    def tokens(self) -> int:
-        """All tokens that targets owned up to."""
-        return self.prompt_tokens + self.completion_tokens
-
-    @property
     def money(self) -> Decimal | None:
         """What the run has cost, where a price is known."""
-        return cost(self.plan.price, self.prompt_tokens, self.completion_tokens)
-
-    def _count_tokens(self, trial: Trial) -> None:
-        prompt, completion = trial.usage.prompt_tokens, trial.usage.completion_tokens
-        self.tokens_known = self.tokens_known and (trial.error is not None or None not in (prompt, completion))
-        self.prompt_tokens += prompt or 0
-        self.completion_tokens += completion or 0
-        self.case_calls[trial.case] += trial.calls * trial.attempts
-        self.case_tokens[trial.case] += (prompt or 0) + (completion or 0)
+        return cost(self.plan.price, self.usage.prompt, self.usage.completion)
 
     def _show(self, trial: Trial) -> None:
         """Keep the first rounds of each outcome, whatever order they came in."""
+        most = 1 if trial.outcome is Outcome.KEPT else SHOWN
         alike = [one for one in self.shown[trial.case] if one.outcome is trial.outcome] + [trial]
         others = [one for one in self.shown[trial.case] if one.outcome is not trial.outcome]
-        most = 1 if trial.outcome is Outcome.KEPT else SHOWN
         self.shown[trial.case] = others + sorted(alike, key=lambda one: one.round)[:most]
 
 
@@ -99,3 +94,8 @@ def tally_of(counts: Mapping[Outcome, int]) -> Tally:
         unscored=counts.get(Outcome.UNSCORED, 0),
         error=counts.get(Outcome.ERROR, 0),
     )
+
+
+def counts_of(tally: Mapping[Outcome, int]) -> Counts:
+    """The same for `stats`."""
+    return Counts(**msgspec.structs.asdict(tally_of(tally)))

@@ -1,13 +1,13 @@
 """The journal of a run: what was going to be asked, what was asked, what was answered. One SQLite file in the run's folder.
 
     (1) The plan stands in it before the first trial (L18).
-    (2) A trial is marked as begun, durably, before its call is made.
+    (2) A trial is marked as begun, durably, before its call is made (L13).
     (3) An answer is durable before anybody counts it; an answered key is never asked again.
     (4) One process at a time: a lock on the folder, which dies with the process.
 
 Writes are grouped: one thread commits whatever has gathered since its last commit, so that durability costs one flush for
-many trials and not one each. A failed commit (a full disk) stops the run with nothing half written: SQLite rolls back.
-Not a ledger: nothing here is signed or chained.
+many trials and not one each. After a failed commit (a full disk) nothing more is written: SQLite has rolled it back, and
+nothing stands half written. Not a ledger: nothing here is signed or chained.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import asyncio
 import fcntl
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -40,35 +41,51 @@ _trials = sa.Table(
     sa.Column("begun", sa.Integer, nullable=False),
     sa.Column("answer", sa.LargeBinary),
 )
-_BEGIN = sa.text(
+_BEGIN: Final = sa.text(
     "INSERT INTO trials (key, begun) VALUES (:key, 1) ON CONFLICT (key) DO UPDATE SET begun = trials.begun + 1"
 )
-_ANSWER = sa.text("UPDATE trials SET answer = :answer WHERE key = :key")
+_ANSWER: Final = sa.text("UPDATE trials SET answer = :answer WHERE key = :key")
+_NOTE: Final = sa.text(
+    "INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = :value"
+)
+_encode = msgspec.json.Encoder().encode
+
+
+class _Write(NamedTuple):
+    """A row for one statement, and whom to tell when it is durable."""
+
+    statement: sa.TextClause
+    row: dict[str, Any]
+    done: asyncio.Future[None]
 
 
 class Journal:
-    """An open journal. `begin` and `answer` return when what they say is durable."""
+    """An open journal. `begin`, `answer` and `note` return when what they say is durable.
+
+    Raises, all three of them:
+        UnavailableError: it could not be written; from then on nothing is.
+    """
 
     def __init__(self, folder: Path, engine: sa.Engine, lock: Any) -> None:
         self.folder = folder
         self._engine = engine
         self._lock = lock
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
-        self._failed: Exception | None = None
+        self._failed: UnavailableError | None = None
         self._writer = threading.Thread(target=self._write, name="journal", daemon=True)
         self._writer.start()
 
-    async def begin(self, keys: Sequence[str]) -> None:
-        """Mark these trials as begun: their calls may be made from now on."""
-        await self._submit(_BEGIN, [{"key": key} for key in keys])
+    async def begin(self, key: str) -> None:
+        """Mark a trial as begun: its calls may be made from now on."""
+        await self._submit(_BEGIN, {"key": key})
 
     async def answer(self, trial: Trial) -> None:
         """Hold what a trial came to."""
-        await self._submit(_ANSWER, [{"key": trial.key, "answer": msgspec.json.encode(trial)}])
+        await self._submit(_ANSWER, {"key": trial.key, "answer": _encode(trial)})
 
     async def note(self, key: str, value: object) -> None:
         """Hold something about the run itself."""
-        await self._submit(_NOTE, [{"key": key, "value": msgspec.json.encode(value)}])
+        await self._submit(_NOTE, {"key": key, "value": _encode(value)})
 
     def answered(self) -> Iterator[Trial]:
         """The trials that it holds, one at a time."""
@@ -81,53 +98,38 @@ class Journal:
         self._engine.dispose()
         self._lock.close()
 
-    async def _submit(self, statement: sa.TextClause, rows: list[dict[str, Any]]) -> None:
+    async def _submit(self, statement: sa.TextClause, row: dict[str, Any]) -> None:
         if self._failed is not None:
-            raise _unwritable(self.folder, self._failed)
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
-        self._queue.put(_Write(statement, rows, loop, done))
+            raise self._failed
+        done = asyncio.get_running_loop().create_future()
+        self._queue.put(_Write(statement, row, done))
         await done
 
     def _write(self) -> None:
+        """The thread that writes: everything that waits goes into one commit."""
         while True:
-            first = self._queue.get()
-            batch = [first]
+            batch = [self._queue.get()]
             while not self._queue.empty():
                 batch.append(self._queue.get())
             writes = [write for write in batch if write is not None]
             if writes and self._failed is None:
                 self._failed = self._commit(writes)
-            _settle(writes, self._failed and _unwritable(self.folder, self._failed))
+            _tell_all(writes, self._failed)
             if None in batch:
                 return
 
-    def _commit(self, writes: list[_Write]) -> Exception | None:
+    def _commit(self, writes: list[_Write]) -> UnavailableError | None:
+        rows: dict[sa.TextClause, list[dict[str, Any]]] = {_BEGIN: [], _ANSWER: [], _NOTE: []}
+        for write in writes:
+            rows[write.statement].append(write.row)
         try:
             with self._engine.begin() as connection:
-                for write in writes:
-                    connection.execute(write.statement, write.rows)
+                for statement, several in rows.items():
+                    if several:
+                        connection.execute(statement, several)
         except (sa.exc.SQLAlchemyError, OSError) as error:
-            return error
+            return _unwritable(self.folder, error)
         return None
-
-
-class _Write:
-    """Rows for one statement, and whom to tell when they are durable."""
-
-    __slots__ = ("done", "loop", "rows", "statement")
-
-    def __init__(
-        self,
-        statement: sa.TextClause,
-        rows: list[dict[str, Any]],
-        loop: asyncio.AbstractEventLoop,
-        done: asyncio.Future[None],
-    ) -> None:
-        self.statement, self.rows, self.loop, self.done = statement, rows, loop, done
-
-
-_NOTE = sa.text("INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = :value")
 
 
 def open_journal(folder: Path, plan: Plan, *, resume: bool) -> Journal:
@@ -135,6 +137,7 @@ def open_journal(folder: Path, plan: Plan, *, resume: bool) -> Journal:
 
     Raises:
         MisuseError: the folder holds a run and `resume` was not asked for, or holds another plan, or another process is in it.
+        UntrustedInputError: what stands there is no journal of ours.
         UnavailableError: it cannot be written.
     """
     try:
@@ -143,20 +146,26 @@ def open_journal(folder: Path, plan: Plan, *, resume: bool) -> Journal:
     except OSError as error:
         raise _unwritable(folder, error) from error
     try:
-        fresh = not (folder / NAME).exists()
-        if not fresh and not resume:
+        if (folder / NAME).exists() and not resume and _has_plan(folder):
             raise MisuseError(
                 f"`{folder}` already holds a run",
                 code="R101",
                 hint="go on with --resume, or name another folder with -o",
             )
         engine = _engine(folder / NAME)
-        _tables.create_all(engine)
-        _check_plan(engine, folder, plan)
+        try:
+            _tables.create_all(engine)
+            _check_plan(engine, folder, plan)
+        except BaseException:
+            engine.dispose()
+            raise
         return Journal(folder, engine, lock)
-    except sa.exc.SQLAlchemyError as error:
+    except sa.exc.OperationalError as error:
         lock.close()
         raise _unwritable(folder, error) from error
+    except sa.exc.SQLAlchemyError as error:
+        lock.close()
+        raise _unreadable(folder, error) from error
     except BaseException:
         lock.close()
         raise
@@ -172,40 +181,40 @@ def read_plan(folder: Path) -> tuple[Plan, dict[str, bytes]]:
         raise UntrustedInputError(
             f"no journal in `{folder}`", code="R103", hint="name a folder that `obverse run` wrote"
         )
-    engine = _engine(folder / NAME)
     try:
-        with engine.connect() as connection:
+        with _reading(folder) as engine, engine.connect() as connection:
             notes = {row.key: bytes(row.value) for row in connection.execute(sa.select(_meta))}
-        return msgspec.json.decode(notes["plan"], type=Plan), notes
-    except (sa.exc.SQLAlchemyError, KeyError, msgspec.MsgspecError) as error:
+    except sa.exc.SQLAlchemyError as error:
         raise _unreadable(folder, error) from error
-    finally:
-        engine.dispose()
+    if "plan" not in notes:
+        raise _unreadable(folder, KeyError("it holds no plan"))
+    return _plan(notes["plan"], folder), notes
 
 
 def read_trials(folder: Path) -> Iterator[Trial]:
     """The answered trials of a run, one at a time."""
-    engine = _engine(folder / NAME)
-    try:
+    with _reading(folder) as engine:
         yield from _answered(engine, folder)
-    finally:
-        engine.dispose()
 
 
 def begun_times(folder: Path) -> dict[str, int]:
     """How often each trial was begun: more than once only where a run was cut off before the answer was held."""
+    with _reading(folder) as engine, engine.connect() as connection:
+        return {row.key: row.begun for row in connection.execute(sa.select(_trials.c.key, _trials.c.begun))}
+
+
+@contextmanager
+def _reading(folder: Path) -> Iterator[sa.Engine]:
     engine = _engine(folder / NAME)
     try:
-        with engine.connect() as connection:
-            return {row.key: row.begun for row in connection.execute(sa.select(_trials.c.key, _trials.c.begun))}
+        yield engine
     finally:
         engine.dispose()
 
 
 def _engine(path: Path) -> sa.Engine:
-    engine = sa.create_engine(
-        f"sqlite:///{path}", poolclass=sa.pool.StaticPool, connect_args={"check_same_thread": False}
-    )
+    url = sa.URL.create("sqlite", database=str(path))  # a path may hold what a URL would take for its own
+    engine = sa.create_engine(url, poolclass=sa.pool.StaticPool, connect_args={"check_same_thread": False})
 
     @sa.event.listens_for(engine, "connect")
     def _durable(connection: Any, _record: object) -> None:
@@ -215,30 +224,50 @@ def _engine(path: Path) -> sa.Engine:
     return engine
 
 
+def _has_plan(folder: Path) -> bool:
+    """Whether a run was ever planned here: one that was cut off before that left nothing to go on with."""
+    with _reading(folder) as engine:
+        if not sa.inspect(engine).has_table(_meta.name):
+            return False
+        with engine.connect() as connection:
+            return connection.execute(sa.select(_meta.c.key).where(_meta.c.key == "plan")).scalar() is not None
+
+
 def _check_plan(engine: sa.Engine, folder: Path, plan: Plan) -> None:
     """(1) The plan is written first; a run that goes on must have the same one (L18)."""
     with engine.begin() as connection:
         held = connection.execute(sa.select(_meta.c.value).where(_meta.c.key == "plan")).scalar()
         if held is None:
             connection.execute(_NOTE, [{"key": "schema", "value": SCHEMA.encode()}])
-            connection.execute(_NOTE, [{"key": "plan", "value": msgspec.json.encode(plan)}])
+            connection.execute(_NOTE, [{"key": "plan", "value": _encode(plan)}])
             return
-    if msgspec.json.decode(held, type=Plan) != plan:
+    first = _plan(held, folder)
+    if first != plan:
+        changed = ", ".join(
+            f"`{name}`" for name in plan.__struct_fields__ if getattr(first, name) != getattr(plan, name)
+        )
         raise MisuseError(
-            f"`{folder}` holds a run with another plan",
+            f"`{folder}` holds a run with another plan: {changed} changed",
             code="R102",
-            hint="policy, target, settings and seed must be those of the first start; or name another folder",
+            hint="a run goes on with the plan that it was started with; name another folder for another plan",
         )
 
 
+def _plan(held: bytes, folder: Path) -> Plan:
+    try:
+        return msgspec.json.decode(held, type=Plan)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise _unreadable(folder, error) from error
+
+
 def _answered(engine: sa.Engine, folder: Path) -> Iterator[Trial]:
-    decoder = msgspec.json.Decoder(Trial)
+    decode = msgspec.json.Decoder(Trial).decode
     chosen = sa.select(_trials.c.answer).where(_trials.c.answer.is_not(None))
     try:
         with engine.connect() as connection:
             for row in connection.execution_options(yield_per=1000).execute(chosen):
-                yield decoder.decode(row.answer)
-    except (sa.exc.SQLAlchemyError, msgspec.MsgspecError) as error:
+                yield decode(row.answer)
+    except (sa.exc.SQLAlchemyError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise _unreadable(folder, error) from error
 
 
@@ -255,18 +284,17 @@ def _lock(folder: Path) -> Any:
     return lock
 
 
-def _settle(writes: list[_Write], error: Exception | None) -> None:
-    """Tell everybody who waits, one wake-up for each loop."""
-    loops = {write.loop for write in writes}
-    for loop in loops:
-        mine = [write.done for write in writes if write.loop is loop]
+def _tell_all(writes: list[_Write], error: UnavailableError | None) -> None:
+    """Tell everybody who waits, with one wake-up for each loop."""
+    for loop in {write.done.get_loop() for write in writes}:
+        mine = [write.done for write in writes if write.done.get_loop() is loop]
         try:
             loop.call_soon_threadsafe(_tell, mine, error)
         except RuntimeError:  # the loop was closed while a write was under way: nobody waits any more
             continue
 
 
-def _tell(waiting: list[asyncio.Future[None]], error: Exception | None) -> None:
+def _tell(waiting: list[asyncio.Future[None]], error: UnavailableError | None) -> None:
     for done in waiting:
         if done.done():
             continue
@@ -278,7 +306,9 @@ def _tell(waiting: list[asyncio.Future[None]], error: Exception | None) -> None:
 
 def _unwritable(folder: Path, error: Exception) -> UnavailableError:
     return UnavailableError(
-        f"cannot write the journal in `{folder}`: {_short(error)}", code="R106", hint="is the disk full?"
+        f"cannot write the journal in `{folder}`: {_short(error)}",
+        code="R106",
+        hint="is the disk full? what was answered is safe: make room and go on with --resume",
     )
 
 

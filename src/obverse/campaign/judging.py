@@ -47,12 +47,13 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def reply_predicates(checked: Checked) -> frozenset[str]:
-    """The predicates about replies that some rule asks."""
+    """The predicates about replies that some rule asks, and that are not read by a pattern of their own."""
     return frozenset(
         node.name
         for rule in checked.rules
         for node in ast.walk(rule.fires)
         if isinstance(node, ast.JudgedAnswer) and node.name.startswith("reply.")
+        if checked.judged[node.name].pattern is None
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 
 import msgspec
 
@@ -20,13 +21,26 @@ class Planned(msgspec.Struct, frozen=True):
     round: int
 
 
-def key_of(case: Case, round_: int, *, fingerprint: str, sampling: Sampling, mode: Mode, judges: Sequence[str]) -> str:
-    """The content key of a trial: all that its answer and its outcome depend on."""
-    content = {"case": case.content, "round": round_, "target": fingerprint, "mode": mode, "judges": list(judges)}
-    settings = [str(sampling.temperature), sampling.max_tokens, sampling.seed]
-    return digest({**content, "sampling": settings}).removeprefix("sha256:")[:24]
+class Keys:
+    """The content keys of one plan: all that an answer and its outcome depend on.
+
+    What all trials share, and the content of each case, is digested once; a trial then costs one short hash.
+    """
+
+    def __init__(
+        self, cases: Sequence[Case], *, fingerprint: str, sampling: Sampling, mode: Mode, judges: Sequence[str]
+    ) -> None:
+        settings = [str(sampling.temperature), sampling.max_tokens, sampling.seed]
+        self._shared = digest({"target": fingerprint, "mode": mode, "judges": list(judges), "sampling": settings})
+        self._content = {case.id: case.content for case in cases}
+
+    def planned(self, case: str, round_: int) -> Planned:
+        """The trial of this case in this round."""
+        named = f"{self._shared}/{self._content[case]}/{round_}"
+        return Planned(sha256(named.encode()).hexdigest()[:24], case, round_)
 
 
 def seed_of(seed: int, planned: Planned) -> int:
     """The sampling seed of one trial: 31 bits that differ between cases and rounds."""
-    return int(digest({"seed": seed, "case": planned.case, "round": planned.round})[7:15], 16) & 0x7FFF_FFFF
+    drawn = sha256(f"{seed}/{planned.case}/{planned.round}".encode()).digest()
+    return int.from_bytes(drawn[:4], "big") & 0x7FFF_FFFF

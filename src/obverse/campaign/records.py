@@ -23,7 +23,10 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Caps(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a run must end, whatever it has claimed by then. None is no cap."""
+    """Where one start of a run must end, whatever it has claimed by then; resuming starts anew. None is no cap.
+
+    Nothing is begun beyond a cap; what is under way is finished, so a dialogue may end some calls later.
+    """
 
     calls: int | None = None
     tokens: int | None = None
@@ -79,10 +82,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """One answered trial, as the journal holds it. `key` is its content key: case, target, sampling, round.
+    """One trial that has ended, as the journal holds it. `key` is its content key: case, target, sampling, round.
 
     `transcript` is what really came about, the pre-filled history included; `offending` is the id of the event that broke
-    (or did not keep) what was expected; `clauses` are the clauses it broke.
+    (or did not keep) what was expected; `clauses` are the clauses it broke. `calls` and `usage` are those of all attempts.
     """
 
     key: str

@@ -7,7 +7,7 @@ is computed from these alone, so that it can be written again years later.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +25,7 @@ from obverse.campaign.summary import summarise
 from obverse.cases.records import Suite
 from obverse.core.chat import ToolSpec
 from obverse.core.errors import UntrustedInputError
+from obverse.core.verdicts import Outcome
 from obverse.judges.judgement import JudgeCard
 from obverse.policy import ast
 from obverse.policy.check import check
@@ -79,19 +80,24 @@ class Run:
         clock: Clock,
         started: str,
         resume: bool,
+        retry_errors: bool = False,
         told: Callable[[Trial], None] = lambda _trial: None,
     ) -> Summary:
         """The summary of the run when it has ended; `stop` ends it early, and nothing that was answered is lost.
 
+        `retry_errors` asks again what ended in an error, save where the content was what the provider refused.
+
         Raises:
             MisuseError: the folder holds another run, or somebody is at work in it.
+            UntrustedInputError: the journal that it holds is damaged.
             UnavailableError: the target never answered, or the journal cannot be written.
         """
         journal = open_journal(folder, self.plan, resume=resume)
         try:
             self._keep(folder)
             for trial in journal.answered():
-                self.book.add(trial)
+                if not (retry_errors and _may_be_retried(trial)):
+                    self.book.add(trial)
             return await self._go(journal, pace, clock, started, told)
         finally:
             journal.close()
@@ -108,6 +114,7 @@ class Run:
             self.checked, self.cases, self.target, self.bench, tools=self.tools, sampling=self.plan.sampling,
             mode=self.plan.mode, step_limit=self.step_limit,
         )  # fmt: skip
+        await journal.note("ending", None)  # until this start has one of its own
         began = clock.now()
         self.runner = Runner(
             ask=ask, journal=journal, book=self.book, pace=pace, caps=self.plan.caps, clock=clock, seed=self.plan.seed
@@ -148,10 +155,7 @@ def read_run(folder: Path) -> Summary:
     book = _book(checked, kept.suite, plan, kept.cards)
     for trial in read_trials(folder):
         book.add(trial)
-    ending = Ending(why="it was cut off", complete=False, started="", seconds=0.0)
-    if "ending" in notes:
-        ending = msgspec.json.decode(notes["ending"], type=Ending)
-    return _summary(checked, kept.suite, plan, book, kept.judges, ending)
+    return _summary(checked, kept.suite, plan, book, kept.judges, _ending(notes, folder))
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -182,10 +186,23 @@ def _summary(
     )  # fmt: skip
 
 
+def _may_be_retried(trial: Trial) -> bool:
+    """Whether another try is a fair one: what was refused for its content would be asked until it slips through."""
+    return trial.outcome is Outcome.ERROR and trial.error != "content-filter"
+
+
+def _ending(notes: Mapping[str, bytes], folder: Path) -> Ending:
+    try:
+        found = msgspec.json.decode(notes.get("ending", b"null"), type=Ending | None)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise UntrustedInputError(f"the journal in `{folder}` cannot be read: {error}", code="R104") from error
+    return found or Ending(why="it was cut off", complete=False, started="", seconds=0.0)
+
+
 def _kept(folder: Path) -> Kept:
     try:
         return msgspec.json.decode((folder / RUN).read_bytes(), type=Kept)
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UntrustedInputError(f"`{folder / RUN}` cannot be read: {error}", code="R109") from error
 
 

@@ -1,13 +1,14 @@
 """The runner: asks what the plan says, no more than the caps allow, and never the same thing twice.
 
     (1) A trial that the journal holds is not asked again.
-    (2) A trial is begun in the journal before its call, and counted only when its answer is durable there.
+    (2) A trial is begun in the journal before its call, and counted only when it is durable there.
     (3) The same failure a few times over is an `error`, never an endless loop; what may pass is waited for, bounded.
-    (4) A claim that is settled stops the trials that only it needs; a cap stops all.
-    (5) If nothing at all was ever answered, the run ends with the reason, and those failures are not held.
+    (4) A case that no unsettled claim rests on is not asked any more; a cap stops all.
+    (5) A failure is held as an `error` once an answer came after it, or when all is asked. Where nothing is answered any
+        more, the run ends with the reason and holds none of them: that was the world, and --resume asks them again.
+    (6) After `stop` nothing is begun or tried again; calls under way are awaited.
 
-Order matters: claims are fed in the order of the plan, whatever order the answers come in, since a refusal is quick to come
-and a claim that is fed by speed is fed by outcome.
+Not a scorer: what a trial came to is the business of `Ask`.
 """
 
 from __future__ import annotations
@@ -16,19 +17,26 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from decimal import Decimal
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
 from obverse.campaign.book import Book
 from obverse.campaign.journal import Journal
 from obverse.campaign.keys import Planned
+from obverse.campaign.planning import cost
 from obverse.campaign.records import Caps, Trial
+from obverse.campaign.spending import Meter
 from obverse.core.errors import UnavailableError
 from obverse.core.verdicts import Outcome
 from obverse.targets.protocol import TargetError
 
 LONGEST_WAIT_S: Final = 60.0
+UNANSWERED: Final = 16
+"""So many failures of trials begun since the last answer mean that nothing is answered any more (5). With faults on a fifth of
+trials that would come by chance once in 10^11."""
+NEVER_ANSWERED: Final = 5
+"""The same where nothing was ever answered: an endpoint that is down or mistyped is told of soon."""
 
 
 class Clock(Protocol):
@@ -43,9 +51,9 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """How hard to press the target."""
 
     concurrency: int = 16
-    """Calls under way at once; more than the target has slots only makes a queue there."""
+    """Trials under way at once; more than the target has slots only makes a queue there."""
     per_second: float | None = None
-    """Calls begun per second at most, spread evenly; None is as fast as they come."""
+    """Attempts begun per second at most, spread evenly; None is as fast as they come."""
     attempts: int = 5
     """How often one trial is tried when the failure may pass."""
     same_error: int = 3
@@ -54,12 +62,12 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """Before the second attempt; doubled each time, with a seeded jitter of up to a half."""
 
 
-Ask = Callable[[Planned], Awaitable[Trial]]
-"""Makes the calls of one trial and scores it. Raises TargetError where there was no answer."""
+Ask: TypeAlias = Callable[[Planned, Meter], Awaitable[Trial]]
+"""Makes the calls of one trial, counts them with the meter, and scores it. Raises TargetError where there was no answer."""
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a run came to its end: `all asked`, `settled`, `interrupted`, or the cap that was reached."""
+    """Why a run came to its end: `all asked`, `settled`, `interrupted`, the cap that was reached, or that nothing was answered."""
 
     why: str
     complete: bool
@@ -75,12 +83,18 @@ class Runner:
         self._pace, self._caps, self._clock = pace, caps, clock
         self._jitter = random.Random(seed)  # noqa: S311  # spreads retries, guards nothing
         self._next_start = self._started = clock.now()
-        self._stop: str | None = None
-        self._failures: list[Trial] = []
+        self._spent = Meter()
+        self._starting = 0  # trials that were let through, but made no call yet: caps must count them
+        self._why: str | None = None
+        self._stopped = asyncio.Event()
+        self._answers = 0  # of this start
+        self._failures: list[Trial] = []  # since the last answer
+        self._unanswered = 0  # those of them that began since the last answer
 
     def stop(self, why: str) -> None:
-        """Begin nothing more; what is under way is awaited."""
-        self._stop = self._stop or why
+        """Begin nothing more (6)."""
+        self._why = self._why or why
+        self._stopped.set()
 
     async def run(self, planned: Iterable[Planned], told: Callable[[Trial], None] = lambda _trial: None) -> Ended:
         """Ask what is still to be asked. `told` hears of each trial once it is durable.
@@ -98,60 +112,84 @@ class Runner:
             await asyncio.gather(*workers, return_exceptions=True)
         if self._failures and not self._book.answered:
             raise _never_answered(self._failures)
-        for trial in self._failures:
-            await self._hold(trial, told)
-        why = self._stop or ("settled" if self._book.skipped else "all asked")
-        return Ended(why=why, complete=self._stop is None)
+        if self._why is None:
+            await self._hold_failures(told)
+        why = self._why or ("settled" if self._book.skipped else "all asked")
+        return Ended(why=why, complete=self._why is None)
 
     def _waiting(self, planned: Iterable[Planned]) -> Iterator[Planned]:
         for trial in planned:
-            if self._stop is not None:
-                return
             if trial.key in self._book.keys:  # (1)
                 continue
             if not self._book.is_needed(trial.case):  # (4)
                 self._book.skip()
                 continue
-            if (cap := self._cap_reached()) is not None:
+            if self._why is None and (cap := self._cap_reached()) is not None:
                 self.stop(cap)
+            if self._why is not None:
                 return
+            self._starting += 1
             yield trial
 
     async def _work(self, waiting: Iterator[Planned], told: Callable[[Trial], None]) -> None:
         for planned in waiting:
-            await self._await_turn()
-            await self._journal.begin([planned.key])  # (2)
+            answers = self._answers
+            try:
+                await self._journal.begin(planned.key)  # (2)
+            finally:
+                self._starting -= 1
             trial = await self._try(planned)
-            if trial.outcome is Outcome.ERROR and not self._book.answered:
-                self._failures.append(trial)
-                if len(self._failures) >= max(3, min(self._pace.concurrency, 16)):
-                    self.stop("the target never answered")  # (5)
+            if trial is None:
                 continue
+            if trial.outcome is Outcome.ERROR:
+                self._set_aside(trial, begun_since=answers == self._answers)
+                continue
+            self._answers += 1
+            self._unanswered = 0
             await self._hold(trial, told)
+            await self._hold_failures(told)
+
+    def _set_aside(self, trial: Trial, *, begun_since: bool) -> None:
+        """(5) Keep a failure until it is known whose fault it was."""
+        self._failures.append(trial)
+        self._unanswered += begun_since
+        if self._unanswered >= (UNANSWERED if self._book.answered else NEVER_ANSWERED):
+            self.stop(f"the target answers no more: {trial.reason}")
+
+    async def _hold_failures(self, told: Callable[[Trial], None]) -> None:
+        while self._failures:
+            await self._hold(self._failures.pop(), told)
 
     async def _hold(self, trial: Trial, told: Callable[[Trial], None]) -> None:
         await self._journal.answer(trial)
         self._book.add(trial)
         told(trial)
 
-    async def _try(self, planned: Planned) -> Trial:
-        """One trial, tried as often as makes sense (3)."""
-        began, last, same = self._clock.now(), "", 0
+    async def _try(self, planned: Planned) -> Trial | None:
+        """One trial, tried as often as makes sense (3); None if the run was stopped before it came to anything."""
+        began, meter, last, same = self._clock.now(), Meter(self._spent), "", 0
         for attempt in range(1, self._pace.attempts + 1):
-            self._book.calls += 1
+            await self._await_turn()
+            if self._why is not None:  # (6)
+                return None
             try:
-                trial = await self._ask(planned)
+                trial = await self._ask(planned, meter)
             except TargetError as error:
                 kind = f"{error.kind}: {error.message}"
                 same = same + 1 if kind == last else 1
                 last = kind
                 patient = error.kind == "rate-limit" or same < self._pace.same_error
-                if not error.is_retryable or not patient or attempt == self._pace.attempts or self._stop:
-                    return _failed(planned, error, attempt, self._clock.now() - began)
-                await self._clock.sleep(self._wait(attempt, error.retry_after_s))
+                if not error.is_retryable or not patient or attempt == self._pace.attempts:
+                    return _failed(planned, error, attempt, meter, self._clock.now() - began)
+                await self._pause(self._wait(attempt, error.retry_after_s))
             else:
-                seconds = round(self._clock.now() - began, 4)
-                return msgspec.structs.replace(trial, attempts=attempt, seconds=seconds)
+                return msgspec.structs.replace(
+                    trial,
+                    calls=meter.calls,
+                    usage=meter.tokens.usage,
+                    attempts=attempt,
+                    seconds=round(self._clock.now() - began, 4),
+                )
         raise AssertionError("a trial is tried at least once")
 
     def _wait(self, attempt: int, asked: float | None) -> float:
@@ -165,28 +203,40 @@ class Runner:
         start = max(now, self._next_start)
         self._next_start = start + 1 / self._pace.per_second
         if start > now:
-            await self._clock.sleep(start - now)
+            await self._pause(start - now)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait so long, or until the run is stopped."""
+        waits = [asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(self._stopped.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     def _cap_reached(self) -> str | None:
-        caps, book = self._caps, self._book
-        if caps.calls is not None and book.calls >= caps.calls:
-            return f"the cap of {caps.calls} calls was reached"
-        if caps.tokens is not None and book.tokens >= caps.tokens:
-            return f"the cap of {caps.tokens} tokens was reached"
-        if caps.money is not None and book.money is not None and book.money >= Decimal(caps.money):
+        caps, spent = self._caps, self._spent
+        if caps.calls is not None and spent.calls + self._starting >= caps.calls:
+            return f"the cap of {caps.calls:,} calls was reached"
+        if caps.tokens is not None and spent.tokens.total >= caps.tokens:
+            return f"the cap of {caps.tokens:,} tokens was reached"
+        money = cost(self._book.plan.price, spent.tokens.prompt, spent.tokens.completion)
+        if caps.money is not None and money is not None and money >= Decimal(caps.money):
             return f"the cap of {caps.money} in money was reached"
         if caps.seconds is not None and self._clock.now() - self._started >= caps.seconds:
             return f"the cap of {caps.seconds:g} s was reached"
         return None
 
 
-def _failed(planned: Planned, error: TargetError, attempts: int, seconds: float) -> Trial:
+def _failed(planned: Planned, error: TargetError, attempts: int, meter: Meter, seconds: float) -> Trial:
     return Trial(
         key=planned.key,
         case=planned.case,
         round=planned.round,
         outcome=Outcome.ERROR,
         reason=error.message,
+        usage=meter.tokens.usage,
+        calls=meter.calls,
         attempts=attempts,
         seconds=round(seconds, 4),
         error=error.kind,

@@ -37,7 +37,7 @@ def summarise(
     seconds: float | None,
 ) -> Summary:
     """The summary of what the book holds."""
-    claims = book.claims.lines()
+    claims = book.claim_lines()
     return Summary(
         plan=plan,
         plan_digest=plan_digest(plan),
@@ -51,8 +51,8 @@ def summarise(
         clauses=tuple(_view(suite, book, clause, claims) for clause in checked.clauses),
         judges=tuple(judges),
         calls=sum(book.case_calls.values()),
-        prompt_tokens=book.prompt_tokens if book.tokens_known else None,
-        completion_tokens=book.completion_tokens if book.tokens_known else None,
+        prompt_tokens=book.usage.prompt if book.usage.known else None,
+        completion_tokens=book.usage.completion if book.usage.known else None,
         money=None if book.money is None else f"{book.money:.4f}",
         errors=dict(sorted(book.errors.items())),
         version=VERSION,

@@ -50,7 +50,11 @@ _SHARE = click.FloatRange(min=0, max=1, min_open=True, max_open=True)
     help="Pre-fill the history and ask for one decision, or play the dialogue from its first message.",
 )
 @click.option(
-    "--rounds", type=_SCOPE, default=10, show_default=True, help="How often each case is put to the target, at most."
+    "--rounds",
+    type=_SCOPE,
+    default=10,
+    show_default=True,
+    help="How often each case is put to the target, at most; once at temperature 0.",
 )
 @click.option(
     "--wordings", type=_SCOPE, default=3, show_default=True, help="How many wordings a case about replies is put in."
@@ -71,7 +75,11 @@ _SHARE = click.FloatRange(min=0, max=1, min_open=True, max_open=True)
 )
 @click.option("--confidence", type=_SHARE, default=0.95, show_default=True, help="Of every claim and interval.")
 @click.option(
-    "--temperature", type=float, default=0.7, show_default=True, help="0 is greedy; then every round says the same."
+    "--temperature",
+    type=float,
+    default=0.7,
+    show_default=True,
+    help="0 is greedy; a further round would say the same, so there is one.",
 )
 @click.option("--max-tokens", type=_SCOPE, default=256, show_default=True, help="Of one answer.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of cases, order and sampling.")
@@ -85,7 +93,9 @@ _SHARE = click.FloatRange(min=0, max=1, min_open=True, max_open=True)
     show_default=True,
     help="How often one trial is tried when a failure may pass.",
 )
-@click.option("--max-calls", type=_SCOPE, default=None, help="Stop after so many calls.")
+@click.option(
+    "--max-calls", type=_SCOPE, default=None, help="Begin nothing after so many calls. Caps are of one start."
+)
 @click.option("--max-total-tokens", type=_SCOPE, default=None, help="Stop after so many tokens.")
 @click.option("--max-money", default=None, help="Stop after so much money; needs --price.")
 @click.option("--max-seconds", type=float, default=None, help="Stop after so long.")
@@ -106,6 +116,9 @@ _SHARE = click.FloatRange(min=0, max=1, min_open=True, max_open=True)
     help="The folder of the run; by default a new one in runs/.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the run in the folder; what was answered is not asked again.")
+@click.option(
+    "--retry-errors", is_flag=True, help="With --resume: ask again what ended in an error. Otherwise errors are final."
+)
 @click.option("--dry-run", is_flag=True, help="Show the plan and what it would cost, and ask nothing.")
 @json_option
 def run(policy: Path, **given: Any) -> ExitCode:
@@ -119,6 +132,8 @@ def run(policy: Path, **given: Any) -> ExitCode:
     from obverse.cases.settings import Settings
     from obverse.cli.load import load
 
+    if given["retry_errors"] and not given["resume"]:
+        raise click.UsageError("--retry-errors goes with --resume")
     checked = load(policy)
     as_json = given["as_json"]
     note("deriving the cases")
@@ -176,8 +191,6 @@ def _design(given: dict[str, Any]) -> Design:
     from obverse.core.chat import Sampling
 
     price = Price(prompt=given["price"][0], completion=given["price"][1]) if given["price"] else None
-    if given["max_money"] is not None and price is None:
-        raise click.UsageError("--max-money needs --price")
     return Design(
         mode=given["mode"],
         sampling=Sampling(temperature=given["temperature"], max_tokens=given["max_tokens"], seed=given["seed"]),
@@ -266,6 +279,7 @@ async def _go(prepared: Run, folder: Path, given: dict[str, Any]) -> tuple[Summa
             clock=_Clock(),
             started=dt.datetime.now(tz=dt.UTC).isoformat(timespec="seconds"),
             resume=given["resume"],
+            retry_errors=given["retry_errors"],
             told=progress.tell,
         )
     finally:
