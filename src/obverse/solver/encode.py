@@ -356,6 +356,8 @@ class Encoder:
                 return Scalar("bool", self.trace.label(STEP, expr.name))
             return NOTHING
         number = here.scopes[-1 - expr.depth]
+        if subject == "result" and self.trace.checked.judged[expr.name].pattern is not None:
+            raise Outside(f"a pattern that reads results, `{expr.name}`")
         if self.trace.layout.slots[number].kind != subject or subject not in ("message", "reply", "thought"):
             return NOTHING  # a label stands on a text event only
         return Scalar("bool", self.trace.label(number, expr.name))

@@ -33,6 +33,7 @@ from obverse.solver.near import Likeness
 from obverse.solver.realise import NoDecimal, Opening, realise
 from obverse.solver.settings import Settings
 from obverse.solver.spelling import Spellings
+from obverse.solver.terms import check
 from obverse.solver.texts import Asked, Texts
 from obverse.solver.trace import Path, Trace
 
@@ -170,9 +171,9 @@ class Finder:
         for tries in range(self.settings.tidiness + 1):
             if tries == self.settings.tidiness:
                 active.clear()
-            status = solver.check(*wishes, *active.values())
+            status = check(solver, [*wishes, *active.values()])
             if status != z3.unsat:
-                return status if status == z3.sat or not active else solver.check(*wishes)
+                return status if status == z3.sat or not active else check(solver, wishes)
             conflict = [rank[literal.get_id()] for literal in solver.unsat_core() if literal.get_id() in rank]
             if not conflict:
                 return status
@@ -186,7 +187,7 @@ class Finder:
         core = sorted({places[literal.get_id()] for literal in solver.unsat_core() if literal.get_id() in places})
         for place in list(core):
             rest = [other for other in core if other != place]
-            if rest and solver.check(*(wishes[other] for other in rest)) == z3.unsat:
+            if rest and check(solver, [wishes[other] for other in rest]) == z3.unsat:
                 core = rest
         unbounded = not any(asked[place].needs.past or asked[place].needs.lists for place in core)
         return Impossible(core=tuple(core), unbounded=unbounded, origin=origin)

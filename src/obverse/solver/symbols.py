@@ -12,6 +12,8 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import z3
 
+from obverse.solver.terms import all_of, any_of, opposite
+
 Formula: TypeAlias = "bool | z3.BoolRef"
 
 
@@ -29,7 +31,7 @@ UNKNOWN: Final = Kleene(true=False, false=False)
 
 def negation(formula: Formula) -> Formula:
     """`not formula`, folded."""
-    return (not formula) if isinstance(formula, bool) else z3.Not(formula)
+    return (not formula) if isinstance(formula, bool) else opposite(formula)
 
 
 def conjunction(formulas: Iterable[Formula]) -> Formula:
@@ -43,7 +45,7 @@ def conjunction(formulas: Iterable[Formula]) -> Formula:
             open_ones.append(formula)
     if not open_ones:
         return True
-    return open_ones[0] if len(open_ones) == 1 else z3.And(open_ones)
+    return open_ones[0] if len(open_ones) == 1 else all_of(open_ones)
 
 
 def disjunction(formulas: Iterable[Formula]) -> Formula:
@@ -57,7 +59,7 @@ def disjunction(formulas: Iterable[Formula]) -> Formula:
             open_ones.append(formula)
     if not open_ones:
         return False
-    return open_ones[0] if len(open_ones) == 1 else z3.Or(open_ones)
+    return open_ones[0] if len(open_ones) == 1 else any_of(open_ones)
 
 
 def both(*formulas: Formula) -> Formula:
