@@ -42,5 +42,5 @@ def test_L11_every_rate_comes_with_the_worst_that_the_unscored_may_have_been(
     view = claim_view(claim(n=n, broken=round(n * share), unscored=missing))
     assert f"{missing:,} without score" in view.counted
     if n:
-        assert view.bar.worst is not None
-        assert any(term.name == "at worst" for term in view.terms)
+        assert view.bar.seen is not None
+        assert any(term.name == "seen, at worst" for term in view.terms)

@@ -32,7 +32,7 @@ def test_every_stretch_can_be_seen_and_lies_on_the_axis(one: float, other: float
 
 def test_what_is_not_known_is_not_drawn() -> None:
     empty = bar(threshold=0.05, interval=(None, None))
-    assert (empty.interval, empty.exact, empty.worst, empty.estimate) == (None, None, None, None)
+    assert (empty.interval, empty.exact, empty.seen, empty.estimate) == (None, None, None, None)
     assert bar(threshold=None, interval=(0.1, 0.2)).threshold is None
 
 

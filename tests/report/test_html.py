@@ -165,4 +165,4 @@ def test_a_page_that_would_be_too_large_leaves_out_cases_and_says_so() -> None:
     text = render_html(many)
     assert len(text.encode()) <= LARGEST
     assert "characters are not shown here" in text
-    assert "in the JSON beside this page" in text
+    assert "in the journal of the run" in text

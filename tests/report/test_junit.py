@@ -65,7 +65,7 @@ def test_L11_a_case_passes_only_if_every_trial_of_it_was_kept(root: Element) -> 
 def test_the_claim_stands_beside_its_tests(root: Element) -> None:
     values = {item.attrib["name"]: item.attrib["value"] for item in root[0].iter("property")}
     assert values["verdict"] == "fails"
-    assert "of 107" in values["rate"]
+    assert " of " in values["rate"]
     assert values["claimed"] == "below 5 %"
 
 

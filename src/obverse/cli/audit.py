@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import sys
 import time
 from pathlib import Path
@@ -80,8 +81,6 @@ def audit(
 
 def _reading(start: str | None, checked: Checked) -> Reading:
     """How chats are read; a start without an offset is in the policy's own time zone."""
-    import datetime
-
     from obverse.core.chat_log import Reading
     from obverse.core.errors import MisuseError
 

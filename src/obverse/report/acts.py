@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -52,7 +52,9 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """One event. `head` is a tool's name, `notes` what is odd about it, `mark` why the eye should stop here."""
+    """One event. `head` is a tool's name, `notes` what is odd about it, `mark` why the eye should stop here;
+    `marked` is `here` where that is a fault, `there` where it is not known to be one.
+    """
 
     id: str
     kind: str
@@ -65,6 +67,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     clock: str | None = None
     differs: bool = False
     mark: str | None = None
+    marked: Literal["here", "there"] = "here"
 
     @property
     def content(self) -> tuple[str, str, tuple[Piece, ...], tuple[Field, ...]]:
@@ -72,7 +75,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
         return (self.kind, self.head, self.pieces, self.fields)
 
 
-def line(event: AnyEvent, *, limit: int, mark: str | None = None) -> Line:
+def line(event: AnyEvent, *, limit: int, mark: str | None = None, marked: Literal["here", "there"] = "here") -> Line:
     """The event as a line, with at most `limit` characters of any one text."""
     head, text, fields, notes = _content(event, limit)
     return Line(
@@ -86,6 +89,7 @@ def line(event: AnyEvent, *, limit: int, mark: str | None = None) -> Line:
         time=None if event.time is None else moment(event.time),
         clock=None if event.time is None else moment(event.time)[5:19],
         mark=mark,
+        marked=marked,
     )
 
 

@@ -204,7 +204,7 @@ def _bar(clause: AuditClause) -> drawing.Bar | None:
     return drawing.bar(
         threshold=None,
         interval=(clause.low, clause.high),
-        worst=(clause.low, clause.worst_high) if clause.undecided else (None, None),
+        wider=(clause.low, clause.worst_high) if clause.undecided else (None, None),
         estimate=clause.broken / clause.of if 0 < clause.broken < clause.of else None,
     )
 
@@ -237,7 +237,12 @@ def _finding(finding: AuditFinding, room: Room) -> FindingView:
         verdict=finding.verdict,
         because=one_line(finding.because, 1200),
         lines=tuple(
-            line(event, limit=room.text, mark=_HERE[finding.state] if event.id == finding.step else None)
+            line(
+                event,
+                limit=room.text,
+                mark=_HERE[finding.state] if event.id == finding.step else None,
+                marked="here" if finding.state == "broken" else "there",
+            )
             for event in finding.excerpt[-room.events :]
         ),
     )

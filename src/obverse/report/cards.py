@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
+from typing import Literal
 
 import msgspec
 
@@ -67,8 +68,10 @@ def _card(case: CaseLine, twin: CaseLine | None, room: Room) -> Card:
     views = [_case(each, room) for each in both]
     if twin is not None:
         views = [_beside(mine, other) for mine, other in zip(views, reversed(views))]
-    trials = [_trial(each.case, trial, room) for each in both for trial in each.shown[: room.trials]]
-    trials.sort(key=lambda trial: trial.outcome != "broken")
+    trials = [_trial(each.case, trial, room) for each in both for trial in _first(each.shown, room.trials)]
+    kept = tuple(trial for trial in trials if trial.outcome == Outcome.KEPT)
+    trials = [trial for trial in trials if trial.outcome != Outcome.KEPT]
+    trials.sort(key=lambda trial: trial.outcome != Outcome.BROKEN)
     bad = sum(each.tally.broken + each.tally.error + each.tally.unscored for each in both)
     return Card(
         worst=worst(_sum(both)),
@@ -77,8 +80,17 @@ def _card(case: CaseLine, twin: CaseLine | None, room: Room) -> Card:
         case=views[0],
         twin=views[1] if twin else None,
         trials=tuple(trials),
-        left_out=f"{count(bad - len(trials), 'more trial')} in the JSON beside this page" if bad > len(trials) else "",
+        kept=kept,
+        kept_said=count(len(kept), "kept trial"),
+        left_out=f"{count(bad - len(trials), 'more such trial')} in the journal of the run"
+        if bad > len(trials)
+        else "",
     )
+
+
+def _first(trials: Sequence[Trial], most: int) -> Sequence[Trial]:
+    """Some of the trials: those that were not kept first."""
+    return sorted(trials, key=lambda trial: trial.outcome == Outcome.KEPT)[:most]
 
 
 def _sum(lines: Sequence[CaseLine]) -> Tally:
@@ -135,8 +147,9 @@ def _trial(case: Case, trial: Trial, room: Room) -> TrialView:
     seen, skipped = around(new, trial.offending, room.events)
     asked = next((event for event in reversed(events) if event.id in given and isinstance(event, Message)), None)
     before = len(events) - len(new) - (asked is not None) + skipped
+    marked: Literal["here", "there"] = "here" if trial.outcome is Outcome.BROKEN else "there"
     lines = [] if asked is None else [line(asked, limit=room.text)]
-    lines += [line(event, limit=room.text, mark=_mark(case, trial, event)) for event in seen]
+    lines += [line(event, limit=room.text, mark=_mark(case, trial, event), marked=marked) for event in seen]
     if not new and trial.outcome is Outcome.BROKEN:
         lines.append(_nothing(case))
     return TrialView(
@@ -149,9 +162,10 @@ def _trial(case: Case, trial: Trial, room: Room) -> TrialView:
 
 
 def _mark(case: Case, trial: Trial, event: AnyEvent) -> str | None:
-    if event.id != trial.offending:
+    """Why the eye should stop at this event: it broke what was expected, or nobody could say whether it did."""
+    if event.id != trial.offending or trial.outcome is Outcome.KEPT:
         return None
-    return _HERE[case.side] if trial.outcome is Outcome.BROKEN else "here"
+    return _HERE[case.side] if trial.outcome is Outcome.BROKEN else "this could not be scored"
 
 
 def _nothing(case: Case) -> Line:

@@ -10,7 +10,18 @@ from obverse.core.verdicts import Side
 from obverse.report.drawing import bar
 from obverse.report.views import ORDER, SAID, ClaimView, Row, Standing, Term
 from obverse.report.visible import one_line
-from obverse.report.wording import count, interval, listed, percent, plain_percent, rate, rough_interval, share, spelled
+from obverse.report.wording import (
+    count,
+    interval,
+    listed,
+    percent,
+    plain_percent,
+    rate,
+    rough_interval,
+    share,
+    short,
+    spelled,
+)
 
 MEANS: Final = {Side.VIOLATION: "did what is forbidden", Side.OVER_REFUSAL: "did not do what is allowed"}
 _BAD: Final = {Side.VIOLATION: "violations", Side.OVER_REFUSAL: "over-refusals"}
@@ -87,7 +98,7 @@ def claim_view(claim: ClaimLine) -> ClaimView:
             threshold=claim.threshold,
             interval=(claim.low, claim.high),
             exact=(claim.exact_low, claim.exact_high),
-            worst=(claim.worst_low, claim.worst_high),
+            seen=(claim.worst_low, claim.worst_high) if claim.unscored + claim.error else (None, None),
             estimate=claim.estimate if 0 < claim.broken < claim.n else None,  # L10: no dot stands at 0 %
             mirrored=claim.side is Side.VIOLATION,
         ),
@@ -117,14 +128,19 @@ def _terms(claim: ClaimLine) -> list[Term]:
             name="exact", value=_both(claim.exact_low, claim.exact_high),
             note=f"{sure}, for this many trials, had the number been fixed before",
         ),
-        Term(
-            name="at worst", value=_both(claim.worst_low, claim.worst_high),
-            note=f"whatever the {missing} without a score would have been" if missing else "every trial has a score",
-        ),
+        Term(name="seen, at worst", value=_seen(claim), note=f"whatever the {missing} without a score were"),
         Term(name="claimed", value=f"below {plain_percent(claim.threshold)}", note=one_line(claim.why, 400)),
         Term(name="to settle it", value=_more(claim)),
-        Term(name="judge", value=one_line(claim.judge or "")),
+        Term(name="judge", value=short(one_line(claim.judge or "")), exact=True),
     ]  # fmt: skip
+
+
+def _seen(claim: ClaimLine) -> str:
+    """How many trials may have been broken, between the extremes; nothing where every trial has a score (L11)."""
+    missing = claim.unscored + claim.error
+    if not missing:
+        return ""
+    return f"{claim.broken:,} to {share(claim.broken + missing, claim.n + missing)} trials were broken"
 
 
 def _both(low: float | None, high: float | None) -> str:

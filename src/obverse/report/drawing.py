@@ -26,9 +26,10 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
     """The parts of one drawn interval, lightest first; None is not drawn."""
 
     allowed: Stretch | None
-    worst: Stretch | None
+    wider: Stretch | None
     interval: Stretch | None
     exact: Stretch | None
+    seen: Stretch | None
     estimate: str | None
     threshold: str | None
     mirrored: bool
@@ -63,16 +64,21 @@ def bar(
     threshold: float | None,
     interval: tuple[float | None, float | None],
     exact: tuple[float | None, float | None] = (None, None),
-    worst: tuple[float | None, float | None] = (None, None),
+    wider: tuple[float | None, float | None] = (None, None),
+    seen: tuple[float | None, float | None] = (None, None),
     estimate: float | None = None,
     mirrored: bool = False,
 ) -> Bar:
-    """The drawing of one claim. Where nothing is known, only the axis and the claimed zone are left."""
+    """The drawing of one rate. Where nothing is known, only the axis and the claimed zone are left.
+
+    `wider` lies behind the interval; `seen` is the share of broken trials, whatever those without a score were.
+    """
     return Bar(
         allowed=stretch(0, threshold, mirrored=mirrored),
-        worst=stretch(*worst, mirrored=mirrored),
+        wider=stretch(*wider, mirrored=mirrored),
         interval=stretch(*interval, mirrored=mirrored),
         exact=stretch(*exact, mirrored=mirrored),
+        seen=stretch(*seen, mirrored=mirrored),
         estimate=None if estimate is None else _at(place(estimate, mirrored=mirrored)),
         threshold=None if threshold is None else _at(place(threshold, mirrored=mirrored)),
         mirrored=mirrored,

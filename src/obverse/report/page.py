@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -15,6 +16,7 @@ from obverse.report.views import ORDER, SAID, SAID_OF_MANY, Page, Room, Rung, Se
 from obverse.report.visible import one_line, shown, visible
 from obverse.report.wording import count, seconds, short
 
+_ISO: Final = re.compile(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?(?:\+00:00|Z)$")
 _PRINTED: Final = 3  # cards of a clause; the style sheet holds to it
 _LEVELS: Final = [str(level) for level in Level]
 
@@ -57,7 +59,8 @@ def page(summary: Summary, room: Room) -> Page:
 
 
 def _when(summary: Summary) -> str:
-    parts = [one_line(summary.started) if summary.started else "", seconds(summary.seconds) if summary.seconds else ""]
+    started = _ISO.sub(r"\1 \2 UTC", one_line(summary.started or ""))
+    parts = [started, seconds(summary.seconds) if summary.seconds else ""]
     return ", ".join(part for part in parts if part)
 
 

@@ -16,6 +16,7 @@ from obverse.campaign.records import CaseLine
 from obverse.report.acts import Field, Line, Piece
 
 _WORD: Final = re.compile(r"\s+|\w+|[^\w\s]")
+_ALIKE: Final = 0.6  # texts that share less are marked as a whole
 _MOST: Final = 600  # words of a text that is compared word by word; a longer one is marked as a whole
 
 
@@ -81,7 +82,11 @@ def words(text: str, other: str) -> tuple[Piece, ...]:
         return (Piece(text=text),) if text else ()
     if max(len(mine), len(theirs)) > _MOST:
         return (Piece(text=text, differs=True),)
-    blocks = difflib.SequenceMatcher(a=mine, b=theirs, autojunk=False).get_opcodes()
+    match = difflib.SequenceMatcher(a=mine, b=theirs, autojunk=False)
+    if match.ratio() < _ALIKE:
+        return (Piece(text=text, differs=True),)
     return tuple(
-        Piece(text="".join(mine[start:end]), differs=tag != "equal") for tag, start, end, _, _ in blocks if end > start
+        Piece(text="".join(mine[start:end]), differs=tag != "equal")
+        for tag, start, end, _, _ in match.get_opcodes()
+        if end > start
     )

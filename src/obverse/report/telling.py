@@ -8,7 +8,7 @@ from obverse.campaign.records import ClaimLine, JudgeLine, Plan, Summary
 from obverse.report.claims import standing
 from obverse.report.views import Term
 from obverse.report.visible import one_line
-from obverse.report.wording import count, interval, listed, percent, plain_percent, seconds
+from obverse.report.wording import count, interval, listed, percent, plain_percent, seconds, short
 
 _SHOWN = 6  # names in one sentence; the rest is counted
 
@@ -48,7 +48,7 @@ def unknown(summary: Summary) -> Iterator[str]:
         yield f"{count(summary.tally.error, 'trial')} ended in an error{f': {_some(kinds)}' if kinds else ''}."
     for judge in summary.judges:
         if judge.sensitivity is None or judge.specificity is None:
-            yield f"How often the judge {one_line(judge.judge)} errs on {one_line(judge.predicate)} was not measured."
+            yield f"How often the judge {short(one_line(judge.judge))} errs on {one_line(judge.predicate)} was not measured."
     opened = sum(counts.get("open", 0) for clause in summary.clauses for counts in clause.coverage.values())
     if opened:
         yield f"{count(opened, 'obligation')} {'is' if opened == 1 else 'are'} neither met by a case nor proved impossible."
@@ -81,7 +81,7 @@ def plan_terms(summary: Summary) -> list[Term]:
         Term(name="stopping", value=one_line(plan.stopping, 300)),
         Term(name="over all clauses", value=one_line(plan.family_wise, 300)),
         Term(name="attacker", value=one_line(plan.attacker, 300)),
-        Term(name="judges", value=one_line(", ".join(plan.judges), 300) or "none"),
+        Term(name="judges", value=one_line(", ".join(plan.judges), 300) or "none", exact=bool(plan.judges)),
         Term(name="caps", value=_caps(plan)),
     ]  # fmt: skip
 
@@ -135,7 +135,7 @@ def judge_term(judge: JudgeLine) -> Term:
     return Term(
         name=one_line(judge.predicate),
         value=", ".join(parts) or "its errors are not known",
-        note=f"{one_line(judge.judge)}; {measured}",
+        note=f"{short(one_line(judge.judge))}; {measured}",
     )
 
 

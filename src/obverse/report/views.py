@@ -118,6 +118,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     case: CaseView
     twin: CaseView | None
     trials: tuple[TrialView, ...]
+    kept: tuple[TrialView, ...]
+    kept_said: str
     left_out: str
 
 

@@ -65,6 +65,8 @@ def rough_interval(low: float | None, high: float | None) -> str:
     """The same for small places: `up to 7.0 %` where the lower end is next to nothing."""
     if low is not None and high is not None and 0 < low < _NEXT_TO_NOTHING and high < 1:
         return f"up to {percent(high, 'up')}"
+    if low is not None and high is not None and low <= 0 and high >= 1:
+        return "0 % to 100 %"
     return interval(low, high)
 
 
