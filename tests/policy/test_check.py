@@ -248,6 +248,7 @@ OTHER_DIGEST = {
     "a level": ("{#a}", "{#a level=user}"),
     "a bound": ("1.50", "1.51"),
     "a type": ("a: number", "a: integer"),
+    "how a predicate is read": ("```terms\n", '```terms\njudged reply.odd "It is odd." matches "x"\n'),
     "a default": ("policy: p", "policy: p\ndefault: {replies: deny}"),
 }
 
@@ -363,6 +364,18 @@ TERM_ERRORS = {
     "effect pya: money": ("P200", "unknown tool `pya`"),
     'asks pay: "Pay {who}."': ("P201", "the phrase `Pay {who}.` has a hole for `who`, no argument of `pay`"),
     "let a = not b\nlet b = c(1)\nlet c(x) = a": ("P208", "the definition `a` is cyclic: `a` → `b` → `c` → `a`"),
+    'judged reply.odd "It is odd." matches "(?=odd)"': (
+        "P215",
+        "`(?=odd)` is not in the safe subset of regular expressions: invalid perl operator: (?=",
+    ),
+    'judged reply.odd "It is odd." matches "odd" yes "That is odd."': (
+        "P220",
+        "the pattern of `reply.odd` does not read the yes example `That is odd.` so",
+    ),
+    'judged reply.odd "It is odd." matches ".*odd.*" yes "odd" no "Hello.", "An oddity."': (
+        "P220",
+        "the pattern of `reply.odd` does not read the no example `An oddity.` so",
+    ),
     "let self = self or true": ("P208", "the definition `self` is cyclic: `self` → `self`"),
 }
 
@@ -416,3 +429,10 @@ def test_a_judge_alone_never_allows_what_has_an_effect(rule: str) -> None:
 @pytest.mark.parametrize("rule", NOT_ALONE)
 def test_a_judge_may_tighten_and_may_be_trusted_by_name(rule: str) -> None:
     assert len(checked(rule).rules) == 1
+
+
+def test_a_predicate_that_a_pattern_reads_is_no_judge() -> None:
+    read = 'judged message.nods "The user nods." matches ".*nod.*" yes "nods" no "shakes"\n'
+    assert len(checked("forbid pay unless message.nods", terms=TERMS + read).rules) == 1
+    (error,) = errors_of("forbid pay unless message.nods or message.agrees", terms=TERMS + read)
+    assert error.code == "P219"

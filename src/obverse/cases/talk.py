@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 
 from obverse.cases.choice import pick
 from obverse.cases.records import Said
+from obverse.core.verdicts import Truth
 from obverse.policy.ast import Clause, JudgedTerm
 from obverse.policy.checked import REFUSES, Checked
+from obverse.policy.operations import reading
 
 _CONSENT = re.compile(r"(^|_)(yes|confirm\w*|agree\w*|approv\w*|consent\w*|accept\w*|go_ahead)(_|$)")
 _NEUTRAL_MESSAGES = ("I have a question.", "One more thing.", "Thanks so far.", "I'm still here.")
@@ -42,7 +44,13 @@ _STOP_WORDS = frozenset(
 def known_labels(checked: Checked, subject: str, text: str, true: Sequence[str] = ()) -> dict[str, bool]:
     """The labels of a text that holds the yes-examples of these predicates: true of them, false of the others."""
     terms = [term for term in checked.judged.values() if term.subject == subject and term.full_name != REFUSES]
-    return {term.full_name: term.full_name in true or any(example in text for example in term.yes) for term in terms}
+    return {term.full_name: term.full_name in true or _is_said(term, text) for term in terms}
+
+
+def _is_said(term: JudgedTerm, text: str) -> bool:
+    """Whether a text says what the predicate asks: by its own pattern, or because it holds a yes-example."""
+    read = reading(term, text)
+    return read is Truth.TRUE if read is not None else any(example in text for example in term.yes)
 
 
 def message_for(checked: Checked, labels: Mapping[str, bool], *key: object) -> Said:

@@ -426,11 +426,15 @@ class FactTerm(Node, frozen=True, kw_only=True):
 
 
 class JudgedTerm(Node, frozen=True, kw_only=True):
-    """`judged SUBJECT.name "definition" yes "…" no "…"`: a question about a text that a judge answers."""
+    """`judged SUBJECT.name "definition" matches "…" yes "…" no "…"`: a question about a text.
+
+    A recorded answer counts. Without one the `pattern` decides, as `text matches` would; without a pattern a judge is asked.
+    """
 
     subject: Literal["message", "reply", "thought", "result"]
     name: str
     definition: str
+    pattern: str | None = None
     yes: tuple[str, ...] = ()
     no: tuple[str, ...] = ()
 

@@ -7,11 +7,14 @@ from typing import TypeVar
 
 import msgspec
 
+from obverse.core.verdicts import Truth
 from obverse.policy import ast
 from obverse.policy.checked import REFUSES
 from obverse.policy.faults import Faults, did_you_mean, quoted
 from obverse.policy.front import zone_minutes
+from obverse.policy.operations import reading
 from obverse.policy.scope import World
+from obverse.policy.text import unsound
 
 _Term = TypeVar("_Term", ast.Tool, ast.FactTerm, ast.JudgedTerm, ast.LetTerm)
 
@@ -45,6 +48,8 @@ def declared(policy: ast.Policy, faults: Faults) -> World:
     )
     for tool in tools.values():
         _holes_are_arguments(tool, faults)
+    for term in world.judged.values():
+        _examples_are_read_right(term, faults)
     _no_cycles(world.lets, faults)
     return world
 
@@ -101,6 +106,24 @@ def _holes_are_arguments(tool: ast.Tool, faults: Faults) -> None:
                     f"the phrase {quoted(phrase)} has a hole for {quoted(hole)}, no argument of {quoted(tool.name)}"
                 )
                 faults.add(message, tool.at, code="P201", hint=did_you_mean(hole, names))
+
+
+def _examples_are_read_right(term: ast.JudgedTerm, faults: Faults) -> None:
+    """A pattern that reads a judged predicate is sound, and says of each example what the author says of it."""
+    if term.pattern is None:
+        return
+    reason = unsound("matches", term.pattern)
+    if reason is not None:
+        message = f"{quoted(term.pattern)} is not in the safe subset of regular expressions: {reason}"
+        faults.add(message, term.at, code="P215", hint="no look-around and no back-references: matching is linear")
+        return
+    for example, meant in [(text, Truth.TRUE) for text in term.yes] + [(text, Truth.FALSE) for text in term.no]:
+        if reading(term, example) is not meant:
+            kind = "yes" if meant is Truth.TRUE else "no"
+            message = f"the pattern of {quoted(term.full_name)} does not read the {kind} example {quoted(example)} so"
+            faults.add(
+                message, term.at, code="P220", hint="a pattern matches the whole text: begin and end it with `.*`"
+            )
 
 
 def _no_cycles(lets: dict[str, ast.LetTerm], faults: Faults) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from typing import assert_never
+from typing import Literal, assert_never
 
 import msgspec
 
@@ -42,6 +42,7 @@ from obverse.policy.operations import (
     member_of,
     of_event,
     read_output,
+    reading,
     some,
     total_of,
 )
@@ -348,8 +349,15 @@ class Evaluator:
         event: Event = self.step.event if expr.depth is None else self.history[place.scopes[-1 - expr.depth]]
         if expr.depth is not None:
             self.seen.events[event.id] = None
-        labels = event.labels if isinstance(event, Spoken) else {}
-        return labels.get(expr.name, Unknown(what=expr.name, why="not answered", event=event.id))
+        if isinstance(event, Spoken) and expr.name in event.labels:
+            return event.labels[expr.name]
+        said = event.text if isinstance(event, Spoken) else event.output if isinstance(event, Result) else None
+        term = self.checked.judged.get(expr.name)
+        found = reading(term, said) if term is not None and said is not None else None
+        if found is None or found is Truth.UNKNOWN:
+            why: Literal["confusable", "not answered"] = "not answered" if found is None else "confusable"
+            return Unknown(what=expr.name, why=why, event=event.id)
+        return found is Truth.TRUE
 
     def _instant(self, event: Event) -> Known | Unknown:
         return Unknown(what="time", why="no time", event=event.id) if event.time is None else Instant(event.time)

@@ -254,7 +254,7 @@ class Lower(Transformer_NonRecursive[Token, Any]):
         return ast.FactTerm(name=self._dotted(name), type=found, origin=origin, at=self._at(meta))
 
     def judged(self, meta: Meta, items: list[Any]) -> ast.JudgedTerm:
-        token, definition, *examples = items
+        token, definition, pattern, *examples = items
         subject, *rest = segments(token)
         if subject not in SUBJECTS or len(rest) != 1:
             self.faults.add(
@@ -266,7 +266,8 @@ class Lower(Transformer_NonRecursive[Token, Any]):
         no = tuple(text for kind, texts in examples if kind == "no" for text in texts)
         return ast.JudgedTerm(
             subject=subject,  # type: ignore[arg-type]  # one of SUBJECTS, as tested above
-            name=rest[0], definition=self._text(definition), yes=yes, no=no, at=self._at(meta),
+            name=rest[0], definition=self._text(definition),
+            pattern=None if pattern is None else self._text(pattern), yes=yes, no=no, at=self._at(meta),
         )  # fmt: skip
 
     def yes(self, meta: Meta, items: list[Any]) -> tuple[str, tuple[str, ...]]:

@@ -12,7 +12,7 @@ import msgspec
 
 from obverse.core.events import Call, Event, Reply
 from obverse.core.verdicts import Truth
-from obverse.policy import ast
+from obverse.policy import ast, text
 from obverse.policy.checked import Checked
 from obverse.policy.decision import Unknown
 from obverse.policy.reading import Fields, Instant, Known, Lapse, read_json, typed
@@ -32,6 +32,11 @@ def has_effect(checked: Checked, tool: str, effect: str) -> Truth:
     """Whether a tool has an effect; unknown for a tool that nobody declared."""
     known = checked.tools.get(tool)
     return Truth.UNKNOWN if known is None else Truth.of(effect in known.effects)
+
+
+def reading(term: ast.JudgedTerm, said: str) -> Truth | None:
+    """What the term's own pattern says of a text, as the test `matches`; None where the term has none."""
+    return None if term.pattern is None else text.test("matches", said, term.pattern)
 
 
 def read_output(output: str, wanted: Type, zone: int) -> Known | Unknown:

@@ -380,7 +380,8 @@ def _term_parts(term: ast.Term) -> list[str]:
         case ast.JudgedTerm():
             name = f"{term.subject}.{name_text(term.name)}"
             examples = [f"{word} {_texts(texts)}" for word, texts in (("yes", term.yes), ("no", term.no)) if texts]
-            return [f"judged {name} {literal(term.definition)}", *examples]
+            pattern = [f"matches {literal(term.pattern)}"] if term.pattern is not None else []
+            return [f"judged {name} {literal(term.definition)}", *pattern, *examples]
         case ast.LetTerm():
             parameters = f"({', '.join(map(name_text, term.parameters))})" if term.parameters else ""
             return [f"let {name_text(term.name)}{parameters} =", _text(term.body, OR, followed=NOTHING)]

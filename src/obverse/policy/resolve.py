@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any, Final, TypeAlias
 
 import msgspec
-import re2
 
 from obverse.core.errors import Span
 from obverse.policy import agree, ast
@@ -31,7 +30,7 @@ from obverse.policy.scope import (
     step_of,
 )
 from obverse.policy.syntax import DEEPEST
-from obverse.policy.text import compiled
+from obverse.policy.text import unsound
 from obverse.policy.types import EnumType, ListType, MapType, RecordType, TextType, TimeType, Type
 
 Found: TypeAlias = tuple[ast.Expr, Maybe]
@@ -415,14 +414,10 @@ class Resolver:
         if not isinstance(pattern, ast.Text):
             self._fault(f"the pattern of `{expr.op}` is not written out as a text", expr.pattern.at, code="P215")
             return
-        try:
-            if expr.op in ("like", "matches"):
-                compiled(expr.op, pattern.value, False)
-        except re2.error as error:
-            reason = error.args[0] if error.args else ""
-            reason = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
+        reason = unsound(expr.op, pattern.value) if expr.op in ("like", "matches") else None
+        if reason is not None:
             self._fault(
-                f"{quoted(pattern.value)} is not in the safe subset of regular expressions: {reason.lower()}",
+                f"{quoted(pattern.value)} is not in the safe subset of regular expressions: {reason}",
                 pattern.at or expr.at, code="P215", hint="no look-around and no back-references: matching is linear",
             )  # fmt: skip
 

@@ -84,6 +84,16 @@ def compiled(op: Literal["like", "matches"], pattern: str, folded: bool) -> re2.
     return re2.compile(glob(pattern) if op == "like" else pattern, options)
 
 
+def unsound(op: Literal["like", "matches"], pattern: str) -> str | None:
+    """Why this is no pattern of the safe subset, in lower case; None if it is one."""
+    try:
+        compiled(op, pattern, False)
+    except re2.error as error:
+        reason = error.args[0] if error.args else ""
+        return (reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)).lower()
+    return None
+
+
 def glob(pattern: str) -> str:
     r"""The regular expression of a glob: `*` any text, `?` one character, `\` takes the next one as it is."""
     out, escaped = [], False

@@ -1,7 +1,8 @@
 """Decision 10: a judge may tighten, but is never the sole reason for allowing what has an effect.
 
 What allows is `unless` and `require … for`, and a `not …` among the conditions of `when`, which says the same. It rests on a
-judge alone if it can come true through judged predicates and nothing that was done, declared or vouched for.
+judge alone if it can come true through judged predicates and nothing that was done, declared or vouched for. A predicate with
+a pattern of its own is never asked of a judge: it is a test of the words, and stands for itself.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ def rests_on_judge(rule: ast.Rule, when: ast.Expr | None, exception: ast.Expr | 
         return False
     conjuncts = when.items if isinstance(when, ast.And) else (when,)
     allowing = [item.body for item in conjuncts if isinstance(item, ast.Not)]
-    return any(_judge_alone(one) for one in allowing) or (exception is not None and _judge_alone(exception))
+    allowing += [] if exception is None else [exception]
+    judges = frozenset(name for name, term in world.judged.items() if term.pattern is None)
+    return any(_judge_alone(one, judges) for one in allowing)
 
 
 def _has_effect(head: ast.Head, world: World) -> bool:
@@ -29,33 +32,34 @@ def _has_effect(head: ast.Head, world: World) -> bool:
     return any(tool.effects != ("read",) for tool in world.meant(head.tool, head.effect)) or head.tool is None
 
 
-def _judge_alone(expr: ast.Expr) -> bool:
-    """Whether this can be true through judged predicates alone."""
+def _judge_alone(expr: ast.Expr, judges: frozenset[str]) -> bool:
+    """Whether this can be true through what these predicates say alone."""
     match expr:
         case ast.JudgedAnswer():
-            return True
+            return expr.name in judges
         case ast.Or():
-            return any(_judge_alone(item) for item in expr.items)
+            return any(_judge_alone(item, judges) for item in expr.items)
         case ast.And():
             solid = [item for item in expr.items if not isinstance(item, ast.Boolean)]
-            return bool(solid) and all(_judge_alone(item) for item in solid)
+            return bool(solid) and all(_judge_alone(item, judges) for item in solid)
         case ast.Not():
-            return _judge_alone(expr.body)
+            return _judge_alone(expr.body, judges)
         case ast.Once() | ast.Last() | ast.Previous() if expr.event.kind in _TEXTS:
             inside = (None if isinstance(expr, ast.Previous) else expr.where, getattr(expr, "has", None))
             conditions = [condition for condition in inside if condition is not None]
-            return bool(conditions) and all(_judge_alone(condition) for condition in conditions)
-    return _asks(expr) and not _solid(expr)
+            return bool(conditions) and all(_judge_alone(condition, judges) for condition in conditions)
+    return _asks(expr, judges) and not _solid(expr, judges)
 
 
-def _asks(expr: ast.Expr) -> bool:
-    return any(isinstance(node, ast.JudgedAnswer) for node in ast.walk(expr))
+def _asks(expr: ast.Expr, judges: frozenset[str]) -> bool:
+    return any(isinstance(node, ast.JudgedAnswer) and node.name in judges for node in ast.walk(expr))
 
 
-def _solid(expr: ast.Expr) -> bool:
+def _solid(expr: ast.Expr, judges: frozenset[str]) -> bool:
     """Whether something besides judges is asked: arguments, facts, acts, results, approvals, the words themselves."""
     return any(
         isinstance(node, ast.Argument | ast.FactValue | ast.StepPart | ast.EventPart | ast.TurnCalls | ast.TurnHasText)
         or (isinstance(node, ast.Pattern) and node.kind not in _TEXTS)
+        or (isinstance(node, ast.JudgedAnswer) and node.name not in judges)
         for node in ast.walk(expr)
     )

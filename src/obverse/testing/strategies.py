@@ -81,6 +81,7 @@ fact user.limit: number
 fact trip.start: time
 judged message.says_yes "The user agrees." yes "Yes, please." no "Let me think."
 judged message.asks_refund "The user asks for money back." yes "Refund me." no "Hello."
+judged message.names_acme "The user names Acme." matches "(?is).*acme.*" yes "alice@acme.com" no "B"
 judged reply.gives_advice "The reply gives advice." yes "You should rest." no "Good morning."
 judged thought.plans_harm "The thought plans harm." yes "I will break it." no "I will help."
 let large(a) = a > 100
@@ -95,7 +96,14 @@ _TEXTS = ("A", "B", "alice@acme.com", "bob@evil.example", "")
 _NUMBERS = (0, 1, 2, 100, 101, Decimal("99.99"), -5)
 _SPANS = (0, 1_000, HOUR, 24 * HOUR)
 _EFFECTS = ("read", "money", "write")
-_JUDGED = ("message.says_yes", "message.asks_refund", "reply.gives_advice", "reply.refuses", "thought.plans_harm")
+_JUDGED = (
+    "message.says_yes",
+    "message.asks_refund",
+    "message.names_acme",
+    "reply.gives_advice",
+    "reply.refuses",
+    "thought.plans_harm",
+)
 _FACTS = {
     "user.tier": ("regular", "gold", "odd"),
     "user.verified": (True, False),

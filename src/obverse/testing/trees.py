@@ -201,7 +201,7 @@ def terms() -> st.SearchStrategy[ast.Term]:
         st.builds(ast.FactTerm, name=dotted, type=types(), origin=st.none() | st.sampled_from(("host", "text", "a-b"))),
         st.builds(
             ast.JudgedTerm, subject=st.sampled_from(("message", "reply", "thought", "result")), name=names,
-            definition=texts, yes=empty | some, no=empty | some,
+            definition=texts, pattern=st.none() | texts, yes=empty | some, no=empty | some,
         ),
         st.builds(ast.LetTerm, name=names, parameters=st.lists(names, max_size=2, unique=True).map(tuple), body=expressions()),
         st.builds(ast.ImportTerm, path=texts),
