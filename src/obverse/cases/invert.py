@@ -19,7 +19,7 @@ from obverse.cases.brief import brief
 from obverse.cases.choice import Turn
 from obverse.cases.coverage import coverage
 from obverse.cases.files import digest_of
-from obverse.cases.naming import Names
+from obverse.cases.naming import Names, texts_of_policy
 from obverse.cases.obligations import Plan, clause_obligations, plan_of, simple_obligations
 from obverse.cases.records import Case, Infeasible, Level, Obligation, Open, Suite
 from obverse.cases.scene import Stage
@@ -95,6 +95,14 @@ def _of_clauses(checked: Checked, infeasible: Sequence[Infeasible]) -> Iterator[
             yield Infeasible(obligation=obligation, core=core)
 
 
+class _Role(msgspec.Struct, frozen=True, kw_only=True):
+    """A scenario of a family: the violating one, with all pairs that it stands in, or a partner with its own."""
+
+    sight: Sight
+    pairs: Sequence[Pair]
+    firing: bool
+
+
 class _Wardrobe:
     """Dresses the pairs of one rule: each scenario once, each family in names of its own."""
 
@@ -103,6 +111,7 @@ class _Wardrobe:
         self.plan = plan
         self.settings = settings
         self.seed = seed
+        self.kept = texts_of_policy(checked)
         self.met: list[tuple[Side, tuple[object, ...]]] = []
 
     def cases(self, pairs: Sequence[Pair]) -> Iterator[Case]:
@@ -135,34 +144,37 @@ class _Wardrobe:
 
     def _family(self, pairs: Sequence[Pair], key: Sequence[object]) -> Iterator[Case]:
         """A violating case with all its twins; the first of them is the one that it names in return."""
-        names = self._names(pairs, key)
-        firing = pairs[0].firing
-        head = None if firing is None else self._case(firing, pairs[0], pairs, names, key, firing=True)
-        twins = [
-            self._case(pair.sparing, pair, [pair], names, key, firing=False)
-            for pair in pairs
-            if pair.sparing is not None
-        ]
-        if head is not None:
+        roles = [] if pairs[0].firing is None else [_Role(sight=pairs[0].firing, pairs=pairs, firing=True)]
+        roles += [_Role(sight=pair.sparing, pairs=[pair], firing=False) for pair in pairs if pair.sparing is not None]
+        stages = self._named(roles, key)
+        cases = [self._case(role, stage) for role, stage in zip(roles, stages, strict=True)]
+        if roles[0].firing:
+            head, *twins = cases
             linked = [msgspec.structs.replace(twin, twin=head.id, family=head.id) for twin in twins]
             yield msgspec.structs.replace(head, twin=linked[0].id if linked else None, family=head.id)
             yield from (_only_shown(twin, head) for twin in linked)
         else:
-            alone = (msgspec.structs.replace(twin, family=twin.id) for twin in twins)
-            yield from (_only_shown(twin, None) for twin in alone)
+            alone = (msgspec.structs.replace(case, family=case.id) for case in cases)
+            yield from (_only_shown(case, None) for case in alone)
 
-    def _names(self, pairs: Sequence[Pair], key: Sequence[object]) -> Names:
-        """Names that the whole family can bear, the finest that change nothing in any of it."""
-        fine = Names(self.checked, *key, apart=True)
-        sights = {id(s): s for pair in pairs for s in (pair.firing, pair.sparing) if s is not None}
-        stages = [Stage(s, self.plan.rule, self.plan.conditions, (), fine, *key) for s in sights.values()]
-        return fine if all(stage.can_bear(fine) for stage in stages) else Names(self.checked, *key)
+    def _named(self, roles: Sequence[_Role], key: Sequence[object]) -> list[Stage]:
+        """The stages of a family, with the finest names that the whole of it can bear."""
+        stages = [self._stage(role, key) for role in roles]
+        fine = Names(self.checked, *key, kept=self.kept, apart=True)
+        if all(stage.takes(fine) for stage in stages):
+            return stages
+        coarse = Names(self.checked, *key, kept=self.kept)
+        stages = [self._stage(role, key) for role in roles]
+        for stage in stages:
+            stage.takes(coarse)
+        return stages
 
-    def _case(
-        self, sight: Sight, pair: Pair, pairs: Sequence[Pair], names: Names, key: Sequence[object], *, firing: bool
-    ) -> Case:
-        kept = list(self._kept(pairs, firing=firing))
-        scene = Stage(sight, self.plan.rule, self.plan.conditions, kept, names, *key).scene()  # (2)
+    def _stage(self, role: _Role, key: Sequence[object]) -> Stage:
+        kept = list(self._kept(role.pairs, firing=role.firing))
+        return Stage(role.sight, self.plan.rule, self.plan.conditions, kept, *key)
+
+    def _case(self, role: _Role, stage: Stage) -> Case:
+        scene, pair = stage.scene(), role.pairs[0]  # (2)
         seen = Sight(self.checked, scene.history, scene.step)
         permits = self.plan.rule.verdict is None
         case = Case(
@@ -170,7 +182,7 @@ class _Wardrobe:
             clause=self.plan.rule.clause,
             rule=self.plan.rule.id,
             obligation=pair.obligation,
-            side=Side.VIOLATION if firing and not permits else Side.OVER_REFUSAL,
+            side=Side.VIOLATION if role.firing and not permits else Side.OVER_REFUSAL,
             cause=pair.cause,
             flipped=pair.flipped,
             seed=self.seed,

@@ -60,14 +60,14 @@ _KINDS = (
 class Names:
     """The new names of one family of cases; asked with the same text it gives the same name.
 
-    `apart`: a text that stands for two things, a reservation and a flight, gets a name for each.
+    `kept` are texts that stay as they are, those of the policy. `apart`: a text that stands for two things, a reservation and a flight, gets a name for each.
     """
 
-    def __init__(self, checked: Checked, *key: object, apart: bool = False) -> None:
+    def __init__(self, checked: Checked, *key: object, kept: frozenset[str] = frozenset(), apart: bool = False) -> None:
         self.checked = checked
         self.key = key
         self.apart = apart
-        self.kept = texts_of_policy(checked)
+        self.kept = kept
         self.given: dict[tuple[str, str], str] = {}
 
     def natural(self, name: str, text: str) -> str:

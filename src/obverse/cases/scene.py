@@ -54,26 +54,25 @@ class Stage:
         rule: CheckedRule,
         conditions: Conditions,
         kept: Sequence[ast.Expr],
-        names: Names,
         *key: object,
     ) -> None:
         self.checked = sight.checked
         self.rule = rule
         self.conditions = conditions
         self.kept = kept
-        self.names = names
+        self.names = Names(sight.checked)
         self.key = key
         self.sight = sight
         self.meaning = self._meaning(sight)
         self.on_purpose: set[str] = set()  # texts of messages that a rule reads: they say what they must
 
-    def can_bear(self, names: Names) -> bool:
-        """Whether these names would change nothing."""
-        return self._meaning(Sight(self.checked, *renamed(names, self.sight.history, self.sight.step))) == self.meaning
+    def takes(self, names: Names) -> bool:
+        """Whether these names change nothing; then they are worn."""
+        self.names = names
+        return self._try(*renamed(names, self.sight.history, self.sight.step))
 
     def scene(self) -> Scene:
-        """The scene: renamed, worded, with the request in its place."""
-        self._try(*renamed(self.names, self.sight.history, self.sight.step))
+        """The scene: worded, with the request in its place."""
         self._word_what_was_said()
         self._drop_idle_words()
         opening = self._opening()
