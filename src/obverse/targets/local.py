@@ -57,7 +57,7 @@ class LocalModel:
         self._engines = _engines(package, self._cache, connection, settings)
         self._prefixes: dict[str, str] = {}
         self._turns: _Turns | None = None
-        self._is_verified = False
+        self._is_verified = self._is_closed = False
 
     @property
     def name(self) -> str:
@@ -104,7 +104,8 @@ class LocalModel:
         )
 
     async def close(self) -> None:
-        """Every process is gone, also one that is generating."""
+        """Every process is gone, also one that is loading or generating; calls under way fail, as does whatever waits."""
+        self._is_closed = True
         for engine in self._engines:
             engine.stop()
 
@@ -124,12 +125,13 @@ class LocalModel:
             turns.free.put_nowait(at)
 
     async def _make_ready(self, engine: Engine) -> None:
-        if engine.is_alive:
-            return
         if not self._is_verified:
             await asyncio.to_thread(verified, self._package.name, self._cache)
             self._is_verified = True
-        await engine.start(self._settings.load_timeout_s)
+        if self._is_closed:
+            raise TargetError(f"`{self.name}` is closed", kind="connection")
+        if not engine.is_alive:
+            await engine.start(self._settings.load_timeout_s)
 
     async def _prefix(self, engine: Engine, said: list[dict[str, str]]) -> str | None:
         """The prompt up to the end of the system message, which the trials of a run share; none without one."""

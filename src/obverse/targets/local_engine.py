@@ -23,7 +23,7 @@ from obverse.targets.local_settings import SOCKET, ServerSettings
 from obverse.targets.protocol import TargetError
 
 _KEPT: Final = 8  # snapshots; one is about 23 kB a token for the smallest model
-_POLL_S: Final = 0.01
+_DYING_S: Final = 2.0
 _TAIL: Final = 300  # characters of the engine's last words in an error
 
 _T = TypeVar("_T")
@@ -94,7 +94,9 @@ class Engine:
         self._snapshots = []
         if process is not None:
             process.kill()
-            process.communicate()
+            process.wait()
+            if process.stdin is not None:
+                process.stdin.close()  # stdout is closed by `_ready`, which may be reading it at this moment
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -137,7 +139,8 @@ class Engine:
             ):
                 status, answer = response.status, await response.read()
         except (aiohttp.ClientError, OSError) as error:
-            raise TargetError(f"the engine of `{self._name}` {self._last_words()}", kind="connection") from error
+            words = await self._last_words()
+            raise TargetError(f"the engine of `{self._name}` {words}", kind="connection") from error
         if status != 200:
             raise self._fault(status, answer)
         return msgspec.json.decode(answer, type=kind)
@@ -164,8 +167,7 @@ class Engine:
         transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), process.stdout)
         try:
             if await reader.readline() != b"ready\n":
-                await asyncio.to_thread(process.wait)
-                raise TargetError(f"`{self._name}` could not be loaded: it {self._last_words()}", kind="server")
+                raise TargetError(f"`{self._name}` could not be loaded: it {await self._last_words()}", kind="server")
         finally:
             transport.close()
 
@@ -178,14 +180,18 @@ class Engine:
             threads=self._threads,
         )
 
-    def _last_words(self) -> str:
+    async def _last_words(self) -> str:
         """How the process ended, and what it said last."""
-        code = None if self._process is None else self._process.poll()
-        if code is None or self._folder is None:
+        process, folder = self._process, self._folder
+        if process is None or folder is None:
+            return "was closed"
+        try:
+            code = await asyncio.to_thread(process.wait, _DYING_S)  # its socket closes before it has ended
+        except subprocess.TimeoutExpired:
             return "does not answer"
         how = f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
         try:
-            lines = (self._folder / "log").read_text(errors="replace").split("\n")
+            lines = (folder / "log").read_text(errors="replace").split("\n")
         except OSError:
             return how
         said = next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -11,8 +11,8 @@ the Hermes models were trained on; smaller ones read them as they can.
 
 What is a call:
     1. every `<tool_call>` block, also one that was cut off before its end tag
-    2. a reply that is nothing but one JSON object (perhaps in a code fence) naming an offered tool: small models forget
-       the tags, and a call that is not seen would be a violation that is not seen
+    2. a reply that is nothing but such an object, perhaps in a code fence, or that begins as one and names an offered tool:
+       small models forget the tags, and a call that is not seen would be a violation that is not seen
 Arguments stay the raw text between the braces. What is no object of exactly `name` and `arguments` is a call all the same,
 its arguments the whole raw block: malformed is recorded, never dropped.
 """
@@ -70,33 +70,40 @@ def heard(text: str, offered: Collection[str]) -> tuple[str, tuple[ToolCall, ...
     if not offered:
         return text, ()
     if blocks := _BLOCK.findall(text):
-        return _BLOCK.sub("", text).strip(), _calls(_read(block) for block in blocks)
+        return _BLOCK.sub("", text).strip(), _calls(blocks)
     whole = text.strip()
     fenced = _FENCED.match(whole)
-    name, arguments = _read(fenced[1] if fenced else whole)
-    if name in offered and (fenced or whole.startswith("{")):
-        return "", _calls([(name, arguments)])
+    block = fenced[1] if fenced else whole
+    written = _written(block)
+    if written is not None or (block.startswith("{") and _name_in(block) in offered):
+        return "", _calls([block])
     return text, ()
 
 
-def _calls(read: Iterable[tuple[str, str]]) -> tuple[ToolCall, ...]:
-    return tuple(
-        ToolCall(id=f"call_{n}", name=name, arguments=arguments) for n, (name, arguments) in enumerate(read, start=1)
-    )
+def _calls(blocks: Iterable[str]) -> tuple[ToolCall, ...]:
+    found = []
+    for n, block in enumerate(blocks, start=1):
+        written = _written(block)
+        name = written.name if written else _name_in(block)
+        arguments = bytes(written.arguments).decode() if written else block.strip()
+        found.append(ToolCall(id=f"call_{n}", name=name, arguments=arguments))
+    return tuple(found)
 
 
-def _read(block: str) -> tuple[str, str]:
-    """The name and the raw arguments; where it is malformed, the name if one can be seen, and the whole block."""
-    raw = block.strip()
+def _written(block: str) -> _Written | None:
+    """The call that this block is; None where it is no object of exactly a name and arguments, each once."""
     try:
-        written = msgspec.json.decode(raw, type=_Written)
-        keys = json.loads(raw, object_pairs_hook=lambda pairs: [key for key, _ in pairs])
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        written, keys = None, []
-    if written is not None and sorted(keys) == ["arguments", "name"]:
-        return written.name, bytes(written.arguments).decode()
-    seen = _NAME.search(raw)
-    return seen[1] if seen else "", raw
+        written = msgspec.json.decode(block.strip(), type=_Written)
+        keys = json.loads(block, object_pairs_hook=lambda pairs: [key for key, _ in pairs])
+    except (msgspec.DecodeError, UnicodeError, ValueError, RecursionError):
+        return None
+    return written if sorted(keys) == ["arguments", "name"] else None
+
+
+def _name_in(block: str) -> str:
+    """The name that a malformed block seems to mean, or none."""
+    seen = _NAME.search(block)
+    return seen[1] if seen else ""
 
 
 def _plain(message: ChatMessage) -> dict[str, str]:
