@@ -63,6 +63,8 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     """Kinds of call patterns that name no tool, with their effect."""
     members: frozenset[str] = frozenset()
     """Arguments and members of results that are asked of some event: a tool with them differs from one without."""
+    named: frozenset[str] = frozenset()
+    """Tools that a condition names: each differs from all others."""
     repeats: tuple[tuple[Shape, int], ...] = ()
     """How often a shape must be able to occur for a count to be exceeded."""
     any_repeats: int = 0
@@ -87,6 +89,7 @@ def needs_of(expr: ast.Expr) -> Needs:
     shapes: set[Shape] = set()
     open_tools: set[tuple[str, str | None]] = set()
     members: set[str] = set()
+    named: set[str] = set()
     repeats: dict[Shape, int] = {}
     any_repeats = longest = 0
     gaps = past = lists = since = False
@@ -112,7 +115,10 @@ def needs_of(expr: ast.Expr) -> Needs:
                 gaps = True
             case ast.Since():
                 since = True
-            case ast.Quantified() | ast.CountIn() | ast.SumIn() | ast.In() | ast.Length():
+            case ast.In():
+                named |= _tools_named(node)
+                lists = True
+            case ast.Quantified() | ast.CountIn() | ast.SumIn() | ast.Length():
                 lists = True
             case ast.Exceeds():
                 past = True
@@ -129,7 +135,7 @@ def needs_of(expr: ast.Expr) -> Needs:
                         open_tools.add(("call", head.effect))
                         any_repeats = max(any_repeats, times)
             case ast.Compare():
-                shapes |= _tools_named(node)
+                named |= _tools_named(node)
                 longest = max(longest, _elements_counted(node))
                 wanted = _counted(node)
                 for pattern, times in wanted:
@@ -143,6 +149,7 @@ def needs_of(expr: ast.Expr) -> Needs:
         shapes=frozenset(shapes),
         open_tools=frozenset(open_tools),
         members=frozenset(members),
+        named=frozenset(named),
         repeats=tuple(repeats.items()),
         any_repeats=any_repeats,
         gaps=gaps,
@@ -159,6 +166,7 @@ def lay(
 ) -> Layout:
     """The trace that has room for all of these, and for the very events of `near` in their order."""
     shapes = {shape for need in needs for shape in need.shapes}
+    shapes |= {Shape(kind="call", name=name) for need in needs for name in need.named}
     shapes = {shape for shape in shapes if shape.kind not in ("call", "denied") or shape.name in checked.tools}
     shapes |= _representatives(checked, act, shapes, needs)
     repeats = _repeats(act, shapes, needs)
@@ -265,7 +273,8 @@ def _repeats(act: Act, shapes: set[Shape], needs: Sequence[Needs]) -> dict[Shape
 def _representatives(checked: Checked, act: Act, shapes: set[Shape], needs: Sequence[Needs]) -> set[Shape]:
     """One tool for every way in which tools differ to patterns such as `call with effect money`: others behave alike."""
     open_tools = {one for need in needs for one in need.open_tools}
-    members = {name for need in needs for name in need.members}
+    members = sorted({name for need in needs for name in need.members})
+    named = sorted({name for need in needs for name in need.named})
     if not open_tools:
         return set()
     effects = sorted({effect for _, effect in open_tools if effect is not None})
@@ -277,7 +286,9 @@ def _representatives(checked: Checked, act: Act, shapes: set[Shape], needs: Sequ
             tool = checked.tools[name]
             has = {field.name for field in (*tool.parameters, *getattr(tool.returns, "fields", ()))}
             effectful = tuple(effect in tool.effects for effect in effects)
-            groups.setdefault((*effectful, *(member in has for member in sorted(members))), name)
+            groups.setdefault(
+                (*effectful, *(member in has for member in members), *(name == one for one in named)), name
+            )
     found: set[Shape] = set()
     for kind, effect in open_tools:
         for signature, name in groups.items():
@@ -318,12 +329,12 @@ def _elements_counted(node: ast.Compare) -> int:
     return found
 
 
-def _tools_named(node: ast.Compare) -> set[Shape]:
+def _tools_named(node: ast.Compare | ast.In) -> set[str]:
     """The tools that a condition on an event's tool names."""
-    sides = (node.left, node.right)
-    if not any(isinstance(side, ast.EventPart) and side.part == "tool" for side in sides):
+    inside = list(ast.walk(node))
+    if not any(isinstance(one, ast.EventPart) and one.part == "tool" for one in inside):
         return set()
-    return {Shape(kind="call", name=side.value) for side in sides if isinstance(side, ast.Text)}
+    return {one.value for one in inside if isinstance(one, ast.Text)}
 
 
 def _is_simple(checked: Checked, fact: str | None) -> bool:
