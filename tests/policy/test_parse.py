@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from obverse.core.errors import ManyErrors, Span, UntrustedInputError
@@ -351,3 +353,12 @@ def test_one_fault_does_not_hide_the_others() -> None:
 def test_a_file_full_of_faults_is_given_up() -> None:
     faults = errors_of(f"{FRONT}# A {{#a}}\n```rule\n" + "forbid\n" * 5_000 + "```\n")
     assert len(faults) == 200
+
+
+@pytest.mark.parametrize(
+    "line", ["# A" + " " * 300_000 + "x", "# " + "{" * 300_000, "> " * 100_000, "`" * 300_000, "[a" * 100_000]
+)
+def test_a_document_that_is_made_to_be_slow_is_not(line: str) -> None:
+    start = time.perf_counter()
+    assert parse(FRONT + line).clauses == ()
+    assert time.perf_counter() - start < 5

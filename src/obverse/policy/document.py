@@ -25,7 +25,7 @@ LARGEST: Final = 1_000_000
 
 _BLOCKS = {"terms": "terms", "rule": "rule", "rules": "rule"}
 _FRONT = re.compile(r"---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*$", re.S | re.M)
-_ATTRIBUTES = re.compile(r"\s*\{([^{}]*)\}\s*$")
+_ATTRIBUTES = re.compile(r"\{([^{}]*)\}$")
 _ID = re.compile(r"[A-Za-z][\w.-]*")
 
 
@@ -182,7 +182,7 @@ def _block(token: Token, lines: list[str], faults: Faults) -> Block | None:
 
 def _heading(content: str, depth: int, line: str, number: int, faults: Faults) -> Heading:
     at = Span(line=number + 1, column=1, end_line=number + 1, end_column=len(line) + 1)
-    found = _ATTRIBUTES.search(content)
+    found = _ATTRIBUTES.search(content.rstrip())
     if found is None or not re.search(r"[#=]|\binviolable\b", found[1]):
         return Heading(title=content.strip(), depth=depth, at=at)
     title = content[: found.start()].strip()
