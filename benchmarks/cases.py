@@ -15,6 +15,7 @@ import platform
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -101,17 +102,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "cases.json")
     parser.add_argument("--clauses", type=int, default=50)
     options = parser.parse_args()
-    written = options.out.with_name("synthetic-policy.md")
-    written.parent.mkdir(parents=True, exist_ok=True)
-    written.write_text(synthetic(options.clauses))
-    rows = {}
-    for name, path in {
-        "synthetic": written,
-        "support": ROOT / "examples" / "support" / "policy.md",
-        "airline": ROOT / "examples" / "airline" / "policy.md",
-    }.items():
-        rows[name] = {**size(path), **measure(path)}
-        print(name, json.dumps(rows[name], indent=2))
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder, "synthetic.md")
+        written.write_text(synthetic(options.clauses))
+        rows = {}
+        for name, path in {
+            "synthetic": written,
+            "support": ROOT / "examples" / "support" / "policy.md",
+            "airline": ROOT / "examples" / "airline" / "policy.md",
+        }.items():
+            rows[name] = {**size(path), **measure(path)}
+            print(name, json.dumps(rows[name], indent=2))
     result = {
         "command": "python benchmarks/cases.py",
         "target": f"synthetic in less than {TARGET_SECONDS:g} s",
