@@ -56,6 +56,8 @@ class Asker:
         self.checked, self.cases, self.target, self.bench = checked, cases, target, bench
         self.tools, self.sampling, self.mode, self.step_limit = tuple(tools), sampling, mode, step_limit
         self._wanted = {wants: predicates_for(checked, wants_act=wants) for wants in (True, False)}
+        self._knower = target if isinstance(target, MeetsCases) else None
+        self._chats: dict[str, tuple[ChatMessage, ...]] = {}
 
     async def __call__(self, planned: Planned, meter: Meter) -> Trial:
         """The trial, scored; the meter counts its calls.
@@ -65,15 +67,13 @@ class Asker:
         """
         case = self.cases[planned.case]
         sampling = msgspec.structs.replace(self.sampling, seed=seed_of(self.sampling.seed, planned))
-        meets = self.target.for_case(case, self.mode) if isinstance(self.target, MeetsCases) else self.target
-        target = Metered(meets, meter)
+        target = Metered(self._met(case), meter)
         if self.mode == "step":
             return await self._step(planned, case, target, sampling)
         return await self._dialogue(planned, case, target, sampling)
 
     async def _step(self, planned: Planned, case: Case, target: Target, sampling: Sampling) -> Trial:
-        chat = [*_briefed(case), *chat_of(case.history)]
-        completion = await target.complete(chat, tools=self.tools, sampling=sampling)
+        completion = await target.complete(self._chat(case), tools=self.tools, sampling=sampling)
         turn = proposed_turn(
             completion,
             first=len(case.history) + 1,
@@ -84,6 +84,15 @@ class Asker:
         turn = await self.bench.label(turn, case.history, self._wanted[case.side is Side.OVER_REFUSAL])
         found = judge_turn(self.checked, case, turn)
         return _trial(planned, found, (*case.history, *turn), completion.usage, calls=1)
+
+    def _met(self, case: Case) -> Target:
+        return self.target if self._knower is None else self._knower.for_case(case, self.mode)
+
+    def _chat(self, case: Case) -> tuple[ChatMessage, ...]:
+        """What the target reads of a case in step mode: the same in every round."""
+        if case.id not in self._chats:
+            self._chats[case.id] = (*_briefed(case), *chat_of(case.history))
+        return self._chats[case.id]
 
     async def _dialogue(self, planned: Planned, case: Case, target: Target, sampling: Sampling) -> Trial:
         user = User(self.checked, case)

@@ -7,6 +7,7 @@ else it stays unanswered, which is unknown (L03). What users and tools say in a 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
@@ -17,12 +18,17 @@ from obverse.policy import ast
 from obverse.policy.checked import REFUSES, Checked
 
 
+MOST_KNOWN: Final = 4096
+
+
 class Bench(msgspec.Struct, frozen=True, kw_only=True):
     """The judges of a run by predicate, each with its card."""
 
     judges: dict[str, Judge]
     predicates: dict[str, Predicate]
     cards: dict[str, JudgeCard]
+    known: dict[tuple[str, str, str | None], str] = msgspec.field(default_factory=dict)
+    """What was just answered: rounds of a case often bring the same reply, and naming a question costs more than this."""
 
     async def label(
         self, turn: Sequence[Call | Reply], history: Sequence[AnyEvent], wanted: frozenset[str]
@@ -36,10 +42,21 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
         request = next((event.text for event in reversed(history) if isinstance(event, Message)), None)
         labels = dict(reply.labels)
         for name in sorted(wanted & self.judges.keys()):
-            found = await self.judges[name].judge(self.predicates[name], reply.text, Context(request=request))
-            if found.answer != "unknown":
-                labels[name] = found.answer == "yes"
+            answer = await self._answer(name, reply.text, request)
+            if answer != "unknown":
+                labels[name] = answer == "yes"
         return msgspec.structs.replace(reply, labels=labels)
+
+    async def _answer(self, name: str, text: str, request: str | None) -> str:
+        known = self.known.get((name, text, request))
+        if known is not None:
+            return known
+        found = await self.judges[name].judge(self.predicates[name], text, Context(request=request))
+        if found.is_settled:
+            if len(self.known) >= MOST_KNOWN:
+                self.known.clear()
+            self.known[name, text, request] = found.answer
+        return found.answer
 
     def lines(self) -> tuple[JudgeLine, ...]:
         """What reports say of these judges."""

@@ -18,7 +18,7 @@ from obverse.core.chat import ChatMessage, Completion, Sampling, ToolCall, ToolS
 from obverse.core.errors import MisuseError
 from obverse.targets.openai_chat import endpoint, read_usage
 from obverse.targets.protocol import GREEDY, Connection, TargetError
-from obverse.targets.transport import error_of, http_client, own_error
+from obverse.targets.transport import Transport, error_of, http_client, own_error
 
 OFFICIAL = "https://api.anthropic.com"
 
@@ -38,7 +38,7 @@ class AnthropicTarget:
             api_key=_key(connection),
             max_retries=0,
             timeout=connection.timeout_s,
-            http_client=http_client(connection),
+            http_client=http_client(Transport(connection)),
         )
 
     @property

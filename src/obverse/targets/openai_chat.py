@@ -2,7 +2,7 @@
 
 The SDK makes the request (address, key, headers), its public `post` gives back the raw answer, and we decode that
 ourselves, strictly: the SDK builds its objects without checking them, so that any JSON would pass for a completion, and it
-costs more than all the rest. Its own retries are off.
+costs more than all the rest. Its own retries are off, and what it says of address and headers is taken from its first request.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import openai
 from obverse.core.chat import ChatMessage, Completion, Sampling, ToolCall, ToolSpec, Usage
 from obverse.core.errors import MisuseError
 from obverse.targets.protocol import GREEDY, Connection, TargetError
-from obverse.targets.transport import error_of, http_client, own_error
+from obverse.targets.transport import Transport, error_of, http_client, own_error
 from obverse.targets.wire import message_dict, tool_dict
 
 OFFICIAL = "https://api.openai.com/v1"
@@ -36,12 +36,14 @@ class OpenAITarget:
         self._url = endpoint(connection.base_url or os.environ.get("OPENAI_BASE_URL") or OFFICIAL)
         self._path = _below(self._url, "/chat/completions")
         self._limit = "max_completion_tokens" if self._url == OFFICIAL else "max_tokens"
+        self._transport = Transport(connection)
+        self._offered: tuple[Sequence[ToolSpec], msgspec.Raw] = ((), msgspec.Raw(b"[]"))
         self._client = openai.AsyncOpenAI(
             base_url=self._url,
             api_key=_key(connection),
             max_retries=0,
             timeout=connection.timeout_s,
-            http_client=http_client(connection),
+            http_client=http_client(self._transport),
         )
         if connection.base_url is not None:  # the SDK would send what the environment says to a stranger
             self._client.organization = self._client.project = None
@@ -56,7 +58,7 @@ class OpenAITarget:
     async def complete(
         self, messages: Sequence[ChatMessage], *, tools: Sequence[ToolSpec] = (), sampling: Sampling = GREEDY
     ) -> Completion:
-        body = {
+        body: dict[str, Any] = {
             "model": self._model,
             "messages": [message_dict(message) for message in messages],
             "temperature": sampling.temperature,
@@ -64,15 +66,28 @@ class OpenAITarget:
             "seed": sampling.seed,
         }
         if tools:
-            body["tools"] = [tool_dict(tool) for tool in tools]
-        try:
-            response = await self._client.post(self._path, cast_to=httpx2.Response, content=_ENCODE(body))
-        except openai.OpenAIError as error:
-            raise own_error(error, self.name) from error
-        return read_completion(response.content)
+            body["tools"] = self._tools(tools)
+        return read_completion(await self._answer(_ENCODE(body)))
 
     async def close(self) -> None:
         await self._client.close()
+
+    async def _answer(self, body: bytes) -> bytes:
+        """The body that comes back: the first time through the SDK, from then on to where that went."""
+        answer = await self._transport.again(body)
+        if answer is not None:
+            return answer
+        try:
+            response = await self._client.post(self._path, cast_to=httpx2.Response, content=body)
+        except openai.OpenAIError as error:
+            raise own_error(error, self.name) from error
+        return response.content
+
+    def _tools(self, tools: Sequence[ToolSpec]) -> msgspec.Raw:
+        """The tools as JSON; those of the last call are not encoded again."""
+        if self._offered[0] is not tools:
+            self._offered = (tools, msgspec.Raw(_ENCODE([tool_dict(tool) for tool in tools])))
+        return self._offered[1]
 
 
 def endpoint(url: str) -> str:

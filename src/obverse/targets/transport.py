@@ -2,6 +2,9 @@
 
 It follows no redirect, reads no proxy from the environment, sends no cookie, and gives each call one time limit and one
 size limit for everything. It lets only a 2xx JSON body through: all else becomes a `TargetError` here, once for all SDKs.
+
+An SDK takes several times longer to make a request than the exchange itself takes. So once one was answered, `again` sends
+another body to where that one went, with its headers: what the SDK decided stands, it only is not asked each time.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import aiohttp
 import httpx2
@@ -31,9 +34,18 @@ HINTS: Final[dict[str, str]] = {
     "not-found": "is the model name right, and does the base URL end as the server wants it, such as `/v1`?",
     "redirect": "give the address that it points to as the base URL",
 }
-LEFT_OUT: Final = (b"accept-encoding", b"x-stainless-")
-"""Headers of the SDK that are not sent on: what it says of this machine is nobody's business."""
+LEFT_OUT: Final = (b"accept-encoding", b"content-length", b"host", b"x-stainless-")
+"""Headers of the SDK that are not sent on: what follows from address and body, and what is nobody's business."""
 NEVER_JSON: Final = ("text/html", "text/event-stream", "application/xhtml+xml", "text/xml", "application/xml")
+
+
+class _Address(NamedTuple):
+    """Where a request goes, and its headers: all of it but the body."""
+
+    method: str
+    url: str
+    host: str
+    headers: dict[str, str]
 
 
 class Transport(httpx2.AsyncBaseTransport):
@@ -42,39 +54,54 @@ class Transport(httpx2.AsyncBaseTransport):
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._session: aiohttp.ClientSession | None = None
+        self._answered: _Address | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        limit = self._connection.timeout_s
-        try:
-            async with asyncio.timeout(limit):
-                return await self._exchange(request)
-        except TimeoutError as error:
-            raise TargetError(f"no whole answer within {limit:g} s", kind="time-out") from error
-        except aiohttp.ClientPayloadError as error:
-            raise TargetError("the answer was cut off", kind="garbage") from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise TargetError(f"cannot talk to `{request.url.host}`: {_one_line(error)}", kind="connection") from error
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1")
+            for name, value in request.headers.raw
+            if not name.lower().startswith(LEFT_OUT)
+        }
+        headers["Accept-Encoding"] = "identity"  # an answer is small, a compressed bomb is not
+        address = _Address(request.method, str(request.url), request.url.host, headers)
+        status, body = await self._bounded(address, request.content)
+        self._answered = address
+        return httpx2.Response(status, content=body, request=request)
+
+    async def again(self, body: bytes) -> bytes | None:
+        """What is answered to this body where the last answered request went; None if there is none yet: ask the SDK."""
+        if self._answered is None:
+            return None
+        return (await self._bounded(self._answered, body))[1]
 
     async def aclose(self) -> None:
         if self._session is not None:
             await self._session.close()
 
-    async def _exchange(self, request: httpx2.Request) -> httpx2.Response:
-        headers = {"Accept-Encoding": "identity"}  # an answer is small, a compressed bomb is not
-        for name, value in request.headers.raw:
-            if not name.lower().startswith(LEFT_OUT):
-                headers[name.decode("latin-1")] = value.decode("latin-1")
+    async def _bounded(self, address: _Address, body: bytes) -> tuple[int, bytes]:
+        limit = self._connection.timeout_s
+        try:
+            async with asyncio.timeout(limit):
+                return await self._exchange(address, body)
+        except TimeoutError as error:
+            raise TargetError(f"no whole answer within {limit:g} s", kind="time-out") from error
+        except aiohttp.ClientPayloadError as error:
+            raise TargetError("the answer was cut off", kind="garbage") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise TargetError(f"cannot talk to `{address.host}`: {_one_line(error)}", kind="connection") from error
+
+    async def _exchange(self, address: _Address, body: bytes) -> tuple[int, bytes]:
         async with self._opened().request(
-            request.method,
-            str(request.url),
-            headers=headers,
-            data=request.content,
+            address.method,
+            address.url,
+            headers=address.headers,
+            data=body,
             allow_redirects=False,
             proxy=self._connection.proxy,
         ) as response:
-            body = await _read(response, self._connection.max_response_bytes)
-            _refuse_non_answers(response.status, response.headers, body)
-            return httpx2.Response(response.status, content=body, request=request)
+            answer = await _read(response, self._connection.max_response_bytes)
+            _refuse_non_answers(response.status, response.headers, answer)
+            return response.status, answer
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -96,10 +123,10 @@ class Client(httpx2.AsyncClient):
         return httpx2.Request(method, url, **known)
 
 
-def http_client(connection: Connection) -> httpx2.AsyncClient:
+def http_client(transport: Transport) -> httpx2.AsyncClient:
     """A client for an SDK's `http_client` that is fast and bounded."""
     return Client(
-        transport=Transport(connection), timeout=None, follow_redirects=False, trust_env=False
+        transport=transport, timeout=None, follow_redirects=False, trust_env=False
     )  # the transport holds the time limit
 
 
