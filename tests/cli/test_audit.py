@@ -147,3 +147,51 @@ def test_a_wrong_call_is_one_line(
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+
+
+def ours(*transcripts: tuple[str, list[dict[str, object]]]) -> str:
+    """A file in our own format."""
+    lines = [[{"schema": "obverse.transcript/1", "id": name}, *events] for name, events in transcripts]
+    return "\n".join(json.dumps(line) for block in lines for line in block)
+
+
+ASKED = {"kind": "message", "id": "e1", "text": "Money back."}
+PAID = {
+    "kind": "call",
+    "id": "e2",
+    "turn": 1,
+    "call_id": "c1",
+    "tool": "refund",
+    "arguments": '{"id": "7", "amount": 5}',
+}
+
+
+def test_our_own_format_is_read_event_by_event_and_a_gap_loses_one_transcript(
+    desk: tuple[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy, log = desk
+    text = ours(
+        ("a", [ASKED, PAID]), ("gap", [ASKED, {"kind": "noise"}, PAID]), ("twice", [ASKED, ASKED, PAID]), ("a", [PAID])
+    )
+    log.write_text(text)
+    assert main(["audit", policy, str(log), "--json"]) == ExitCode.VIOLATED
+    found = json.loads(capsys.readouterr().out)
+    assert found["transcripts"] == 2
+    assert [unread["transcript"] for unread in found["unread"]] == ["gap", "twice"]
+    assert {finding["transcript"] for finding in found["findings"]} == {"a", "a#2"}
+
+
+@pytest.mark.slow
+def test_a_long_transcript_takes_no_more_memory_than_a_short_one(desk: tuple[str, Path]) -> None:
+    import tracemalloc
+
+    policy, log = desk
+    peaks = []
+    for length in (10_000, 40_000):
+        events = [{"kind": "message", "id": f"m{number}", "text": "Hello?", "time": number} for number in range(length)]
+        log.write_text(ours(("long", events)))
+        tracemalloc.start()
+        assert main(["audit", policy, str(log), "--json"]) == ExitCode.HOLDS
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 8_000_000, peaks

@@ -8,7 +8,7 @@ undecided ones did (L11). What could not be read is named and counted, and is in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -26,6 +26,7 @@ MOST_FINDINGS: Final = 100_000
 """Findings that are kept; more are counted."""
 
 _EXCERPTS: Final = 12  # findings of a clause that come with events
+_OPENING: Final = 5_000  # events of a transcript from which excerpts are made
 _BEFORE: Final = 3  # events before the step in an excerpt
 _LINE: Final = 2_000  # characters of one text in an excerpt
 
@@ -39,10 +40,10 @@ class PolicyName(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unread(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that is no transcript: where it began and why."""
+    """Something that is no transcript: where it began, if that is known, and why."""
 
     file: str
-    line: int
+    line: int | None
     reason: str
     transcript: str | None = None
 
@@ -117,18 +118,19 @@ class Auditor:
         self._counts: dict[str, _Count] = {clause.id: _Count() for clause in checked.clauses}
         self.transcripts = self.found = self.events = self.steps = 0
 
-    def take(self, transcript: str, events: Sequence[AnyEvent]) -> None:
-        """Audit one transcript."""
-        audited = audit(self._checked, transcript, events)
+    def take(self, transcript: str, events: Iterable[AnyEvent]) -> None:
+        """Audit one transcript; of its events no more than the opening is held."""
+        opening: list[AnyEvent] = []
+        audited = audit(self._checked, transcript, _remembered(events, opening))
         self.transcripts += 1
         self.events += audited.events
         self.steps += audited.steps
         self.found += len(audited.findings)
-        places = {event.id: place for place, event in enumerate(events)} if audited.findings else {}
+        places = {event.id: place for place, event in enumerate(opening)} if audited.findings else {}
         states: dict[str, set[str]] = {clause: set() for clause in audited.spoken}
         for finding in audited.findings:
             states.setdefault(finding.clause, set()).add(finding.state)
-            self._keep(finding, events, places)
+            self._keep(finding, opening, places)
         for clause, found in states.items():
             self._count(clause).add(found)
 
@@ -231,6 +233,14 @@ def because(reason: Reason) -> str:
     if reason.events:
         parts.append(f"see {', '.join(reason.events)}")
     return f"{reason.rule}: {'; '.join(parts)}" if parts else reason.rule
+
+
+def _remembered(events: Iterable[AnyEvent], opening: list[AnyEvent]) -> Iterator[AnyEvent]:
+    """The same events; the first of them are kept, since findings come with what led to them."""
+    for event in events:
+        if len(opening) < _OPENING:
+            opening.append(event)
+        yield event
 
 
 def _excerpt(finding: Finding, events: Sequence[AnyEvent], places: dict[str, int]) -> tuple[AnyEvent, ...]:

@@ -6,7 +6,7 @@ import datetime
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import click
 
@@ -14,6 +14,8 @@ from obverse.cli.exit_codes import ExitCode
 from obverse.cli.output import json_option, note, one_line, print_json, say, when_interrupted
 
 if TYPE_CHECKING:
+    from io import BufferedReader
+
     from obverse.campaign.audits import Auditor, AuditSummary
     from obverse.core.chat_log import Reading
     from obverse.policy.checked import Checked
@@ -98,17 +100,12 @@ def _reading(start: str | None, checked: Checked) -> Reading:
 
 def _read(path: Path, format_: Literal["auto", "obverse", "openai"], reading: Reading, auditor: Auditor) -> None:
     """Audit every transcript of this file as it is read."""
-    from obverse.campaign.audits import Unread
-    from obverse.core.transcripts import Unreadable, read_transcripts
+    from obverse.campaign.audit_files import audit_source
 
     name = "stdin" if str(path) == "-" else str(path)
     progress = _Progress()
     with click.open_file(str(path), "rb") as source:
-        for item in read_transcripts(source, format=format_, reading=reading, name=name):
-            if isinstance(item, Unreadable):
-                auditor.skip(Unread(file=name, line=item.line, reason=item.error.message, transcript=item.id))
-            else:
-                auditor.take(item.id, item.events)
+        for _ in audit_source(auditor, cast("BufferedReader", source), format=format_, reading=reading, name=name):
             progress.tell(auditor)
     progress.done()
 

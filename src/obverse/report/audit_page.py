@@ -281,11 +281,12 @@ def _sources(summary: AuditSummary) -> tuple[Term, ...]:
     if summary.assumed_start is not None:
         found.append(Term(name="assumed start", value=moment(summary.assumed_start)))
     for unread in summary.unread[:_UNREAD]:
+        at = "" if unread.line is None else f", line {unread.line}"
         named = f", transcript {unread.transcript}" if unread.transcript else ""
         found.append(
             Term(
                 name="not read",
-                value=one_line(f"{unread.file}, line {unread.line}{named}"),
+                value=one_line(f"{unread.file}{at}{named}"),
                 note=one_line(unread.reason, 300),
             )
         )
