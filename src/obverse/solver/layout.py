@@ -73,6 +73,8 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     whole_seconds: bool = True
     past: bool = False
     """Whether it looks at the history at all."""
+    depth: int = 0
+    """How deep operators over the past are nested: each level is unrolled over all events."""
     lists: bool = False
     longest: int = 0
     """How long a list must be able to grow for a count of its elements to be exceeded."""
@@ -155,6 +157,7 @@ def needs_of(expr: ast.Expr) -> Needs:
         gaps=gaps,
         whole_seconds=whole_seconds,
         past=past,
+        depth=_depth(expr),
         lists=lists,
         longest=longest,
         since=since,
@@ -171,7 +174,9 @@ def lay(
     shapes |= _representatives(checked, act, shapes, needs)
     repeats = _repeats(act, shapes, needs)
     most = max(repeats.values(), default=1)
-    repeats = {shape: times for shape, times in repeats.items() if times <= settings.most_repeats}
+    depth = max([1, *(need.depth for need in needs)])
+    bound = min(settings.most_repeats, int(settings.most_positions ** (1 / depth)))
+    repeats = {shape: times for shape, times in repeats.items() if times <= bound}
     longest = max([settings.list_length, *(need.longest for need in needs)])
     order = sorted(shapes, key=lambda one: (_ORDER.index(one.kind), one.name or ""))
     slots: list[Slot] = []
@@ -180,10 +185,12 @@ def lay(
         if near and number == min(1, rounds - 1):  # room for something new before them, if there is more than one round
             places = _add_events(slots, checked, near)
         for shape in order:
-            there = sum(slot.kind == shape.kind and slot.name == shape.name for slot in slots)
-            if shape.kind == "fact" and there and not _is_simple(checked, shape.name):
+            alike = [n for n, slot in enumerate(slots) if slot.kind == shape.kind and slot.name == shape.name]
+            if shape.kind == "fact" and alike and not _is_simple(checked, shape.name):
                 continue
-            wanted = repeats.get(shape, 1) - there if number == 0 else 1
+            # what is counted stands in the middle: something may have come before all of it, and after
+            counted = repeats.get(shape, 1) - sum(n in places for n in alike)
+            wanted = counted if number == min(1, rounds - 1) else 1
             for _ in range(max(1, wanted)):
                 slots.append(Slot(kind=shape.kind, name=shape.name))
                 if shape.kind == "call":
@@ -194,9 +201,7 @@ def lay(
         unit=1000 if all(need.whole_seconds for need in needs) else 1,
         gaps=any(need.gaps for need in needs),
         longest=min(longest, settings.longest_list),
-        short=f"needs {most} events of a kind, the bound is {settings.most_repeats}"
-        if most > settings.most_repeats
-        else None,
+        short=f"needs {most} events of a kind, the bound is {bound}" if most > bound else None,
         short_list=f"needs a list of {longest}, the bound is {settings.longest_list}"
         if longest > settings.longest_list
         else None,
@@ -318,6 +323,11 @@ def _counted(node: ast.Compare) -> list[tuple[ast.Pattern, int]]:
                 times = max(numbers, default=1) + 1 if isinstance(inner, ast.CountEvents) else 2
                 found.append((inner.event, max(times, 1)))
     return found
+
+
+def _depth(node: ast.Node) -> int:
+    inner = max((_depth(child) for child in ast.children(node)), default=0)
+    return inner + isinstance(node, ast.Once | ast.Last | ast.Previous | ast.Since | ast.CountEvents | ast.SumEvents)
 
 
 def _elements_counted(node: ast.Compare) -> int:

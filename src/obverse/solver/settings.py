@@ -15,6 +15,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     most_repeats: int = 128
     """Bites on counting: a `limit … to 40` needs 40 calls before the step; more than this is answered `Undecided`."""
 
+    most_positions: int = 5_000
+    """Bites on counting inside of nested operators: each level looks at every event again, so fewer events fit."""
+
     list_length: int = 3
     """Bites on lists in arguments, results and facts: none is longer than this, unless a condition counts further."""
 
