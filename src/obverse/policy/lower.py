@@ -1,45 +1,24 @@
 """From lark's tree to the syntax tree: one method per alternative of `grammar.lark`, under its name there.
 
 It knows what a statement may be made of (which parts a rule takes, what a literal may hold), not what names mean.
-The walk is not recursive: depth is measured afterwards and capped (`parse.py`), whatever the text.
+The walk is not recursive: depth is measured afterwards and capped (`syntax.py`), whatever the text.
 """
 
 from __future__ import annotations
 
-import json
-import re
 import unicodedata
-from decimal import Decimal
 from typing import Any, Final
 
 from lark import Token, Tree
 from lark.tree import Meta
-from lark.visitors import Transformer_NonRecursive, v_args
+from lark.visitors import v_args
 
-from obverse.core.errors import Span
 from obverse.policy import ast
-from obverse.policy.faults import Faults, did_you_mean, quoted
-from obverse.policy.reading import instant, lapse
-from obverse.policy.types import (
-    BoolType,
-    DurationType,
-    EnumType,
-    Field,
-    JsonType,
-    ListType,
-    MapType,
-    NumberType,
-    RecordType,
-    TextType,
-    TimeType,
-)
+from obverse.policy.faults import quoted
+from obverse.policy.leaves import Part, segments
+from obverse.policy.lower_terms import Terms
+from obverse.policy.reading import instant
 
-LONGEST_NUMBER: Final = 300
-LONGEST_WINDOW_MS: Final = 1_000_000_000_000_000
-
-SUBJECTS: Final = ("message", "reply", "thought", "result")
-_SEGMENT = re.compile(r"`([^`\n]+)`|([^\W\d]\w*)")
-_SIMPLE = {"bool": BoolType(), "time": TimeType(), "duration": DurationType(), "json": JsonType()}
 _TAKES: Final = {
     "forbid": ("when", "unless", "says", "trusting"),
     "stop": ("when", "unless", "says", "trusting"),
@@ -51,88 +30,14 @@ _TAKES: Final = {
 }
 _OPTIONS = {"trusting": "trusting judge", "people": "by N people"}
 
-Part = tuple[str, Any, Span]
-
-
-def segments(path: str) -> tuple[str, ...]:
-    """The parts of a dotted name, out of their backticks."""
-    return tuple(found[1] or found[2] for found in _SEGMENT.finditer(path))
-
 
 @v_args(meta=True)
-class Lower(Transformer_NonRecursive[Token, Any]):
+class Lower(Terms):
     """Makes the nodes of one statement; `first` is the line of the document on which it begins."""
-
-    def __init__(self, faults: Faults, first: int, zone: int) -> None:
-        super().__init__()
-        self.faults = faults
-        self.first = first
-        self.zone = zone
 
     def lowered(self, tree: Tree[Token]) -> Any:
         """The node of this tree: an `ast.Rule` or an `ast.Term`."""
         return self.transform(tree)
-
-    # --- places and leaves ----------------------------------------------------------------------------------------------
-
-    def _at(self, meta: Meta) -> Span | None:
-        if meta.empty:
-            return None
-        above = self.first - 1
-        return Span(
-            line=meta.line + above, column=meta.column, end_line=meta.end_line + above, end_column=meta.end_column
-        )
-
-    def _of(self, token: Token) -> Span:
-        line, end = token.line or 1, token.end_line or token.line or 1
-        start = token.column or 1
-        return Span(
-            line=line + self.first - 1, column=start, end_line=end + self.first - 1,
-            end_column=token.end_column or start + 1,
-        )  # fmt: skip
-
-    def _single(self, token: Token) -> str:
-        """The one name that a token holds."""
-        path = segments(token)
-        if len(path) > 1:
-            self.faults.add(f"a dotted name {quoted(token)} cannot stand here", self._of(token), code="P117")
-        return path[0]
-
-    def _dotted(self, token: Token) -> str:
-        return ".".join(segments(token))
-
-    def _text(self, token: Token) -> str:
-        try:
-            text = str(json.loads(token, strict=False))
-            text.encode()
-        except ValueError:
-            hint = 'inside a text, write `\\\\` for a backslash and `\\"` for a quotation mark'
-            self.faults.add(f"an unknown escape in {quoted(token)}", self._of(token), code="P112", hint=hint)
-            return ""
-        return text
-
-    def _number(self, token: Token) -> int | Decimal:
-        if len(token) > LONGEST_NUMBER:
-            self.faults.add(f"a number of {len(token)} digits", self._of(token), code="P113")
-            return 0
-        number = Decimal(token)
-        return int(number) if number == number.to_integral_value() else number
-
-    def _duration(self, token: Token) -> ast.Duration:
-        found = lapse(token) if len(token) <= LONGEST_NUMBER else None
-        if found is None or found.ms > LONGEST_WINDOW_MS:
-            self.faults.add(f"{quoted(token)} is too long a time", self._of(token), code="P114")
-            return ast.Duration(ms=0, at=self._of(token))
-        return ast.Duration(ms=int(found.ms), at=self._of(token))
-
-    def _window(self, token: Token | None) -> ast.Duration | None:
-        if token is None:
-            return None
-        return self._duration(token.update(value=token.split()[-1]))
-
-    def _unique(self, names: list[str], what: str, meta: Meta) -> None:
-        for name in {name for name in names if names.count(name) > 1}:
-            self.faults.add(f"the {what} {quoted(name)} is given twice", self._at(meta), code="P118")
 
     # --- rules ----------------------------------------------------------------------------------------------------------
 
@@ -197,9 +102,6 @@ class Lower(Transformer_NonRecursive[Token, Any]):
             number = 1
         return "people", number, self._place(meta)
 
-    def _place(self, meta: Meta) -> Span:
-        return self._at(meta) or Span(line=self.first, column=1, end_line=self.first, end_column=2)
-
     def heads(self, meta: Meta, items: list[ast.Head]) -> tuple[ast.Head, ...]:
         return tuple(items)
 
@@ -219,121 +121,6 @@ class Lower(Transformer_NonRecursive[Token, Any]):
 
     def binder(self, meta: Meta, items: list[Token]) -> tuple[str, str]:
         return self._single(items[0]), self._single(items[1])
-
-    # --- terms ----------------------------------------------------------------------------------------------------------
-
-    def tool(self, meta: Meta, items: list[Any]) -> ast.Tool:
-        name, fields, returns, *parts = items
-        found: dict[str, list[str]] = {"effects": [], "asks": [], "description": []}
-        for key, values, _ in parts:
-            found[key] += values
-        if len(found["description"]) > 1:
-            self.faults.add("a tool has one description", self._at(meta), code="P116")
-        return ast.Tool(
-            name=self._dotted(name),
-            parameters=fields or (),
-            returns=returns,
-            effects=tuple(dict.fromkeys(found["effects"])),
-            asks=tuple(found["asks"]),
-            description=next(iter(found["description"]), None),
-            at=self._at(meta),
-        )
-
-    def tool_effect(self, meta: Meta, items: list[Any]) -> Part:
-        return "effects", [".".join(path) for path in items[0]], self._place(meta)
-
-    def tool_asks(self, meta: Meta, items: list[Any]) -> Part:
-        return "asks", items[0], self._place(meta)
-
-    def tool_description(self, meta: Meta, items: list[Token]) -> Part:
-        return "description", [self._text(items[0])], self._place(meta)
-
-    def fact(self, meta: Meta, items: list[Any]) -> ast.FactTerm:
-        name, found, origin = items
-        origin = self._dotted(origin) if origin else None
-        return ast.FactTerm(name=self._dotted(name), type=found, origin=origin, at=self._at(meta))
-
-    def judged(self, meta: Meta, items: list[Any]) -> ast.JudgedTerm:
-        token, definition, pattern, *examples = items
-        subject, *rest = segments(token)
-        if subject not in SUBJECTS or len(rest) != 1:
-            self.faults.add(
-                f"a judged predicate cannot be called {quoted(token)}", self._of(token), code="P117",
-                hint=did_you_mean(subject, SUBJECTS) if rest else 'write `judged message.NAME "…"`',
-            )  # fmt: skip
-            subject, rest = "message", rest or [subject]
-        yes = tuple(text for kind, texts in examples if kind == "yes" for text in texts)
-        no = tuple(text for kind, texts in examples if kind == "no" for text in texts)
-        return ast.JudgedTerm(
-            subject=subject,  # type: ignore[arg-type]  # one of SUBJECTS, as tested above
-            name=rest[0], definition=self._text(definition),
-            pattern=None if pattern is None else self._text(pattern), yes=yes, no=no, at=self._at(meta),
-        )  # fmt: skip
-
-    def yes(self, meta: Meta, items: list[Any]) -> tuple[str, tuple[str, ...]]:
-        return "yes", items[0]
-
-    def no(self, meta: Meta, items: list[Any]) -> tuple[str, tuple[str, ...]]:
-        return "no", items[0]
-
-    def let(self, meta: Meta, items: list[Any]) -> ast.LetTerm:
-        name, parameters, body = items
-        names = [path[0] for path in parameters or ()]
-        self._unique(names, "parameter", meta)
-        return ast.LetTerm(name=self._single(name), parameters=tuple(names), body=body, at=self._at(meta))
-
-    def import_(self, meta: Meta, items: list[Token]) -> ast.ImportTerm:
-        return ast.ImportTerm(path=self._text(items[0]), at=self._at(meta))
-
-    def effect(self, meta: Meta, items: list[Any]) -> ast.EffectTerm:
-        tools, name = items
-        return ast.EffectTerm(
-            tools=tuple(".".join(path) for path in tools), effect=self._dotted(name), at=self._at(meta)
-        )
-
-    def result(self, meta: Meta, items: list[Any]) -> ast.ResultTerm:
-        return ast.ResultTerm(tool=self._dotted(items[0]), type=items[1], at=self._at(meta))
-
-    def asks(self, meta: Meta, items: list[Any]) -> ast.AsksTerm:
-        return ast.AsksTerm(tool=self._dotted(items[0]), phrases=tuple(items[1]), at=self._at(meta))
-
-    def paths(self, meta: Meta, items: list[Token]) -> list[tuple[str, ...]]:
-        return [segments(token) for token in items]
-
-    def strings(self, meta: Meta, items: list[Token]) -> tuple[str, ...]:
-        return tuple(self._text(token) for token in items if token.type == "STRING")
-
-    # --- types ----------------------------------------------------------------------------------------------------------
-
-    def fields(self, meta: Meta, items: list[Field]) -> tuple[Field, ...]:
-        self._unique([field.name for field in items], "field", meta)
-        return tuple(items)
-
-    def field(self, meta: Meta, items: list[Any]) -> Field:
-        name, found, optional = items
-        return Field(name=self._single(name), type=found, optional=optional is not None)
-
-    def text_type(self, meta: Meta, items: list[Any]) -> TextType:
-        return TextType(folded=items[0] is not None)
-
-    def number_type(self, meta: Meta, items: list[Any]) -> NumberType:
-        return NumberType(integer=items[0] == "integer", from_text=items[1] is not None)
-
-    def enum_type(self, meta: Meta, items: list[Any]) -> EnumType:
-        self._unique(list(items[0]), "value", meta)
-        return EnumType(values=tuple(items[0]))
-
-    def list_type(self, meta: Meta, items: list[Any]) -> ListType:
-        return ListType(item=items[0])
-
-    def map_type(self, meta: Meta, items: list[Any]) -> MapType:
-        return MapType(item=items[0])
-
-    def record_type(self, meta: Meta, items: list[Any]) -> RecordType:
-        return RecordType(fields=items[0])
-
-    def simple_type(self, meta: Meta, items: list[Token]) -> Any:
-        return _SIMPLE[items[0]]
 
     # --- conditions -----------------------------------------------------------------------------------------------------
 

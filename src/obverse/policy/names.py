@@ -12,7 +12,7 @@ from obverse.core.errors import Span
 from obverse.policy import agree, ast
 from obverse.policy.agree import BOOL, TEXT, Maybe
 from obverse.policy.faults import Faults, did_you_mean, quoted
-from obverse.policy.lower import SUBJECTS
+from obverse.policy.lower_terms import SUBJECTS
 from obverse.policy.print import text_of, type_text
 from obverse.policy.scope import (
     EventScope,
