@@ -45,15 +45,23 @@ class Truth(enum.StrEnum):
         return Truth.TRUE if value else Truth.FALSE
 
     def __and__(self, other: Truth) -> Truth:
-        if Truth.FALSE in (self, other):
+        if self is Truth.TRUE:
+            return other
+        if self is Truth.FALSE or other is Truth.FALSE:
             return Truth.FALSE
-        return Truth.UNKNOWN if Truth.UNKNOWN in (self, other) else Truth.TRUE
+        return Truth.UNKNOWN
 
     def __or__(self, other: Truth) -> Truth:
-        return ~(~self & ~other)
+        if self is Truth.FALSE:
+            return other
+        if self is Truth.TRUE or other is Truth.TRUE:
+            return Truth.TRUE
+        return Truth.UNKNOWN
 
     def __invert__(self) -> Truth:
-        return {Truth.TRUE: Truth.FALSE, Truth.FALSE: Truth.TRUE}.get(self, Truth.UNKNOWN)
+        if self is Truth.UNKNOWN:
+            return self
+        return Truth.FALSE if self is Truth.TRUE else Truth.TRUE
 
 
 class Outcome(enum.StrEnum):
