@@ -9,9 +9,11 @@ from obverse.cases.records import Case, Count, Level
 from obverse.cases.settings import Settings
 from obverse.core.events import Call, Message, Reply
 from obverse.core.verdicts import Side, Verdict
+from obverse.policy.check import check
+from obverse.policy.parse import parse
 from obverse.policy.reading import read_arguments
 
-from .policies import policy, suite
+from .policies import TERMS, policy, suite
 
 # met, infeasible, open of (rule, condition, mcdc, boundary, twin)
 BY_HAND = {
@@ -178,3 +180,14 @@ def test_every_case_says_what_is_wanted(name: str) -> None:
             said = " ".join(one.text for one in case.script).replace(",", "")
             assert isinstance(arguments, dict)
             assert all(str(value) in said for value in arguments.values()), said
+
+
+def test_where_replies_are_denied_by_default_a_twin_has_a_permit() -> None:
+    text = TERMS.replace("version: 1", "version: 1\ndefault: {replies: deny}")
+    clause = "\n## A  {#a}\n\nProse.\n\n```rule\n"
+    rules = f"{clause}forbid reply when reply.names_a_price\n```\n"
+    permit = f"{clause.replace('#a', '#b')}permit reply when not message.asks_for_poison\n```\n"
+    hopeless, helped = invert(check(parse(text + rules))), invert(check(parse(text + rules + permit)))
+    assert hopeless.coverage.levels[Level.TWIN] == Count(infeasible=1)
+    assert helped.coverage.levels[Level.TWIN] == Count(met=1)
+    assert hopeless.open == helped.open == ()

@@ -8,15 +8,19 @@ import sys
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
 from tests.cases.policies import RULES, TERMS, policy, suite
 
 from obverse.cases.conditions import conditions_of
 from obverse.cases.coverage import coverage
 from obverse.cases.files import read_cases, write_cases
+from obverse.cases.invert import invert
 from obverse.cases.records import Case, Obligation, Suite
 from obverse.cases.sight import Sight
 from obverse.core.verdicts import Side, Verdict
+from obverse.policy.checked import Checked
 from obverse.policy.decide import decide
+from obverse.testing.strategies import checked_policies
 
 MIXED = (
     ("two conditions", "threshold", "limit"),
@@ -79,6 +83,15 @@ def test_L08_labels_stored_with_a_case_are_not_believed(names: tuple[str, ...]) 
     found = suite(*names)
     told = coverage(policy(*names), [lying(case) for case in found.cases], found.infeasible)
     assert told == found.coverage
+
+
+@settings(max_examples=15, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@given(checked_policies())
+def test_L08_holds_on_generated_policies(checked: Checked) -> None:
+    found = invert(checked)
+    assert coverage(checked, found.cases, found.infeasible) == found.coverage
+    for case in found.cases:
+        assert decide(checked, case.history, case.step).verdict is case.verdict
 
 
 def test_L08_a_case_taken_away_is_missed() -> None:

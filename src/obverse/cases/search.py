@@ -96,6 +96,18 @@ class Search:
             and any(self.checked.matches(head, act.kind, act.tool) for head in other.heads)
         )  # fmt: skip
 
+    def let_through(self, act: Act) -> tuple[Wish, ...]:
+        """What must be so that nothing else denies this act: where replies are denied by default, a `permit` for it."""
+        if act.kind != "reply" or self.checked.default.replies != "deny":
+            return ()
+        permits = tuple(
+            rule.fires
+            for rule in self.checked.rules
+            if rule.kind == "permit" and any(self.checked.matches(head, "reply", None) for head in rule.heads)
+        )
+        wanted = ast.Or(items=permits) if len(permits) > 1 else permits[0] if permits else ast.Boolean(value=False)
+        return (Wish(text="a permit applies, since replies are denied by default", expr=wanted),)
+
     def ask(self, act: Act, wishes: Sequence[Wish], near: Sight | None = None) -> Sight | Impossible | str:
         """A scenario, a proof that there is none, or the reason why neither is known.
 
@@ -274,6 +286,7 @@ class _Hunt:
         yield Wish(text="the rule does not fire", expr=first)
         yield from (Wish(text=f"`{aim.obligation.condition}` decides", expr=expr) for expr in others)
         yield from self.search.silence(self.rule, act)
+        yield from self.search.let_through(act)
 
     def _unchanged(self, way: Way, firing: Sight) -> Iterator[Wish]:
         for atom in self.plan.conditions.outer:
@@ -334,7 +347,7 @@ class _Hunt:
         for act in self._acts():
             silence = self.search.silence(self.rule, act)
             for wishes, fires in zip(choices, firing, strict=True):
-                fixed, free = (wishes, silence) if fires else ([*wishes, *silence], ())
+                fixed, free = (wishes, silence) if fires else ([*wishes, *silence, *self.search.let_through(act)], ())
                 for found, all_wishes in self._ever_louder(act, fixed, free):
                     if isinstance(found, Sight):
                         pair = Pair(
