@@ -151,6 +151,13 @@ def test_a_text_is_spelled_as_its_tests_demand(condition: str, shape: object) ->
     assert shape(to)
 
 
+def test_a_failed_result_says_what_is_asked_of_it() -> None:
+    found = scenario("forbid refund when last result cancel failed has length(text) > 100", REFUND)
+    (result,) = [event for event in found.history if isinstance(event, Result)]
+    assert result.failed
+    assert len(result.output) > 100
+
+
 # --- proofs -------------------------------------------------------------------------------------------------------------
 
 

@@ -118,7 +118,7 @@ class Realiser:
             case "result":
                 call = calls[slot.call] if slot.call is not None else ""
                 failed = (number, "failed") in self.covered and self._holds(self.trace.labels[number, "failed"])
-                output = "error: the tool is not available" if failed else self._output(number, name)
+                output = self._error(number) if failed else self._output(number, name)
                 return Result(**shared, call_id=call, tool=name, output=output, failed=failed)
             case "fact":
                 fact = self.trace.checked.facts[name]
@@ -242,6 +242,11 @@ class Realiser:
             found = self._fill((number, "value"), returns, tool, old if old is not None else ABSENT)
             return str(found)
         return _json(self._fill((number, "value"), returns, tool, _parsed(old, ABSENT)))
+
+    def _error(self, number: int) -> str:
+        """What a failed tool gave back: its text where a question was about that."""
+        asked = [self._leaf((number, "text")), self._leaf((number, "value"))]
+        return next((text for text in asked if isinstance(text, str)), "error: the tool is not available")
 
     def _members(self, path: Path, fields: tuple[Field, ...], old: Any) -> dict[str, Any]:
         before = old if isinstance(old, dict) else {}
