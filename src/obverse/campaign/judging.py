@@ -17,7 +17,6 @@ from obverse.judges.judgement import Context, Judge, JudgeCard, Predicate, Rate
 from obverse.policy import ast
 from obverse.policy.checked import REFUSES, Checked
 
-
 MOST_KNOWN: Final = 4096
 
 

@@ -6,7 +6,7 @@
     (4) A case that no unsettled claim rests on is not asked any more; a cap stops all.
     (5) A failure is held as an `error` once an answer came after it, or when all is asked. Where nothing is answered any
         more, the run ends with the reason and holds none of them: that was the world, and --resume asks them again.
-    (6) After `stop` nothing is begun or tried again; calls under way are awaited.
+    (6) After `stop` no call is made; those under way are awaited. A cap lets through what it counted already.
 
 Not a scorer: what a trial came to is the business of `Ask`.
 """
@@ -86,15 +86,16 @@ class Runner:
         self._spent = Meter()
         self._starting = 0  # trials that were let through, but made no call yet: caps must count them
         self._why: str | None = None
-        self._stopped = asyncio.Event()
+        self._ending = asyncio.Event()  # nothing more is let through, nothing is tried again
+        self._halted = asyncio.Event()  # no call is made
         self._answers = 0  # of this start
         self._failures: list[Trial] = []  # since the last answer
         self._unanswered = 0  # those of them that began since the last answer
 
     def stop(self, why: str) -> None:
-        """Begin nothing more (6)."""
-        self._why = self._why or why
-        self._stopped.set()
+        """Call nothing more (6)."""
+        self._end(why)
+        self._halted.set()
 
     async def run(self, planned: Iterable[Planned], told: Callable[[Trial], None] = lambda _trial: None) -> Ended:
         """Ask what is still to be asked. `told` hears of each trial once it is durable.
@@ -113,9 +114,13 @@ class Runner:
         if self._failures and not self._book.answered:
             raise _never_answered(self._failures)
         if self._why is None:
-            await self._hold_failures(told)
+            await self._hold(self._taken_failures(), told)
         why = self._why or ("settled" if self._book.skipped else "all asked")
         return Ended(why=why, complete=self._why is None)
+
+    def _end(self, why: str) -> None:
+        self._why = self._why or why
+        self._ending.set()
 
     def _waiting(self, planned: Iterable[Planned]) -> Iterator[Planned]:
         for trial in planned:
@@ -124,9 +129,7 @@ class Runner:
             if not self._book.is_needed(trial.case):  # (4)
                 self._book.skip()
                 continue
-            if self._why is None and (cap := self._cap_reached()) is not None:
-                self.stop(cap)
-            if self._why is not None:
+            if self._is_over():
                 return
             self._starting += 1
             yield trial
@@ -134,10 +137,7 @@ class Runner:
     async def _work(self, waiting: Iterator[Planned], told: Callable[[Trial], None]) -> None:
         for planned in waiting:
             answers = self._answers
-            try:
-                await self._journal.begin(planned.key)  # (2)
-            finally:
-                self._starting -= 1
+            await self._journal.begin(planned.key)  # (2)
             trial = await self._try(planned)
             if trial is None:
                 continue
@@ -145,32 +145,35 @@ class Runner:
                 self._set_aside(trial, begun_since=answers == self._answers)
                 continue
             self._answers += 1
-            self._unanswered = 0
-            await self._hold(trial, told)
-            await self._hold_failures(told)
+            await self._hold([trial, *self._taken_failures()], told)
 
     def _set_aside(self, trial: Trial, *, begun_since: bool) -> None:
         """(5) Keep a failure until it is known whose fault it was."""
         self._failures.append(trial)
         self._unanswered += begun_since
         if self._unanswered >= (UNANSWERED if self._book.answered else NEVER_ANSWERED):
-            self.stop(f"the target answers no more: {trial.reason}")
+            self._end(f"the target answers no more: {trial.reason}")
 
-    async def _hold_failures(self, told: Callable[[Trial], None]) -> None:
-        while self._failures:
-            await self._hold(self._failures.pop(), told)
+    def _taken_failures(self) -> list[Trial]:
+        """(5) The failures so far, for which there is an answer now: they were those of their trials."""
+        failures, self._failures, self._unanswered = self._failures, [], 0
+        return failures
 
-    async def _hold(self, trial: Trial, told: Callable[[Trial], None]) -> None:
-        await self._journal.answer(trial)
-        self._book.add(trial)
-        told(trial)
+    async def _hold(self, trials: list[Trial], told: Callable[[Trial], None]) -> None:
+        for trial in trials:
+            await self._journal.answer(trial)
+            self._book.add(trial)
+            told(trial)
 
     async def _try(self, planned: Planned) -> Trial | None:
         """One trial, tried as often as makes sense (3); None if the run was stopped before it came to anything."""
         began, meter, last, same = self._clock.now(), Meter(self._spent), "", 0
         for attempt in range(1, self._pace.attempts + 1):
+            if attempt > 1 and self._is_over():
+                return None
             await self._await_turn()
-            if self._why is not None:  # (6)
+            self._starting -= attempt == 1
+            if self._halted.is_set():  # (6)
                 return None
             try:
                 trial = await self._ask(planned, meter)
@@ -181,7 +184,7 @@ class Runner:
                 patient = error.kind == "rate-limit" or same < self._pace.same_error
                 if not error.is_retryable or not patient or attempt == self._pace.attempts:
                     return _failed(planned, error, attempt, meter, self._clock.now() - began)
-                await self._pause(self._wait(attempt, error.retry_after_s))
+                await self._pause(self._wait(attempt, error.retry_after_s), unless=self._ending)
             else:
                 return msgspec.structs.replace(
                     trial,
@@ -203,16 +206,22 @@ class Runner:
         start = max(now, self._next_start)
         self._next_start = start + 1 / self._pace.per_second
         if start > now:
-            await self._pause(start - now)
+            await self._pause(start - now, unless=self._halted)
 
-    async def _pause(self, seconds: float) -> None:
-        """Wait so long, or until the run is stopped."""
-        waits = [asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(self._stopped.wait())]
+    async def _pause(self, seconds: float, *, unless: asyncio.Event) -> None:
+        """Wait so long, or until this happens."""
+        waits = [asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(unless.wait())]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
                 wait.cancel()
+
+    def _is_over(self) -> bool:
+        """Whether nothing more is let through, be it for a cap that is reached now."""
+        if self._why is None and (cap := self._cap_reached()) is not None:
+            self._end(cap)
+        return self._why is not None
 
     def _cap_reached(self) -> str | None:
         caps, spent = self._caps, self._spent
