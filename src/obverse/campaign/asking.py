@@ -99,9 +99,11 @@ class Asker:
         times = _times(case)
         opening: list[AnyEvent] = list(case.history[: case.opening])
         first = user.next_message(None)
-        if first is None:
+        if first is not None:
+            said = Message(id=f"e{len(opening) + 1}", time=next(times), text=first.text, labels=dict(first.labels))
+            opening.append(said)
+        elif not any(isinstance(event, Message) for event in opening):
             raise MisuseError(f"the case `{case.id}` has nothing to say", code="R110", hint="run it with --mode step")
-        opening.append(Message(id=f"e{len(opening) + 1}", time=next(times), text=first.text, labels=dict(first.labels)))
         conversation = await converse(
             _Briefed(target, _briefed(case)),
             _Scene(case, user),
