@@ -61,8 +61,7 @@ def joined(summary: AuditSummary, labels: dict[tuple[str, int | None, str], str]
     found = {(f.transcript, f.message, f.clause): f.state for f in summary.findings if not f.clause.startswith("@")}
     said: dict[str, Counter[str]] = defaultdict(Counter)
     for key, state in found.items():
-        if state == "broken":
-            said[key[2]][labels.get(key, "unlabelled")] += 1
+        said[key[2]][labels.get(key, "unlabelled") if state == "broken" else state] += 1
     clauses = [clause for clause in summary.clauses if not clause.clause.startswith("@")]
     return {
         "command": COMMAND,
@@ -103,23 +102,20 @@ def _precision(said: Counter[str]) -> dict[str, Any] | None:
 
 def table(result: dict[str, Any]) -> str:
     lines = [
-        "| clause | transcripts broken / of | findings | true | debatable | false | undecided | precision, 95 % |",
-        "|---|--:|--:|--:|--:|--:|--:|---|",
+        "| clause | transcripts broken / of | findings | true | debatable | false | undecided | warned | precision, 95 % |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|---|",
     ]
     for name, clause in result["clauses"].items():
         if not clause["formalised"]:
             continue
         seen, labels, precision = clause["transcripts"], clause["labels"], clause["precision"]
-        sure = sum(labels.values())
         shown = f"{precision['true']}/{precision['of']} ({_share(precision)})" if precision else "no finding"
-        counts = " | ".join(str(labels.get(word, 0)) for word in ("true", "debatable", "false"))
-        lines.append(
-            f"| `{name}` | {seen['broken']} / {seen['of']} | {clause['findings']} | {counts} | {clause['findings'] - sure} | {shown} |"
-        )
+        counts = " | ".join(str(labels.get(word, 0)) for word in ("true", "debatable", "false", "undecided", "warned"))
+        lines.append(f"| `{name}` | {seen['broken']} / {seen['of']} | {clause['findings']} | {counts} | {shown} |")
     overall = result["overall"]
     if overall:
         lines.append(
-            f"| all | | {result['findings']} | | | | | {overall['true']}/{overall['of']} ({_share(overall)}) |"
+            f"| all | | {result['findings']} | | | | | | {overall['true']}/{overall['of']} ({_share(overall)}) |"
         )
     return "\n".join(lines) + "\n"
 
