@@ -6,7 +6,6 @@ is computed from these alone, so that it can be written again years later.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -25,6 +24,7 @@ from obverse.campaign.summary import summarise
 from obverse.cases.records import Suite
 from obverse.core.chat import ToolSpec
 from obverse.core.errors import UntrustedInputError
+from obverse.core.files import write_whole
 from obverse.core.verdicts import Outcome
 from obverse.judges.judgement import JudgeCard
 from obverse.policy import ast
@@ -158,19 +158,6 @@ def read_run(folder: Path) -> Summary:
     return _summary(checked, kept.suite, plan, book, kept.judges, _ending(notes, folder))
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """The whole file or none: what stood there stays until the new one is complete and on disk."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
 def _book(checked: Checked, suite: Suite, plan: Plan, cards: Sequence[JudgeCard]) -> Book:
     cases = {case.id: case for case in asked(suite)}
     card = next((card for card in cards if card.predicate == REFUSES), None)
@@ -206,4 +193,4 @@ def _kept(folder: Path) -> Kept:
         raise UntrustedInputError(f"`{folder / RUN}` cannot be read: {error}", code="R109") from error
 
 
-__all__ = ["Design", "Ended", "Ending", "Kept", "Run", "read_run", "write_whole"]
+__all__ = ["Design", "Ended", "Ending", "Kept", "Run", "read_run"]

@@ -137,7 +137,7 @@ class _Progress:
 
 def _write(summary: AuditSummary, html: Path | None, output: Path | None) -> None:
     """The reports that were asked for."""
-    from obverse.campaign.run import write_whole
+    from obverse.core.files import write_whole
     from obverse.report.data import render_audit_json
     from obverse.report.html import render_audit_html
     from obverse.report.terminal import render_audit_text

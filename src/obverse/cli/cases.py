@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -34,7 +33,13 @@ class PolicyName(msgspec.Struct, frozen=True, kw_only=True):
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the cases here, one JSON a line."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Another seed, other words and names.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0, max=2**63 - 1),
+    default=0,
+    show_default=True,
+    help="Another seed, other words and names.",
+)
 @click.option("--no-boundaries", is_flag=True, help="Leave out thresholds and window edges: a smaller suite.")
 @json_option
 def cases(policy: Path, *, output: Path | None, seed: int, no_boundaries: bool, as_json: bool) -> ExitCode:
@@ -46,12 +51,13 @@ def cases(policy: Path, *, output: Path | None, seed: int, no_boundaries: bool, 
     from obverse.cases.invert import invert
     from obverse.cases.settings import Settings
     from obverse.cli.load import load
+    from obverse.core.files import write_whole
 
     checked = load(policy)
     with when_interrupted("nothing was written; the same seed gives the same cases again"):
         suite = invert(checked, settings=Settings(boundaries=not no_boundaries), seed=seed, progress=_progress())
         if output is not None:
-            _write(output, write_cases(suite.cases))
+            write_whole(output, write_cases(suite.cases))
     if as_json:
         print_json(_document(checked, suite, output))
     else:
@@ -69,19 +75,6 @@ def _progress() -> Callable[[int, int, str], None]:
                 click.echo("\r\033[K", err=True, nl=False)
 
     return tell
-
-
-def _write(path: Path, data: bytes) -> None:
-    """The whole file or none: what stood there before stays until the new one is complete."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _document(checked: Checked, suite: Suite, output: Path | None) -> dict[str, object]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from obverse.cli.exit_codes import ExitCode
+from obverse.cli.numbers import Finite
 from obverse.cli.output import json_option, one_line, print_json, say, when_interrupted
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _WIDEST = 140  # of one line of a transcript
 @click.command()
 @click.argument("policy", type=click.Path(path_type=Path))
 @click.option(
-    "--timeout", type=click.FloatRange(min=0.01), default=10.0, show_default=True, help="Seconds per question."
+    "--timeout", type=Finite(min=0.01, max=86_400), default=10.0, show_default=True, help="Seconds per question."
 )
 @json_option
 def check(policy: Path, *, timeout: float, as_json: bool) -> ExitCode:

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from obverse.cli.exit_codes import ExitCode
-from obverse.cli.output import json_option, note, print_json, say
+from obverse.cli.output import json_option, note, one_line, print_json, say
 
 
 class Formatted(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +27,7 @@ class Formatted(msgspec.Struct, frozen=True, kw_only=True):
 def fmt(*, files: tuple[Path, ...], write: bool, only_check: bool, as_json: bool) -> ExitCode:
     """Print policies in canonical form: rules and terms are laid out, prose and comments stay as they are."""
     from obverse.cli.load import read_policy
+    from obverse.core.files import write_whole
     from obverse.policy.format import format_document
 
     if write and only_check:
@@ -37,12 +38,12 @@ def fmt(*, files: tuple[Path, ...], write: bool, only_check: bool, as_json: bool
         after = format_document(before, source=str(path)).encode()
         changed = after != before
         if write and changed:
-            path.write_bytes(after)
+            write_whole(path, after)
         elif not (write or only_check or as_json):
             say(after.decode().removesuffix("\n"))
         found.append(Formatted(file=str(path), changed=changed, written=write and changed))
         if changed and (write or only_check):
-            note(f"{path}: {'rewritten' if write else 'not in canonical form'}")
+            note(f"{one_line(str(path))}: {'rewritten' if write else 'not in canonical form'}")
     if as_json:
         print_json({"files": found})
     return ExitCode.VIOLATED if only_check and any(one.changed for one in found) else ExitCode.HOLDS

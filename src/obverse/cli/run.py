@@ -15,6 +15,7 @@ import click
 import msgspec
 
 from obverse.cli.exit_codes import ExitCode
+from obverse.cli.numbers import Finite
 from obverse.cli.output import json_option, note, one_line, print_json, say, when_interrupted
 from obverse.cli.verdict import exit_code, policy_of, show, write_reports
 
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
     from obverse.targets.protocol import Target
 
 _SCOPE = click.IntRange(min=1)
-_SHARE = click.FloatRange(min=0, max=1, min_open=True, max_open=True)
+_ROUNDS = click.IntRange(min=1, max=100_000)
+_SEED = click.IntRange(min=0, max=2**63 - 1)
+_SHARE = Finite(min=0, max=1, min_open=True, max_open=True)
+_SOME = Finite(min=0, min_open=True)
 
 
 @click.command()
@@ -51,13 +55,13 @@ _SHARE = click.FloatRange(min=0, max=1, min_open=True, max_open=True)
 )
 @click.option(
     "--rounds",
-    type=_SCOPE,
+    type=_ROUNDS,
     default=10,
     show_default=True,
     help="How often each case is put to the target, at most; once at temperature 0.",
 )
 @click.option(
-    "--wordings", type=_SCOPE, default=3, show_default=True, help="How many wordings a case about replies is put in."
+    "--wordings", type=_ROUNDS, default=3, show_default=True, help="How many wordings a case about replies is put in."
 )
 @click.option(
     "--max-violation",
@@ -76,16 +80,16 @@ _SHARE = click.FloatRange(min=0, max=1, min_open=True, max_open=True)
 @click.option("--confidence", type=_SHARE, default=0.95, show_default=True, help="Of every claim and interval.")
 @click.option(
     "--temperature",
-    type=float,
+    type=Finite(min=0),
     default=0.7,
     show_default=True,
     help="0 is greedy; a further round would say the same, so there is one.",
 )
 @click.option("--max-tokens", type=_SCOPE, default=256, show_default=True, help="Of one answer.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of cases, order and sampling.")
+@click.option("--seed", type=_SEED, default=0, show_default=True, help="Of cases, order and sampling.")
 @click.option("--concurrency", type=_SCOPE, default=16, show_default=True, help="Calls under way at once.")
-@click.option("--rate", type=float, default=None, help="Calls begun per second, at most.")
-@click.option("--timeout", type=float, default=120.0, show_default=True, help="Seconds for one call.")
+@click.option("--rate", type=_SOME, default=None, help="Calls begun per second, at most.")
+@click.option("--timeout", type=_SOME, default=120.0, show_default=True, help="Seconds for one call.")
 @click.option(
     "--attempts",
     type=_SCOPE,
@@ -98,7 +102,7 @@ _SHARE = click.FloatRange(min=0, max=1, min_open=True, max_open=True)
 )
 @click.option("--max-total-tokens", type=_SCOPE, default=None, help="Stop after so many tokens.")
 @click.option("--max-money", default=None, help="Stop after so much money; needs --price.")
-@click.option("--max-seconds", type=float, default=None, help="Stop after so long.")
+@click.option("--max-seconds", type=_SOME, default=None, help="Stop after so long.")
 @click.option(
     "--price",
     nargs=2,

@@ -19,7 +19,7 @@ def exit_code(summary: Summary) -> ExitCode:
 
 def write_reports(folder: Path, summary: Summary) -> None:
     """Every form of the report into the folder; each file is whole or not there."""
-    from obverse.campaign.run import write_whole
+    from obverse.core.files import write_whole
     from obverse.report.data import render_json
     from obverse.report.html import render_html
     from obverse.report.junit import render_junit
