@@ -195,3 +195,34 @@ def test_a_long_transcript_takes_no_more_memory_than_a_short_one(desk: tuple[str
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] + 8_000_000, peaks
+
+
+UNREADABLE = {
+    "an empty file": b"",
+    "cut in the middle": chat(looked=True)[:60].encode(),
+    "a web page": b"<!doctype html>\n<html></html>\n",
+    "random bytes": bytes(range(256)) * 20,
+    "UTF-16": chat(looked=True).encode("utf-16"),
+    "deeply nested": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("data", UNREADABLE.values(), ids=UNREADABLE)
+def test_what_nobody_could_read_is_never_clean(
+    data: bytes, desk: tuple[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy, log = desk
+    log.write_bytes(data)
+    assert main(["audit", policy, str(log)]) == ExitCode.UNDECIDED
+    assert capsys.readouterr().out.startswith("Nothing was audited")
+
+
+def test_one_unreadable_line_leaves_the_audit_undecided_and_is_named(
+    desk: tuple[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy, log = desk
+    log.write_text("\n".join([chat(looked=True), chat(looked=True)[:60]]))
+    assert main(["audit", policy, str(log), "--start", "2024-05-15T15:00:00"]) == ExitCode.UNDECIDED
+    out = capsys.readouterr().out
+    assert out.startswith("No clause was broken in 1 transcript, but 1 place could not be read.")
+    assert f"{log}, line 2: not a readable line" in out

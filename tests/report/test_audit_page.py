@@ -137,6 +137,6 @@ def test_the_text_begins_with_the_answer(audited: AuditSummary) -> None:
 
 def test_nothing_audited_is_said_so() -> None:
     summary = Auditor(check(parse(POLICY, source="desk.md"))).summary(files=[])
-    assert summary.verdict == "clean"
+    assert summary.verdict == "undecided"
     assert render_audit_text(summary).splitlines()[0] == "Nothing was audited."
     assert "Nothing was audited." in render_audit_html(summary)

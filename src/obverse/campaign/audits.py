@@ -142,12 +142,13 @@ class Auditor:
         """What was found so far."""
         clauses = tuple(self._clause(name, counted) for name, counted in self._counts.items())
         broken, undecided = (any(getattr(clause, state) for clause in clauses) for state in ("broken", "undecided"))
+        unseen = bool(self._unread) or not self.transcripts  # nobody knows what stands in what was not read
         return AuditSummary(
             policy=PolicyName(name=self._checked.name, version=self._checked.version, digest=self._checked.digest),
             transcripts=self.transcripts,
             findings=tuple(self._findings),
             clauses=clauses,
-            verdict="broken" if broken else "undecided" if undecided else "clean",
+            verdict="broken" if broken else "undecided" if undecided or unseen else "clean",
             found=self.found,
             events=self.events,
             steps=self.steps,

@@ -60,7 +60,7 @@ def audit(
     """Decide each step of recorded transcripts by POLICY, and count which clauses they break.
 
     FILE holds chats of the OpenAI format or transcripts of our own, one a line; `-` is stdin. Exits 3 where a clause was
-    broken for certain, 4 where something that decides was not known, 0 where neither is so.
+    broken for certain, 4 where something that decides was not known or could not be read, 0 where neither is so.
     """  # fmt: skip
     from obverse.campaign.audits import Auditor
     from obverse.cli.load import load

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from obverse.campaign.audits import AuditClause, AuditFinding, AuditSummary
+from obverse.campaign.audits import AuditClause, AuditFinding, AuditSummary, Unread
 from obverse.report import drawing
 from obverse.report.acts import Line, line
 from obverse.report.prose import prose
@@ -120,8 +120,9 @@ def audit_page(summary: AuditSummary, room: Room) -> AuditPage:
 
 def audit_answer(summary: AuditSummary) -> str:
     """The verdict in a sentence: `Six clauses were broken, two may have been.`"""
+    unread = count(len(summary.unread), "place")
     if not summary.transcripts:
-        return "Nothing was audited."
+        return f"Nothing was audited{f': {unread} could not be read' if summary.unread else ''}."
     broken = sum(clause.broken > 0 for clause in summary.clauses)
     maybe = sum(clause.undecided > 0 and not clause.broken for clause in summary.clauses)
     parts = [f"{spelled(broken)} {'clause was' if broken == 1 else 'clauses were'} broken"] if broken else []
@@ -129,7 +130,8 @@ def audit_answer(summary: AuditSummary) -> str:
         noun = "" if broken else " clause" if maybe == 1 else " clauses"
         parts.append(f"{spelled(maybe)}{noun} may have been{'' if broken else ' broken'}")
     if not parts:
-        return f"No clause was broken in {count(summary.transcripts, 'transcript')}."
+        but = f", but {unread} could not be read" if summary.unread else ""
+        return f"No clause was broken in {count(summary.transcripts, 'transcript')}{but}."
     text = ", ".join(parts)
     return f"{text[:1].upper()}{text[1:]}."
 
@@ -154,6 +156,12 @@ def audit_unknown(summary: AuditSummary) -> Iterator[str]:
 def clause_rate(clause: AuditClause) -> str:
     """`below 3.0 % (0 of 100)`, always with its counts."""
     return f"{interval(clause.low, clause.high)} ({share(clause.broken, clause.of)})" if clause.of else "no data"
+
+
+def place_of(unread: Unread) -> str:
+    """Where something stands that could not be read: file, line, and transcript if that is known."""
+    at = "" if unread.line is None else f", line {unread.line}"
+    return f"{unread.file}{at}{f', transcript {unread.transcript}' if unread.transcript else ''}"
 
 
 def _some(names: Sequence[str]) -> str:
@@ -280,16 +288,10 @@ def _sources(summary: AuditSummary) -> tuple[Term, ...]:
     ]
     if summary.assumed_start is not None:
         found.append(Term(name="assumed start", value=moment(summary.assumed_start)))
-    for unread in summary.unread[:_UNREAD]:
-        at = "" if unread.line is None else f", line {unread.line}"
-        named = f", transcript {unread.transcript}" if unread.transcript else ""
-        found.append(
-            Term(
-                name="not read",
-                value=one_line(f"{unread.file}{at}{named}"),
-                note=one_line(unread.reason, 300),
-            )
-        )
+    found += [
+        Term(name="not read", value=one_line(place_of(unread)), note=one_line(unread.reason, 300))
+        for unread in summary.unread[:_UNREAD]
+    ]
     left = len(summary.unread) - _UNREAD
     return (*found, Term(name="not read", value=f"{left:,} more")) if left > 0 else tuple(found)
 

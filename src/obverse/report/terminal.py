@@ -13,7 +13,7 @@ from obverse.campaign.audits import AuditClause, AuditSummary
 from obverse.campaign.records import ClaimLine, Summary
 from obverse.core.verdicts import Side
 from obverse.report import telling
-from obverse.report.audit_page import audit_answer, audit_unknown, clause_rate
+from obverse.report.audit_page import audit_answer, audit_unknown, clause_rate, place_of
 from obverse.report.claims import answer, standing
 from obverse.report.views import ORDER, SAID
 from obverse.report.visible import one_line
@@ -72,6 +72,8 @@ def _audit(summary: AuditSummary) -> Iterator[str]:
     if left > 0:
         yield f"  and {count(left, 'more finding')}"
     yield from _open(list(audit_unknown(summary)))
+    for unread in summary.unread[:_SHOWN]:
+        yield f"    {one_line(place_of(unread))}: {one_line(unread.reason, 200)}"
 
 
 def _audited(clause: AuditClause) -> tuple[str, ...]:
