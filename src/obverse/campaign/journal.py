@@ -183,8 +183,8 @@ def read_plan(folder: Path) -> tuple[Plan, dict[str, bytes]]:
         )
     try:
         with _reading(folder) as engine, engine.connect() as connection:
-            notes = {row.key: bytes(row.value) for row in connection.execute(sa.select(_meta))}
-    except sa.exc.SQLAlchemyError as error:
+            notes = {str(row.key): memoryview(row.value).tobytes() for row in connection.execute(sa.select(_meta))}
+    except (sa.exc.SQLAlchemyError, TypeError) as error:  # a damaged cell may hold anything
         raise _unreadable(folder, error) from error
     if "plan" not in notes:
         raise _unreadable(folder, KeyError("it holds no plan"))
@@ -256,7 +256,7 @@ def _check_plan(engine: sa.Engine, folder: Path, plan: Plan) -> None:
 def _plan(held: bytes, folder: Path) -> Plan:
     try:
         return msgspec.json.decode(held, type=Plan)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, TypeError) as error:
         raise _unreadable(folder, error) from error
 
 
@@ -267,7 +267,7 @@ def _answered(engine: sa.Engine, folder: Path) -> Iterator[Trial]:
         with engine.connect() as connection:
             for row in connection.execution_options(yield_per=1000).execute(chosen):
                 yield decode(row.answer)
-    except (sa.exc.SQLAlchemyError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (sa.exc.SQLAlchemyError, msgspec.MsgspecError, UnicodeDecodeError, TypeError) as error:
         raise _unreadable(folder, error) from error
 
 
