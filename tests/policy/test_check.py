@@ -391,6 +391,15 @@ def test_several_faults_are_reported_in_one_go() -> None:
     assert [error.code for error in faults] == ["P200", "P202", "P202", "P210"]
 
 
+def test_a_faulty_term_hides_no_fault_of_what_does_not_rest_on_it() -> None:
+    faults = errors_of(
+        "forbid pay when c", "forbid pya", "forbid pay when to > 3", 'forbid twice when b = "3"',
+        terms=TERMS + "let a = b\nlet b = a\nlet c = amount > 3 and a\nlet d = d\n"
+        "tool twice(a: text)\ntool twice(b: text)\neffect pey: read",
+    )  # fmt: skip
+    assert [error.code for error in faults] == ["P208", "P208", "P209", "P200", "P200", "P210"]
+
+
 # --- decision 10 --------------------------------------------------------------------------------------------------------
 
 JUDGE_ALONE = (

@@ -12,7 +12,7 @@ import msgspec
 from obverse.core.canon import digest
 from obverse.policy import ast
 from obverse.policy.checked import Checked, CheckedRule
-from obverse.policy.declare import declared
+from obverse.policy.declare import declared, is_doubtful
 from obverse.policy.faults import Faults
 from obverse.policy.memory import memory_of
 from obverse.policy.resolve import LARGEST, Resolver, TooLargeError
@@ -29,10 +29,11 @@ def check(policy: ast.Policy, *, source: str = "policy.md") -> Checked:
     """
     faults = Faults(source)
     world = declared(policy, faults)
-    faults.stop()  # what is declared wrongly makes faults of its own in every rule
     rules: list[CheckedRule] = []
     for clause in policy.clauses:
         for number, rule in enumerate(clause.rules, 1):
+            if is_doubtful(rule, world):
+                continue  # it would be told of faults that are not its own
             found = _rule(rule, f"{clause.id}/{number}", clause.id, world, faults)
             if found is not None:
                 rules.append(found)

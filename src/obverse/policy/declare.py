@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TypeVar
 
 import msgspec
@@ -31,37 +32,42 @@ _HOLE = re.compile(r"\{([^{}]*)\}")
 
 
 def declared(policy: ast.Policy, faults: Faults) -> World:
-    """What the terms declare; names given twice, unknown tools and cyclic definitions are faults."""
+    """What the terms declare; names given twice, unknown tools and cyclic definitions are faults.
+
+    What such a name means is not known: the `doubtful` of the world, so that what rests on it is not judged by a guess.
+    """
+    doubtful: set[str] = set()
     own = [term for term in policy.terms if isinstance(term, ast.Tool)]
     tools = {tool.name: tool for tool in policy.imported}
-    tools |= _by_name([(tool.name, tool) for tool in own], "tool", faults, taken=set(tools))
+    tools |= _by_name([(tool.name, tool) for tool in own], "tool", faults, doubtful, taken=set(tools))
     tools = _extended(tools, {tool.name for tool in own}, policy, faults)
     facts = [(term.name, term) for term in policy.terms if isinstance(term, ast.FactTerm)]
     judged = [(term.full_name, term) for term in policy.terms if isinstance(term, ast.JudgedTerm)]
     lets = [(term.name, term) for term in policy.terms if isinstance(term, ast.LetTerm)]
     world = World(
         tools=tools,
-        facts=_by_name(facts, "fact", faults),
-        judged={REFUSES: BUILT_IN, **_by_name(judged, "judged predicate", faults, taken={REFUSES})},
-        lets=_by_name(lets, "definition", faults),
+        facts=_by_name(facts, "fact", faults, doubtful),
+        judged={REFUSES: BUILT_IN, **_by_name(judged, "judged predicate", faults, doubtful, taken={REFUSES})},
+        lets=_by_name(lets, "definition", faults, doubtful),
         zone=zone_minutes(policy.timezone),
     )
     for tool in tools.values():
         _holes_are_arguments(tool, faults)
     for term in world.judged.values():
         _examples_are_read_right(term, faults)
-    _no_cycles(world.lets, faults)
-    return world
+    doubtful |= _cyclic(world.lets, faults)
+    return msgspec.structs.replace(world, doubtful=frozenset(doubtful))
 
 
 def _by_name(
-    terms: list[tuple[str, _Term]], what: str, faults: Faults, *, taken: set[str] | None = None
+    terms: list[tuple[str, _Term]], what: str, faults: Faults, doubtful: set[str], *, taken: set[str] | None = None
 ) -> dict[str, _Term]:
     found: dict[str, _Term] = {}
     for name, term in terms:
         if name in found or name in (taken or ()):
             hint = "it is built in" if name == REFUSES else None
             faults.add(f"the {what} {quoted(name)} is declared twice", term.at, code="P209", hint=hint)
+            doubtful.add(name)
         found[name] = term
     return found
 
@@ -126,36 +132,63 @@ def _examples_are_read_right(term: ast.JudgedTerm, faults: Faults) -> None:
             )
 
 
-def _no_cycles(lets: dict[str, ast.LetTerm], faults: Faults) -> None:
-    """Every definition that leads back to itself is a fault, told once with the way round."""
+def _cyclic(lets: dict[str, ast.LetTerm], faults: Faults) -> set[str]:
+    """The definitions that lead back to themselves; each circle is a fault, told once with the way round."""
     uses = {name: _uses(term, lets) for name, term in lets.items()}
     done: set[str] = set()
+    cyclic: set[str] = set()
     for start in lets:
-        way: list[str] = []
-        open_ = [(start, iter(uses[start]))] if start not in done else []
-        way += [start] if open_ else []
+        way = [start] if start not in done else []
+        open_ = [iter(uses[name]) for name in way]
         while open_:
-            _, following = open_[-1]
-            name = next(following, None)
+            name = next(open_[-1], None)
             if name is None:
                 open_.pop()
                 done.add(way.pop())
             elif name in way:
-                round_ = [*way[way.index(name) :], name]
-                shown = " → ".join(quoted(one, 30) for one in round_[:8])
-                message = f"the definition {quoted(name)} is cyclic: {shown}"
-                faults.add(message, lets[name].at, code="P208", hint="a definition cannot use itself")
-                return
+                circle = way[way.index(name) :]
+                if cyclic.isdisjoint(circle):
+                    _tell_circle(lets[name], circle, faults)
+                cyclic |= set(circle)
             elif name not in done:
                 way.append(name)
-                open_.append((name, iter(uses[name])))
+                open_.append(iter(uses[name]))
+    return cyclic
+
+
+def _tell_circle(term: ast.LetTerm, circle: list[str], faults: Faults) -> None:
+    shown = " → ".join(quoted(one, 30) for one in [*circle, term.name][:8])
+    message = f"the definition {quoted(term.name)} is cyclic: {shown}"
+    faults.add(message, term.at, code="P208", hint="a definition cannot use itself")
 
 
 def _uses(term: ast.LetTerm, lets: dict[str, ast.LetTerm]) -> list[str]:
     """The definitions that the body of this one uses."""
-    found = []
-    for node in ast.walk(term.body):
-        name = node.name if isinstance(node, ast.Use) else node.path[0] if isinstance(node, ast.Name) else None
-        if name in lets and name not in term.parameters:
-            found.append(name)
+    found = [name for name in mentioned(term.body) if name in lets and name not in term.parameters]
     return list(dict.fromkeys(found))
+
+
+def mentioned(node: ast.Node) -> Iterator[str]:
+    """Every name that may be meant in what was written: definitions, tools, facts and judged predicates, in their order."""
+    for one in ast.walk(node):
+        match one:
+            case ast.Use():
+                yield one.name
+            case ast.Name():
+                yield from (".".join(one.path[:end]) for end in range(1, len(one.path) + 1))
+            case ast.Head() | ast.Pattern():
+                yield from (name for name in (one.tool, getattr(one, "fact", None)) if name is not None)
+
+
+def is_doubtful(rule: ast.Rule, world: World) -> bool:
+    """Whether the rule rests on a name of which it is not known what it means, through definitions as well."""
+    seen: set[str] = set()
+    names = [*mentioned(rule)]
+    while names and world.doubtful:
+        name = names.pop()
+        if name in world.doubtful:
+            return True
+        if name in world.lets and name not in seen:
+            seen.add(name)
+            names += mentioned(world.lets[name].body)
+    return False

@@ -21,13 +21,14 @@ _CALLS = ("call", "denied", "proposed", "result")
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):
-    """What the terms of a policy declare."""
+    """What the terms of a policy declare; `doubtful` are names declared twice, and definitions that lead back to themselves."""
 
     tools: dict[str, ast.Tool]
     facts: dict[str, ast.FactTerm]
     judged: dict[str, ast.JudgedTerm]
     lets: dict[str, ast.LetTerm]
     zone: int
+    doubtful: frozenset[str] = frozenset()
 
     @property
     def effects(self) -> set[str]:
