@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _SCOPE = click.IntRange(min=1)
 _ROUNDS = click.IntRange(min=1, max=100_000)
+_AT_ONCE = click.IntRange(min=1, max=10_000)
 _SEED = click.IntRange(min=0, max=2**63 - 1)
 _SHARE = Finite(min=0, max=1, min_open=True, max_open=True)
 _SOME = Finite(min=0, min_open=True)
@@ -87,7 +88,7 @@ _SOME = Finite(min=0, min_open=True)
 )
 @click.option("--max-tokens", type=_SCOPE, default=256, show_default=True, help="Of one answer.")
 @click.option("--seed", type=_SEED, default=0, show_default=True, help="Of cases, order and sampling.")
-@click.option("--concurrency", type=_SCOPE, default=16, show_default=True, help="Calls under way at once.")
+@click.option("--concurrency", type=_AT_ONCE, default=16, show_default=True, help="Calls under way at once.")
 @click.option("--rate", type=_SOME, default=None, help="Calls begun per second, at most.")
 @click.option("--timeout", type=_SOME, default=120.0, show_default=True, help="Seconds for one call.")
 @click.option(
