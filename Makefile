@@ -20,7 +20,8 @@ setup: $(DEV)  ## create .venv with everything that the other targets need
 
 demo: $(RUN)  ## test a small real model against the example policy, and write a report
 	$(BIN)/obverse models fetch smollm2-135m
-	@code=0; $(BIN)/obverse run examples/support/policy.md --target local:smollm2-135m -o $(DEMO) \
+	$(BIN)/obverse models fetch minilm-l6-v2
+	@code=0; $(BIN)/obverse run examples/support/policy.md --target local:smollm2-135m --rounds 8 --max-tokens 96 -o $(DEMO) \
 	    $$(test -e $(DEMO) && echo --resume) || code=$$?; \
 	case $$code in 0|3|4) echo "report: $(CURDIR)/$(DEMO)/report.html";; *) exit $$code;; esac
 
