@@ -13,10 +13,9 @@ import msgspec
 
 from obverse.core.events import AnyEvent, Call, Reply
 from obverse.core.verdicts import Truth, Verdict
-from obverse.policy.checked import Checked
+from obverse.policy.checked import Checked, CheckedRule
 from obverse.policy.decision import Decision, Reason
 from obverse.policy.monitor import Monitor
-from obverse.policy.operations import head_truth, some
 from obverse.policy.steps import steps_of, turns_of
 
 
@@ -60,7 +59,7 @@ def audit(checked: Checked, transcript: str, events: Iterable[AnyEvent], *, most
             continue
         for step in steps_of(item):
             steps += 1
-            for clause in _speaking(checked, step.event):
+            for clause in _clauses(monitor.speaking(step.event)):
                 spoken[clause] = spoken.get(clause, 0) + 1
             decision = monitor.decide(step)
             found += _findings(transcript, step.event, decision) if len(found) < most else ()
@@ -100,12 +99,6 @@ def _state(reason: Reason) -> Literal["broken", "undecided", "warned"]:
     return "broken" if reason.certain is Truth.TRUE else "undecided"
 
 
-def _speaking(checked: Checked, event: Call | Reply) -> Iterator[str]:
-    """The clauses with a rule, other than a permit, that speaks of this step."""
-    seen: set[str] = set()
-    for rule in checked.rules:
-        if rule.kind == "permit" or rule.clause in seen:
-            continue
-        if some(head_truth(checked, head, event) for head in rule.heads) is not Truth.FALSE:
-            seen.add(rule.clause)
-            yield rule.clause
+def _clauses(rules: tuple[tuple[CheckedRule, Truth], ...]) -> tuple[str, ...]:
+    """The clauses with a rule, other than a permit, among these."""
+    return tuple(dict.fromkeys(rule.clause for rule, _ in rules if rule.kind != "permit"))

@@ -7,7 +7,7 @@ only where one unknown is used twice (`x or not x`). Laws: L01, L02, L03; and L0
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from obverse.core.canon import digest
@@ -33,16 +33,26 @@ MESSAGES: Final = {
 
 def decide(checked: Checked, history: Sequence[AnyEvent], step: Step) -> Decision:
     """The decision on a proposed step after this history, with every reason for it."""
-    return decide_rules(checked, step, lambda _rule: history)
+    return decide_rules(checked, step, speaking(checked, step.event), lambda _rule: history)
 
 
-def decide_rules(checked: Checked, step: Step, history_of: Callable[[CheckedRule], Sequence[AnyEvent]]) -> Decision:
-    """The decision, where each rule is shown a history of its own: all of it, or what a monitor kept for that rule."""
+def speaking(checked: Checked, event: Call | Reply) -> tuple[tuple[CheckedRule, Truth], ...]:
+    """The rules that speak of this step, or may: it hangs on the tool alone, or on its being a reply."""
+    found = ((rule, some(head_truth(checked, head, event) for head in rule.heads)) for rule in checked.rules)
+    return tuple((rule, meant) for rule, meant in found if meant is not Truth.FALSE)
+
+
+def decide_rules(
+    checked: Checked,
+    step: Step,
+    rules: Iterable[tuple[CheckedRule, Truth]],
+    history_of: Callable[[CheckedRule], Sequence[AnyEvent]],
+) -> Decision:
+    """The decision by the rules that speak of the step, each shown a history of its own: all, or what was kept for it."""
     fired: list[Reason] = []
     permits: list[Reason] = []
-    for rule in checked.rules:
-        meant = head_match(checked, rule, step)
-        reason = None if meant is Truth.FALSE else _apply(checked, rule, meant, history_of(rule), step)
+    for rule, meant in rules:
+        reason = _apply(checked, rule, meant, history_of(rule), step)
         if reason is not None:
             (permits if rule.kind == "permit" else fired).append(reason)
     reasons = (*_defaults(checked, step, permits), *fired)
@@ -64,11 +74,6 @@ def call_digest(event: Call | Reply) -> str:
     arguments = read_arguments(event.arguments)
     raw = isinstance(arguments, Unknown)
     return digest({"tool": event.tool, "raw" if raw else "arguments": event.arguments if raw else arguments})
-
-
-def head_match(checked: Checked, rule: CheckedRule, step: Step) -> Truth:
-    """Whether the rule speaks of this step."""
-    return some(head_truth(checked, head, step.event) for head in rule.heads)
 
 
 def _apply(checked: Checked, rule: CheckedRule, meant: Truth, history: Sequence[AnyEvent], step: Step) -> Reason | None:

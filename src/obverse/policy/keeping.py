@@ -10,12 +10,12 @@ What it cannot summarise it keeps, so an answer is never wrong, only dearer; `Ch
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Protocol, TypeAlias
 
 import msgspec
 
-from obverse.core.events import AnyEvent, Approval, Call, Fact, Reply
+from obverse.core.events import AnyEvent, Approval, Call, Event, Fact, Reply
 from obverse.core.verdicts import Truth
 from obverse.policy import ast
 from obverse.policy.decision import Unknown
@@ -40,8 +40,17 @@ OPERATORS = (ast.Once, ast.Last, ast.Previous, ast.Since, ast.CountEvents, ast.S
 RIGID = (ast.Argument, ast.StepPart, ast.Now, ast.TurnCalls, ast.TurnHasText, ast.FactValue)
 
 
+Kind: TypeAlias = type[Event]
+
+
 class Keeper(Protocol):
-    """Keeps what one operator may still need."""
+    """Keeps what one operator may still need. Keepers of one `key` keep the same."""
+
+    @property
+    def key(self) -> Hashable: ...
+
+    def hears(self, kind: Kind, tool: str | None) -> bool:
+        """Whether an event of this kind, of this tool if it has one, can matter; if not, it need not be observed."""
 
     def observe(self, event: Kept, look: Look) -> None:
         """Take note of an event that happened."""
@@ -57,7 +66,11 @@ class Everything:
     """For what cannot be summarised: an operator inside another one, or `C since EVENT`."""
 
     def __init__(self) -> None:
+        self.key = ("everything",)
         self.kept: list[Kept] = []
+
+    def hears(self, _kind: Kind, _tool: str | None) -> bool:
+        return True
 
     def observe(self, event: Kept, _look: Look) -> None:
         self.kept.append(event)
@@ -73,7 +86,11 @@ class NewestOfAll:
     """The newest event whatsoever: `previous`."""
 
     def __init__(self) -> None:
+        self.key = ("newest",)
         self.kept: Kept | None = None
+
+    def hears(self, _kind: Kind, _tool: str | None) -> bool:
+        return True
 
     def observe(self, event: Kept, _look: Look) -> None:
         self.kept = event
@@ -90,7 +107,11 @@ class Facts:
 
     def __init__(self, name: str, *, every: bool) -> None:
         self.name, self.every = name, every
+        self.key = ("fact", name, every)
         self.kept: list[Kept] = []
+
+    def hears(self, kind: Kind, _tool: str | None) -> bool:
+        return kind is Fact
 
     def observe(self, event: Kept, _look: Look) -> None:
         if isinstance(event.event, Fact) and event.event.name == self.name:
@@ -112,12 +133,14 @@ class Newest:
     def __init__(self, pattern: ast.Pattern, where: ast.Expr | None) -> None:
         self.pattern, self.where = pattern, where
         self.unbound = _unbound(pattern)
+        self.key = ("newest of", pattern, where)
         self.kept: dict[tuple[str, ...], dict[str, list[Kept]]] = {}
         self.unsure: list[Kept] = []
 
+    def hears(self, kind: Kind, tool: str | None) -> bool:
+        return _could_be(self.unbound, kind, tool)
+
     def observe(self, event: Kept, look: Look) -> None:
-        if not _could_be(self.unbound, event.event):
-            return
         evaluator, place = look(event)
         meant = evaluator.meant(self.unbound, place.scopes[-1], place)
         if meant is not Truth.FALSE and self.where is not None:
@@ -167,13 +190,15 @@ class Window:
 
     def __init__(self, pattern: ast.Pattern, within: ast.Duration | None) -> None:
         self.unbound, self.within = _unbound(pattern), within
+        self.key = ("window", self.unbound, within)
         self.kept: deque[Kept] = deque()
+
+    def hears(self, kind: Kind, tool: str | None) -> bool:
+        return _could_be(self.unbound, kind, tool)
 
     def observe(self, event: Kept, look: Look) -> None:
         if self.within is not None and event.event.time is not None:
             _forget(self.kept, event.event.time - self.within.ms)
-        if not _could_be(self.unbound, event.event):
-            return
         evaluator, place = look(event)
         if evaluator.meant(self.unbound, place.scopes[-1], place) is not Truth.FALSE:
             self.kept.append(event)
@@ -193,10 +218,14 @@ class Limit:
 
     def __init__(self, expr: ast.Exceeds) -> None:
         self.expr = expr
+        self.key = ("limit", expr)
         self.kept: dict[object, deque[Kept]] = {}
         keyed = expr.by is None or not any(isinstance(node, ast.FactValue) for node in ast.walk(expr.by))
         countable = isinstance(expr.to.value, int) and expr.amount is None and expr.per is None and keyed
         self.most = int(expr.to.value) + 1 if countable else None
+
+    def hears(self, kind: Kind, _tool: str | None) -> bool:
+        return kind in (Call, Reply)
 
     def observe(self, event: Kept, look: Look) -> None:
         call = event.event
@@ -229,7 +258,11 @@ class Approvals:
 
     def __init__(self, digest_of: Callable[[Call | Reply], str]) -> None:
         self.digest_of = digest_of
+        self.key = ("approvals",)
         self.kept: dict[str, list[Kept]] = {}
+
+    def hears(self, kind: Kind, _tool: str | None) -> bool:
+        return kind in (Approval, Call, Reply)
 
     def observe(self, event: Kept, _look: Look) -> None:
         if isinstance(event.event, Approval):
@@ -318,11 +351,9 @@ def _unbound(pattern: ast.Pattern) -> ast.Pattern:
     return msgspec.structs.replace(pattern, arguments=())
 
 
-def _could_be(pattern: ast.Pattern, event: AnyEvent) -> bool:
+def _could_be(pattern: ast.Pattern, kind: Kind, tool: str | None) -> bool:
     """A quick first look, by kind and tool."""
-    if not isinstance(event, KINDS[pattern.kind]):
-        return False
-    return pattern.tool is None or getattr(event, "tool", None) == pattern.tool
+    return issubclass(kind, KINDS[pattern.kind]) and (pattern.tool is None or pattern.tool == tool)
 
 
 def _forget(kept: deque[Kept], before: int) -> None:

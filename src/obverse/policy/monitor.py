@@ -8,15 +8,16 @@ It gives no verdict of its own and stops nobody.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from typing import Final
 
 from obverse.core.events import AnyEvent, Call, Reply, Result, Step
+from obverse.core.verdicts import Truth
 from obverse.policy.checked import Checked, CheckedRule
-from obverse.policy.decide import call_digest, decide_rules
+from obverse.policy.decide import call_digest, decide_rules, speaking
 from obverse.policy.decision import Decision
 from obverse.policy.evaluate import Evaluator, Place
-from obverse.policy.keeping import Approvals, Keeper, Kept, keepers_of
+from obverse.policy.keeping import Approvals, Keeper, Kept, Kind, keepers_of
 
 PENDING: Final = 4096
 """A result that comes this many calls after its call is not joined with it any more: its arguments are unknown (L03)."""
@@ -27,7 +28,10 @@ class Monitor:
 
     def __init__(self, checked: Checked) -> None:
         self.checked = checked
-        self._keepers = {rule.id: list(_keepers_of(rule)) for rule in checked.rules}
+        self._pool: dict[Hashable, Keeper] = {}
+        self._keepers = {rule.id: self._shared(rule) for rule in checked.rules}
+        self._hearing: dict[tuple[Kind, str | None], tuple[Keeper, ...]] = {}
+        self._speaking: dict[str | None, tuple[tuple[CheckedRule, Truth], ...]] = {}
         self._calls: OrderedDict[str, Kept] = OrderedDict()
         self._looked: tuple[Kept, tuple[Evaluator, Place]] | None = None
         self._count = 0
@@ -41,23 +45,47 @@ class Monitor:
             self._calls.move_to_end(event.call_id)
             if len(self._calls) > PENDING:
                 self._calls.popitem(last=False)
-        for keepers in self._keepers.values():
-            for keeper in keepers:
-                keeper.observe(kept, self._look)
+        for keeper in self._who_hears(type(event), getattr(event, "tool", None)):
+            keeper.observe(kept, self._look)
 
     def decide(self, step: Step) -> Decision:
         """The decision of `decide` on this step after everything that was observed (L05)."""
-        return decide_rules(self.checked, step, lambda rule: self._history(rule, step))
+        evaluator = Evaluator(self.checked, (), step)
+        return decide_rules(
+            self.checked, step, self.speaking(step.event), lambda rule: self._history(self._keepers[rule.id], evaluator)
+        )
+
+    def speaking(self, event: Call | Reply) -> tuple[tuple[CheckedRule, Truth], ...]:
+        """The rules that speak of this step, or may."""
+        tool = event.tool if isinstance(event, Call) else None
+        found = self._speaking.get(tool)
+        if found is None:
+            found = speaking(self.checked, event)
+            if tool is None or tool in self.checked.tools:  # of others there may be any number
+                self._speaking[tool] = found
+        return found
 
     @property
     def size(self) -> int:
         """How many events are held at present."""
-        return len({kept.number for keepers in self._keepers.values() for keeper in keepers for kept in keeper.all()})
+        return len({kept.number for keeper in self._pool.values() for kept in keeper.all()})
 
-    def _history(self, rule: CheckedRule, step: Step) -> list[AnyEvent]:
-        evaluator = Evaluator(self.checked, (), step)
+    def _shared(self, rule: CheckedRule) -> tuple[Keeper, ...]:
+        """The keepers of this rule; those that would keep the same are one."""
+        return tuple(self._pool.setdefault(keeper.key, keeper) for keeper in _keepers_of(rule))
+
+    def _who_hears(self, kind: Kind, tool: str | None) -> tuple[Keeper, ...]:
+        found = self._hearing.get((kind, tool))
+        if found is None:
+            found = tuple(keeper for keeper in self._pool.values() if keeper.hears(kind, tool))
+            if tool is None or tool in self.checked.tools:
+                self._hearing[kind, tool] = found
+        return found
+
+    def _history(self, keepers: Iterable[Keeper], evaluator: Evaluator) -> list[AnyEvent]:
+        """What these keepers kept that can matter to the evaluator's step, in order."""
         chosen: dict[int, AnyEvent] = {}
-        for keeper in self._keepers[rule.id]:
+        for keeper in keepers:
             for kept in keeper.relevant(evaluator):
                 chosen[kept.number] = kept.event
                 if kept.call is not None:

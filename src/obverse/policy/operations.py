@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from fractions import Fraction
+from functools import lru_cache
 
 import msgspec
 
@@ -41,12 +42,20 @@ def reading(term: ast.JudgedTerm, said: str) -> Truth | None:
 
 def read_output(output: str, wanted: Type, zone: int) -> Known | Unknown:
     """What a tool gave back, as its declared type. A tool that returns `text` may give it bare, not as a JSON string."""
+    return (_short_output if len(output) <= _SHORT else _output)(output, wanted, zone)
+
+
+def _output(output: str, wanted: Type, zone: int) -> Known | Unknown:
     value = read_json(output)
     if isinstance(wanted, TextType) and not isinstance(value, str):
         value = output
     if isinstance(value, Unknown):
         return Unknown(what="result", why="wrong type")
     return typed(value, wanted, zone, "")
+
+
+_SHORT = 8_192  # what is read again and again is remembered, unless it is long
+_short_output = lru_cache(maxsize=2048)(_output)
 
 
 ORDER: dict[str, Callable[[object, object], bool]] = {

@@ -76,6 +76,7 @@ class Json(msgspec.Struct, frozen=True):
 Known: TypeAlias = "str | Fraction | bool | Instant | Lapse | tuple[Known | Unknown, ...] | Fields | Keyed | Json"
 
 LONGEST_NUMBER: Final = 400
+_SHALLOW: Final = 64
 _NUMERAL = re.compile(r"-?\d{1,300}(\.\d{1,300})?")
 _LAPSE = re.compile(r"(\d+)(ms|s|m|h|d|w)")
 _ISO_LAPSE = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
@@ -93,7 +94,8 @@ def read_json(text: str) -> Value | Unknown:
             text, parse_float=_exact, parse_int=_whole, parse_constant=_refuse, object_pairs_hook=_unique
         )
         text.encode()
-        _no_surrogates(value)
+        if "\\u" in text or text.count("[") + text.count("{") > _SHALLOW:
+            _no_surrogates(value)  # without an escape there is none to find, and what is shallow can be walked later
     except (ValueError, RecursionError, _MalformedError):
         return Unknown(what="JSON", why="malformed arguments")
     return value

@@ -32,6 +32,8 @@ Op = Literal["starts with", "ends with", "contains", "like", "matches", "at doma
 @lru_cache(maxsize=4096)
 def skeleton(text: str) -> str:
     """What a person sees of this text; equal skeletons look alike."""
+    if text.isascii() and text.isprintable():
+        return text
     seen = unicodedata.normalize("NFKC", text)
     return "".join(
         character
@@ -54,10 +56,18 @@ def test(op: Op, subject: str, pattern: str) -> Truth:
     folded = isinstance(subject, Folded)
     if op == "at domain":
         return _at_domain(subject, pattern)
+    plain, seen = _written_and_seen(op, pattern)
+    as_written, looks = _plain(op, subject, plain, folded), skeleton(subject)
+    if looks == subject and seen == plain:
+        return Truth.of(as_written)
+    return Truth.of(as_written) if as_written == _plain(op, looks, seen, folded) else Truth.UNKNOWN
+
+
+@lru_cache(maxsize=4096)
+def _written_and_seen(op: Op, pattern: str) -> tuple[str, str]:
+    """A pattern after NFC, and as it is put to what a person sees of a text."""
     plain = unicodedata.normalize("NFC", pattern)
-    seen = plain.translate(_LOOKALIKES) if op in ("like", "matches") else skeleton(plain)
-    as_written, as_seen = _plain(op, subject, plain, folded), _plain(op, skeleton(subject), seen, folded)
-    return Truth.of(as_written) if as_written == as_seen else Truth.UNKNOWN
+    return plain, plain.translate(_LOOKALIKES) if op in ("like", "matches") else skeleton(plain)
 
 
 def _plain(op: Op, subject: str, pattern: str, folded: bool) -> bool:
