@@ -30,6 +30,8 @@ MESSAGES: Final = {
 }
 """What the agent is told where no rule `says` otherwise: no rule text, no threshold (L17)."""
 
+_MOST_SHOWN: Final = 4096
+
 
 def decide(checked: Checked, history: Sequence[AnyEvent], step: Step) -> Decision:
     """The decision on a proposed step after this history, with every reason for it."""
@@ -104,8 +106,23 @@ def _explain(
     seen = Seen()
     evaluator = Evaluator(checked, history, step, seen)
     atoms = list(_support(evaluator, fires))
-    conditions = [Condition(text=text_of(atom), value=evaluator.truth(atom, evaluator.here)) for atom in atoms]
+    conditions = [Condition(text=_shown(atom), value=evaluator.truth(atom, evaluator.here)) for atom in atoms]
     return tuple(dict.fromkeys(conditions)), seen
+
+
+_SHOWN: dict[
+    int, tuple[ast.Expr, str]
+] = {}  # by identity: the conditions of a policy are few, and shown again and again
+
+
+def _shown(atom: ast.Expr) -> str:
+    """The condition as its author would write it."""
+    found = _SHOWN.get(id(atom))
+    if found is None or found[0] is not atom:
+        if len(_SHOWN) >= _MOST_SHOWN:
+            _SHOWN.clear()
+        found = _SHOWN[id(atom)] = (atom, text_of(atom))
+    return found[1]
 
 
 def _support(evaluator: Evaluator, expr: ast.Expr) -> Iterator[ast.Expr]:

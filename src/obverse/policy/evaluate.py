@@ -84,11 +84,11 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
     def inside(self, index: int) -> Place:
         """The place of the event at this index, with that event in scope."""
-        return msgspec.structs.replace(self, past=index, scopes=(*self.scopes, index))
+        return Place(past=index, call=self.call, scopes=(*self.scopes, index), locals=self.locals)
 
     def binding(self, name: str, value: Known | Unknown) -> Place:
         """The same place with a local variable."""
-        return msgspec.structs.replace(self, locals=((name, value), *self.locals))
+        return Place(past=self.past, call=self.call, scopes=self.scopes, locals=((name, value), *self.locals))
 
 
 class Evaluator:

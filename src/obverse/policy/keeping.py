@@ -133,7 +133,10 @@ class Newest:
     def __init__(self, pattern: ast.Pattern, where: ast.Expr | None) -> None:
         self.pattern, self.where = pattern, where
         self.unbound = _unbound(pattern)
+        self.plain = pattern.kind in ("message", "reply", "thought", "call") and pattern.effect is None
         self.key = ("newest of", pattern, where)
+        bound = [node for binding in pattern.arguments for node in ast.walk(binding.value)]
+        self.by_step = not any(isinstance(node, (ast.Local, ast.EventPart, *OPERATORS)) for node in bound)
         self.kept: dict[tuple[str, ...], dict[str, list[Kept]]] = {}
         self.unsure: list[Kept] = []
 
@@ -142,7 +145,7 @@ class Newest:
 
     def observe(self, event: Kept, look: Look) -> None:
         evaluator, place = look(event)
-        meant = evaluator.meant(self.unbound, place.scopes[-1], place)
+        meant = Truth.TRUE if self.plain else evaluator.meant(self.unbound, place.scopes[-1], place)
         if meant is not Truth.FALSE and self.where is not None:
             meant &= evaluator.truth(self.where, place)
         if meant is Truth.FALSE:
@@ -174,10 +177,10 @@ class Newest:
 
     def _wanted(self, evaluator: Evaluator) -> tuple[str, ...] | None:
         """How the bound values look for this step, or None when they hang on more than the step, or are not known."""
+        if not self.by_step:
+            return None
         values: list[Known] = []
         for binding in self.pattern.arguments:
-            if any(isinstance(node, (ast.Local, ast.EventPart, *OPERATORS)) for node in ast.walk(binding.value)):
-                return None
             value = evaluator.value(binding.value, evaluator.here)
             if isinstance(value, Unknown):
                 return None

@@ -53,6 +53,10 @@ def same(left: str, right: str) -> Truth:
 
 def test(op: Op, subject: str, pattern: str) -> Truth:
     """What the test says of the subject, if it says the same of the subject's skeleton; else unknown."""
+    return (_remembered if len(subject) <= _SHORT else _test)(op, subject, pattern)
+
+
+def _test(op: Op, subject: str, pattern: str) -> Truth:
     folded = isinstance(subject, Folded)
     if op == "at domain":
         return _at_domain(subject, pattern)
@@ -61,6 +65,10 @@ def test(op: Op, subject: str, pattern: str) -> Truth:
     if looks == subject and seen == plain:
         return Truth.of(as_written)
     return Truth.of(as_written) if as_written == _plain(op, looks, seen, folded) else Truth.UNKNOWN
+
+
+_SHORT = 2_000  # one message is asked the same questions at many steps; a long text is not worth its place
+_remembered = lru_cache(maxsize=4096, typed=True)(_test)  # typed: a folded text is another text
 
 
 @lru_cache(maxsize=4096)
