@@ -39,6 +39,7 @@ class Claims:
         self._running = [_sequential(plan, claim, error) for claim, error in zip(plan.claims, errors, strict=True)]
         self._settled = [False] * len(plan.claims)
         self._families = tuple(_families(plan))
+        self._family_of = {number: family for family in self._families for number in family}
         self._of_case: dict[str, list[int]] = {case: [] for case in cases}
         for number, claim in enumerate(plan.claims):
             for case in claim.cases:
@@ -46,15 +47,13 @@ class Claims:
 
     def observe(self, case: str, block: int, outcome: Outcome) -> None:
         """Count one trial (1)."""
-        moved = False
         for number in self._of_case[case]:
             if not self._settled[number]:  # (3)
                 running = self._running[number]
                 before = running.blocks
                 running.observe(block, outcome)
-                moved = moved or running.blocks > before
-        if moved:
-            self._look()
+                if running.blocks > before:
+                    self._look(self._family_of[number])
 
     def is_needed(self, case: str) -> bool:
         """Whether a claim that rests on this case is still unsettled."""
@@ -69,15 +68,12 @@ class Claims:
         }
         return tuple(self._line(number, found[number], ended) for number in sorted(found))
 
-    def _look(self) -> None:
-        """Which claims are settled now (2)."""
-        for family in self._families:
-            if all(self._settled[number] for number in family):
-                continue
-            specs = [self._running[number].spec for number in family]
-            evidence = [self._running[number].evidence for number in family]
-            for number, (verdict, _) in zip(family, verdicts(specs, evidence), strict=True):
-                self._settled[number] = self._settled[number] or verdict != "undecided"
+    def _look(self, family: list[int]) -> None:
+        """Which claims of this family are settled now (2)."""
+        specs = [self._running[number].spec for number in family]
+        evidence = [self._running[number].evidence for number in family]
+        for number, (verdict, _) in zip(family, verdicts(specs, evidence), strict=True):
+            self._settled[number] = self._settled[number] or verdict != "undecided"
 
     def _line(self, number: int, claim: Claim, ended: Mapping[str, Counts]) -> ClaimLine:
         planned = self.plan.claims[number]
