@@ -57,10 +57,9 @@ def main(arguments: Sequence[str] | None = None, *, group: click.Group = obverse
         except BrokenPipeError:
             raise
         except BaseException as error:  # boundary: named and reported below, none is lost
-            return _finished(_report(error, arguments))
+            return _finished(_reported(error, arguments))
     except BrokenPipeError:  # (4)
-        # Python flushes stdout once more at exit; give it something that takes it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return ExitCode.CLOSED_PIPE
 
 
@@ -81,9 +80,25 @@ def _finished(code: int) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return _report(error, [])
     return code
+
+
+def _discard_output() -> None:
+    """Python flushes stdout once more at exit: give it something that takes it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _reported(error: BaseException, arguments: list[str]) -> int:
+    """The exit code of this error, even where stdout does not take the object that tells of it."""
+    try:
+        return _report(error, arguments)
+    except BrokenPipeError:
+        raise
+    except OSError as another:
+        _discard_output()
+        return _report(another, [])
 
 
 def _report(error: BaseException, arguments: list[str]) -> int:
@@ -134,7 +149,8 @@ def _shown(error: ObverseError) -> Problem:
 def _of_a_wrong_call(error: click.ClickException) -> ObverseError:
     """(2) click's finding in our words: lower case, no full stop, what the user wrote in backticks."""
     text = " ".join(error.format_message().split())
-    text, _, guess = text.partition(" Did you mean ")
+    text, guess = (*re.split(r"\.? \(?Did you mean (?:one of: )?", text, maxsplit=1), "")[:2]
+    guess = guess.rstrip(")")
     text = _in_backticks(text[:1].lower() + text[1:]).rstrip(".")
     context = error.ctx if isinstance(error, click.UsageError) else None
     hint = f"did you mean {_in_backticks(guess)}" if guess else None
