@@ -28,7 +28,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from obverse.core.version import VERSION as __version__
+from obverse.core.version import VERSION
 
 if TYPE_CHECKING:
     from obverse.cases.invert import invert
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from obverse.policy.parse import parse
     from obverse.solver.analyse import analyse
     from obverse.stats.estimates import estimate
+
+__version__ = VERSION
 
 _HOMES = {
     "Call": "core.events",
