@@ -26,6 +26,7 @@ demo: $(RUN)  ## test a small real model against the example policy, and write a
 	case $$code in 0|3|4) echo "report: $(CURDIR)/$(DEMO)/report.html";; *) exit $$code;; esac
 
 test: $(DEV)  ## run all tests: unit, laws, attacks, house
+	@$(BIN)/obverse models fetch minilm-l6-v2 >/dev/null || echo "without the encoder its tests are skipped"
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal $(ARGS)
 
 check: format lint types house longest  ## formatting, lint, types, rules of the house
