@@ -7,7 +7,7 @@ without being held. What could not be known is a finding too, an undecided one: 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -17,6 +17,8 @@ from obverse.policy.checked import Checked, CheckedRule
 from obverse.policy.decision import Decision, Reason
 from obverse.policy.monitor import Monitor
 from obverse.policy.steps import steps_of, turns_of
+
+State: TypeAlias = Literal["broken", "undecided", "warned"]
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,18 +33,22 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     message: int | None
     clause: str
     verdict: Verdict
-    state: Literal["broken", "undecided", "warned"]
+    state: State
     act: str
     reason: Reason
 
 
 class Audited(msgspec.Struct, frozen=True, kw_only=True):
-    """One audited transcript: its findings, and in how many steps each clause had a say."""
+    """One audited transcript: its findings, and in how many steps each clause had a say.
+
+    `counts` is of all findings, by clause and state, also of those beyond the limit that `findings` keeps.
+    """
 
     transcript: str
     events: int
     steps: int
     spoken: dict[str, int]
+    counts: dict[str, dict[State, int]]
     findings: tuple[Finding, ...]
 
 
@@ -51,6 +57,7 @@ def audit(checked: Checked, transcript: str, events: Iterable[AnyEvent], *, most
     monitor = Monitor(checked)
     found: list[Finding] = []
     spoken: dict[str, int] = {}
+    counts: dict[str, dict[State, int]] = {}
     count = steps = 0
     for item in turns_of(events):
         if not isinstance(item, tuple):
@@ -61,12 +68,17 @@ def audit(checked: Checked, transcript: str, events: Iterable[AnyEvent], *, most
             steps += 1
             for clause in _clauses(monitor.speaking(step.event)):
                 spoken[clause] = spoken.get(clause, 0) + 1
-            decision = monitor.decide(step)
-            found += _findings(transcript, step.event, decision) if len(found) < most else ()
+            for finding in _findings(transcript, step.event, monitor.decide(step)):
+                states = counts.setdefault(finding.clause, {})
+                states[finding.state] = states.get(finding.state, 0) + 1
+                if len(found) < most:
+                    found.append(finding)
         for event in item:
             count += 1
             monitor.observe(event)
-    return Audited(transcript=transcript, events=count, steps=steps, spoken=spoken, findings=tuple(found))
+    return Audited(
+        transcript=transcript, events=count, steps=steps, spoken=spoken, counts=counts, findings=tuple(found)
+    )
 
 
 def _findings(transcript: str, event: Call | Reply, decision: Decision) -> Iterator[Finding]:
@@ -93,7 +105,7 @@ def _rank(reason: Reason) -> tuple[bool, bool, int]:
     return (reason.verdict.blocks, reason.certain is Truth.TRUE, reason.verdict.strictness)
 
 
-def _state(reason: Reason) -> Literal["broken", "undecided", "warned"]:
+def _state(reason: Reason) -> State:
     if not reason.verdict.blocks:
         return "warned"
     return "broken" if reason.certain is Truth.TRUE else "undecided"

@@ -8,6 +8,7 @@ undecided ones did (L11). What could not be read is named and counted, and is in
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Literal
 
@@ -125,14 +126,15 @@ class Auditor:
         self.transcripts += 1
         self.events += audited.events
         self.steps += audited.steps
-        self.found += len(audited.findings)
+        self.found += sum(sum(states.values()) for states in audited.counts.values())
         places = {event.id: place for place, event in enumerate(opening)} if audited.findings else {}
-        states: dict[str, set[str]] = {clause: set() for clause in audited.spoken}
         for finding in audited.findings:
-            states.setdefault(finding.clause, set()).add(finding.state)
             self._keep(finding, opening, places)
-        for clause, found in states.items():
-            self._count(clause).add(found)
+        kept = Counter(finding.clause for finding in audited.findings)
+        for clause in audited.spoken | audited.counts:
+            states = audited.counts.get(clause, {})
+            self._count(clause).add(set(states))
+            self._count(clause).findings += sum(states.values()) - kept[clause]
 
     def skip(self, unread: Unread) -> None:
         """Note what could not be read."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from obverse.cli.output import when_interrupted
 if TYPE_CHECKING:
     from obverse.core.events import AnyEvent
 
+_LONGEST = 16_000_000  # bytes of one event
+
 
 @click.command()
 @click.argument("policy", type=click.Path(path_type=Path))
@@ -26,7 +29,8 @@ def decide(policy: Path, *, monitor: bool, recorded: bool, as_json: bool) -> Exi
     """Read events as JSON lines on stdin; write a decision per reply and call on stdout.
 
     An event is what `obverse audit` reads as well: {"kind": "call", "id": "e1", "call_id": "c1", "tool": "pay", "arguments": "{}"}.
-    Replies and calls that follow each other with the same `turn` are proposed together.
+    Replies and calls that follow each other with the same `turn` are proposed together. One transcript of ours may come
+    with its header.
     """
     from obverse.cli.load import load
     from obverse.policy.filter import decider, decisions
@@ -44,19 +48,27 @@ def decide(policy: Path, *, monitor: bool, recorded: bool, as_json: bool) -> Exi
     return worst
 
 
+def _lines() -> Iterator[bytes]:
+    """The lines of stdin; one that is longer than a line can be comes cut, so that it takes no memory without bound."""
+    while line := sys.stdin.buffer.readline(_LONGEST + 1):
+        yield line
+
+
 def _events() -> Iterator[AnyEvent]:
     from obverse.core.errors import Span, UntrustedInputError
     from obverse.core.events import AnyEvent
 
-    decoder = msgspec.json.Decoder(AnyEvent)
+    decoder = msgspec.json.Decoder(AnyEvent, float_hook=Decimal)
     turn = -1
-    for number, line in enumerate(sys.stdin.buffer, start=1):
-        if not line.strip():
+    for number, line in enumerate(_lines(), start=1):
+        if not line.strip() or (number == 1 and b'"obverse.transcript/' in line[:200]):  # the header of one transcript
             continue
+        at = Span(line=number, column=1, end_line=number, end_column=1)
+        if len(line) > _LONGEST:
+            raise UntrustedInputError(f"a line of more than {_LONGEST:,} bytes", code="D101", at=at, source="stdin")
         try:
             event = decoder.decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            at = Span(line=number, column=1, end_line=number, end_column=1)
             raise UntrustedInputError(f"not an event: {error}", code="D101", at=at, source="stdin") from error
         if b'"turn"' not in line:
             event, turn = msgspec.structs.replace(event, turn=turn), turn - 1
