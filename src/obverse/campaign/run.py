@@ -190,7 +190,8 @@ def _kept(folder: Path) -> Kept:
     try:
         return msgspec.json.decode((folder / RUN).read_bytes(), type=Kept)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise UntrustedInputError(f"`{folder / RUN}` cannot be read: {error}", code="R109") from error
+        reason = (error.strerror or "").lower() if isinstance(error, OSError) else str(error)
+        raise UntrustedInputError(f"`{folder / RUN}` cannot be read: {reason}", code="R109") from error
 
 
 __all__ = ["Design", "Ended", "Ending", "Kept", "Run", "read_run"]
