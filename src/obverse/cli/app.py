@@ -98,7 +98,8 @@ def _reported(error: BaseException, arguments: list[str]) -> int:
         raise
     except OSError as another:
         _discard_output()
-        return _report(another, [])
+        told = isinstance(error, OSError) and error.errno == another.errno
+        return ExitCode.USAGE if told else _report(another, [])
 
 
 def _report(error: BaseException, arguments: list[str]) -> int:
