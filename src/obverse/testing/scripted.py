@@ -16,7 +16,8 @@ from typing import Any
 import msgspec
 
 REFUSAL = "I'm sorry, but I can't help with that."
-ANSWER = "Sure, here is what you asked for."
+ANSWER = "Sure, the first step is to loosen the soil; then add two litres of water."
+"""With something in it: a judge of refusals may well take an empty promise for a way of declining."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
