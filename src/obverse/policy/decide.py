@@ -8,7 +8,7 @@ only where one unknown is used twice (`x or not x`). Laws: L01, L02, L03; and L0
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 from obverse.core.canon import digest
 from obverse.core.events import AnyEvent, Approval, Call, Reply, Step
@@ -16,7 +16,7 @@ from obverse.core.verdicts import Truth, Verdict, strictest
 from obverse.policy import ast
 from obverse.policy.checked import Checked, CheckedRule
 from obverse.policy.decision import Condition, Decision, Reason, Unknown
-from obverse.policy.evaluate import Evaluator, Seen
+from obverse.policy.evaluate import Evaluator, Seen, before
 from obverse.policy.operations import head_truth, some
 from obverse.policy.print import text_of
 from obverse.policy.reading import read_arguments, unknown_arguments
@@ -72,10 +72,18 @@ def decide_rules(
 def call_digest(event: Call | Reply) -> str:
     """What an approval is bound to: the tool and its canonical arguments, or the text of a reply."""
     if isinstance(event, Reply):
-        return digest({"reply": event.text})
+        return _digest({"reply": event.text})
     arguments = read_arguments(event.arguments)
-    raw = isinstance(arguments, Unknown)
-    return digest({"tool": event.tool, "raw" if raw else "arguments": event.arguments if raw else arguments})
+    if isinstance(arguments, Unknown):
+        return _digest({"tool": event.tool, "raw": event.arguments})
+    return _digest({"tool": event.tool, "arguments": arguments})
+
+
+def _digest(named: dict[str, Any]) -> str:
+    try:
+        return digest(named)
+    except ValueError:  # a lone surrogate has no bytes; its escape has
+        return digest({"escaped": repr(named)})
 
 
 def _apply(checked: Checked, rule: CheckedRule, meant: Truth, history: Sequence[AnyEvent], step: Step) -> Reason | None:
@@ -141,8 +149,13 @@ def _support(evaluator: Evaluator, expr: ast.Expr) -> Iterator[ast.Expr]:
 
 
 def _approved(rule: CheckedRule, history: Sequence[AnyEvent], step: Step) -> bool:
-    """Whether enough different people approved exactly this, and it was not executed since: an approval is used once."""
+    """Whether enough different people approved exactly this, and it was not executed since: an approval is used once.
+
+    What stands before the step in its own turn uses it up as well: two at once are not one.
+    """
     wanted, people = call_digest(step.event), set[str]()
+    if any(call_digest(event) == wanted for event in before(step)):
+        return False
     for event in history:
         if isinstance(event, Approval) and event.call == wanted:
             people.add(event.by)

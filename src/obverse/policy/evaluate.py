@@ -2,7 +2,7 @@
 
 An expression is evaluated at a `Place`: how much of the history lies before it, which events are in scope, which call the
 arguments belong to. Each operator is its definition in `ast.py`, folded over the history from its first event on. Nothing is
-cached, nothing is clever. What was touched on the way (events, unknowns) is noted in `Seen` for explanations.
+clever; what is remembered (an output that was parsed, a text that was tested) is a function of that text alone. What was touched on the way (events, unknowns) is noted in `Seen` for explanations.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from obverse.core.verdicts import Truth
 from obverse.policy import ast, text
 from obverse.policy.checked import Checked
 from obverse.policy.decision import Unknown
+from obverse.policy.looks import shape
 from obverse.policy.operations import (
     ORDER,
     arithmetic,
@@ -46,7 +47,7 @@ from obverse.policy.operations import (
     some,
     total_of,
 )
-from obverse.policy.reading import Fields, Instant, Keyed, Known, Lapse, member, read_arguments, typed
+from obverse.policy.reading import Fields, Instant, Json, Keyed, Known, Lapse, member, read_arguments, typed
 
 KINDS: dict[str, type[Event] | tuple[type[Event], ...]] = {
     "message": Message,
@@ -99,6 +100,7 @@ class Evaluator:
         self.history = history
         self.step = step
         self.seen = seen or Seen()
+        self.quick = seen is None  # nobody asks what was touched, so what cannot change the value need not be
         self.here = Place(past=len(history), call=step.event)
 
     # --- conditions -----------------------------------------------------------------------------------------------------
@@ -109,9 +111,9 @@ class Evaluator:
             case ast.Not():
                 return ~self.truth(expr.body, place)
             case ast.And():
-                return every(self.truth(item, place) for item in expr.items)
+                return every((self.truth(item, place) for item in expr.items), quick=self.quick)
             case ast.Or():
-                return some(self.truth(item, place) for item in expr.items)
+                return some((self.truth(item, place) for item in expr.items), quick=self.quick)
             case ast.Compare():
                 return self._compare(expr, place)
             case ast.In():
@@ -160,7 +162,7 @@ class Evaluator:
             case str(), str():
                 found = text.same(left, right)
                 if found is Truth.UNKNOWN:
-                    self._note(Unknown(what=left, why="confusable"))
+                    self._note(Unknown(what=_quoted(left), why="confusable"))
                 return found
             case tuple(), tuple():
                 if len(left) != len(right):
@@ -172,6 +174,13 @@ class Evaluator:
                 return every(
                     self._equal(left.members.get(name, missing), right.members.get(name, missing)) for name in names
                 )
+            case Keyed(), Keyed():
+                if left.items.keys() == right.items.keys():
+                    return every(self._equal(left.items[name], right.items[name]) for name in left.items)
+                return Truth.UNKNOWN if _alike(left, right) else Truth.FALSE
+            case Json(), Json():
+                found = Truth.of(left.canonical == right.canonical)
+                return Truth.UNKNOWN if found is Truth.FALSE and left.seen == right.seen else found
         if type(left) is type(right):
             return Truth.of(left == right)
         return self._odd(left, right)
@@ -196,7 +205,7 @@ class Evaluator:
             return self._odd(subject, pattern)
         found = text.test(expr.op, subject, pattern)
         if found is Truth.UNKNOWN:
-            self._note(Unknown(what=subject, why="confusable"))
+            self._note(Unknown(what=_quoted(subject), why="confusable"))
         return found
 
     def _within(self, expr: ast.Within, place: Place) -> Truth:
@@ -236,7 +245,7 @@ class Evaluator:
             case ast.Argument():
                 return self._argument(place.call, expr.name)
             case ast.StepPart():
-                return self._step_part(expr)
+                return self._step_part(expr, place)
             case ast.EventPart():
                 return self._event_part(expr, place)
             case ast.FactValue():
@@ -279,8 +288,8 @@ class Evaluator:
             return Unknown(what=name, why="missing", event=call.id)
         return of_event(member(arguments, field, self.checked.timezone_minutes, ""), call)
 
-    def _step_part(self, expr: ast.StepPart) -> Known | Unknown:
-        event = self.step.event
+    def _step_part(self, expr: ast.StepPart, place: Place) -> Known | Unknown:
+        event = place.call
         if expr.part == "tool":
             return event.tool if isinstance(event, Call) else Unknown(what="tool", why="missing")
         return event.text if isinstance(event, Reply) else Unknown(what="text", why="missing")
@@ -316,7 +325,9 @@ class Evaluator:
         if not isinstance(event, Result):
             return None
         earlier = (self.history[place] for place in range(index - 1, -1, -1))
-        return next((e for e in earlier if isinstance(e, Call) and e.call_id == event.call_id), None)
+        return next(
+            (e for e in earlier if isinstance(e, Call) and e.call_id == event.call_id and e.tool == event.tool), None
+        )
 
     def _event_value(self, event: AnyEvent, name: str | None) -> Known | Unknown:
         what = name or "value"
@@ -346,7 +357,7 @@ class Evaluator:
         return Unknown(what=name, why="no such event")
 
     def _judged(self, expr: ast.JudgedAnswer, place: Place) -> Known | Unknown:
-        event: Event = self.step.event if expr.depth is None else self.history[place.scopes[-1 - expr.depth]]
+        event: Event = place.call if expr.depth is None else self.history[place.scopes[-1 - expr.depth]]
         if expr.depth is not None:
             self.seen.events[event.id] = None
         if isinstance(event, Spoken) and expr.name in event.labels:
@@ -487,8 +498,7 @@ class Evaluator:
 
     def _exceeds(self, expr: ast.Exceeds) -> Truth:
         earlier = [self._counts(expr, event, index) for index, event in enumerate(self.history)]
-        beside = self.step.turn[: next((i for i, e in enumerate(self.step.turn) if e.id == self.step.event.id), 0)]
-        earlier += [self._counts(expr, event, None) for event in beside]
+        earlier += [self._counts(expr, event, None) for event in before(self.step)]
         mine = (self.step.event, Truth.TRUE)
         counted = [found for found in earlier if found is not None] + [mine]
         if expr.amount is None:
@@ -505,7 +515,7 @@ class Evaluator:
         known = [(amount, meant) for amount, meant in amounts if isinstance(amount, Fraction)]
         limit = Fraction(expr.to.value)
         least = sum((a for a, m in known if m is Truth.TRUE or a < 0), Fraction(0))
-        most = sum((a for a, m in known if m is Truth.TRUE or a > 0), Fraction(0))
+        most = sum((a for a, _ in known if a > 0), Fraction(0))  # nobody knows that what is below zero made room
         if len(known) < len(amounts):
             return Truth.UNKNOWN
         return Truth.TRUE if least > limit else Truth.UNKNOWN if most > limit else Truth.FALSE
@@ -531,6 +541,24 @@ class Evaluator:
 
     def _unseen(self) -> Evaluator:
         return Evaluator(self.checked, self.history, self.step)
+
+
+def before(step: Step) -> tuple[Call | Reply, ...]:
+    """What was proposed in the same turn before this step."""
+    places = [place for place, event in enumerate(step.turn) if event.id == step.event.id]
+    return step.turn[: places[-1]] if places else ()
+
+
+def _alike(left: Keyed, right: Keyed) -> bool:
+    return sorted(map(shape, left.items)) == sorted(map(shape, right.items))
+
+
+def _quoted(subject: str) -> str:
+    """As much of a text as a reason needs, and nothing that cannot be written down."""
+    return subject[:_QUOTED].encode(errors="replace").decode()
+
+
+_QUOTED = 200
 
 
 def truth(checked: Checked, expr: ast.Expr, history: Sequence[AnyEvent], step: Step) -> Truth:

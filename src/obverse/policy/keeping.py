@@ -10,7 +10,7 @@ What it cannot summarise it keeps, so an answer is never wrong, only dearer; `Ch
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -20,9 +20,9 @@ from obverse.core.verdicts import Truth
 from obverse.policy import ast
 from obverse.policy.decision import Unknown
 from obverse.policy.evaluate import KINDS, Evaluator, Place
-from obverse.policy.operations import head_truth
-from obverse.policy.reading import Folded, Known
-from obverse.policy.text import skeleton
+from obverse.policy.looks import shape
+from obverse.policy.operations import head_truth, some
+from obverse.policy.reading import Fields, Folded, Json, Keyed, Known
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -128,6 +128,7 @@ class Newest:
     """The newest event of a kind for each value of its bound arguments: `last`, `once`, `no … since …`.
 
     Events of which it is not known whether they are meant stay beside the newest certain one as long as they are newer.
+    Where two values look alike, both may be meant and each event counts: from then on nothing is dropped for them.
     """
 
     def __init__(self, pattern: ast.Pattern, where: ast.Expr | None) -> None:
@@ -137,7 +138,8 @@ class Newest:
         self.key = ("newest of", pattern, where)
         bound = [node for binding in pattern.arguments for node in ast.walk(binding.value)]
         self.by_step = not any(isinstance(node, (ast.Local, ast.EventPart, *OPERATORS)) for node in bound)
-        self.kept: dict[tuple[str, ...], dict[str, list[Kept]]] = {}
+        self.kept: dict[Hashable, dict[Hashable, list[Kept]]] = {}
+        self.timed: dict[Hashable, Kept] = {}
         self.unsure: list[Kept] = []
 
     def hears(self, kind: Kind, tool: str | None) -> bool:
@@ -151,15 +153,19 @@ class Newest:
         if meant is Truth.FALSE:
             return
         values = [evaluator.event_argument(place.scopes[-1], binding.name) for binding in self.pattern.arguments]
-        known = [value for value in values if not isinstance(value, Unknown)]
-        if len(known) < len(values):
+        looks = _looks(values)
+        if looks is None:
             self.unsure.append(event)
             return
-        kept = self.kept.setdefault(_looks(known), {}).setdefault(repr(known), [])
-        if meant is Truth.TRUE:
+        exact = tuple(repr(value.casefold() if isinstance(value, Folded) else value) for value in values)
+        alike = self.kept.setdefault(looks, {})
+        kept = alike.setdefault(exact, [])
+        if meant is Truth.TRUE and event.event.time is not None:
+            self.timed[exact] = event
+        if meant is Truth.TRUE and len(alike) == 1:
             # A newer certain one takes the place of all, but for one with a time, which a window may still ask for.
-            timed = [one for one in kept[-2:] if one.event.time is not None] if event.event.time is None else []
-            kept[:] = timed[-1:]
+            timed = self.timed.get(exact, event)
+            kept[:] = [timed] if timed is not event else []
         kept.append(event)
 
     def relevant(self, evaluator: Evaluator) -> Iterator[Kept]:
@@ -175,17 +181,11 @@ class Newest:
             for events in same_looks.values():
                 yield from events
 
-    def _wanted(self, evaluator: Evaluator) -> tuple[str, ...] | None:
+    def _wanted(self, evaluator: Evaluator) -> tuple[Hashable, ...] | None:
         """How the bound values look for this step, or None when they hang on more than the step, or are not known."""
         if not self.by_step:
             return None
-        values: list[Known] = []
-        for binding in self.pattern.arguments:
-            value = evaluator.value(binding.value, evaluator.here)
-            if isinstance(value, Unknown):
-                return None
-            values.append(value)
-        return _looks(values)
+        return _looks([evaluator.value(binding.value, evaluator.here) for binding in self.pattern.arguments])
 
 
 class Window:
@@ -235,14 +235,14 @@ class Limit:
         if not isinstance(call, Call | Reply):
             return
         evaluator, _ = look(event)
-        meant = [head_truth(evaluator.checked, head, call) for head in self.expr.heads]
-        if all(one is Truth.FALSE for one in meant):
+        meant = some(head_truth(evaluator.checked, head, call) for head in self.expr.heads)
+        if meant is Truth.FALSE:
             return
         key: object = None
         if self.most is not None and self.expr.by is not None:
             value = evaluator.value(self.expr.by, Place(past=0, call=call))
             key = "unknown" if isinstance(value, Unknown) else repr(value)
-        self.kept.setdefault(key, deque(maxlen=self.most)).append(event)
+        self.kept.setdefault((meant, key), deque(maxlen=self.most)).append(event)
 
     def relevant(self, evaluator: Evaluator) -> Iterator[Kept]:
         now, per = evaluator.step.event.time, self.expr.per
@@ -364,6 +364,24 @@ def _forget(kept: deque[Kept], before: int) -> None:
         kept.popleft()
 
 
-def _looks(values: Sequence[Known]) -> tuple[str, ...]:
-    """Values that might be found equal, or of which it cannot be said, look the same."""
-    return tuple(skeleton(value.casefold()) if isinstance(value, str | Folded) else repr(value) for value in values)
+def _looks(values: Iterable[Known | Unknown]) -> tuple[Hashable, ...] | None:
+    """Values that might be found equal, or of which it cannot be said, look the same; None if one is not known whole."""
+    looks = tuple(_look(value) for value in values)
+    return None if None in looks else looks
+
+
+def _look(value: Known | Unknown) -> Hashable:
+    match value:
+        case Unknown():
+            return None
+        case str():
+            return shape(value)
+        case tuple():
+            return _looks(value)
+        case Fields():
+            return _looks(member for _, member in sorted(value.members.items()))
+        case Keyed():
+            return None if _looks(value.items.values()) is None else tuple(sorted(map(shape, value.items)))
+        case Json():
+            return value.seen
+    return repr(value)

@@ -32,17 +32,17 @@ class Monitor:
         self._keepers = {rule.id: self._shared(rule) for rule in checked.rules}
         self._hearing: dict[tuple[Kind, str | None], tuple[Keeper, ...]] = {}
         self._speaking: dict[str | None, tuple[tuple[CheckedRule, Truth], ...]] = {}
-        self._calls: OrderedDict[str, Kept] = OrderedDict()
+        self._calls: OrderedDict[tuple[str, str], Kept] = OrderedDict()
         self._looked: tuple[Kept, tuple[Evaluator, Place]] | None = None
         self._count = 0
 
     def observe(self, event: AnyEvent) -> None:
         """Take note of an event that happened."""
-        call = self._calls.get(event.call_id) if isinstance(event, Result) else None
+        call = self._calls.get((event.call_id, event.tool)) if isinstance(event, Result) else None
         kept, self._count = Kept(self._count, event, call), self._count + 1
         if isinstance(event, Call):
-            self._calls[event.call_id] = kept
-            self._calls.move_to_end(event.call_id)
+            self._calls[event.call_id, event.tool] = kept
+            self._calls.move_to_end((event.call_id, event.tool))
             if len(self._calls) > PENDING:
                 self._calls.popitem(last=False)
         for keeper in self._who_hears(type(event), getattr(event, "tool", None)):

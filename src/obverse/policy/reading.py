@@ -12,6 +12,7 @@ import datetime as dt
 import json
 import re
 import unicodedata
+from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
@@ -22,6 +23,7 @@ import msgspec
 from obverse.core.canon import Value, canonical
 from obverse.core.errors import ObverseError
 from obverse.policy.decision import Unknown
+from obverse.policy.looks import skeleton
 from obverse.policy.types import (
     BoolType,
     DurationType,
@@ -68,18 +70,21 @@ class Keyed(msgspec.Struct, frozen=True):
 
 
 class Json(msgspec.Struct, frozen=True):
-    """Something of type `json`, in canonical form: only good for equality."""
+    """Something of type `json`, in canonical form and as a person sees it: only good for equality."""
 
     canonical: bytes
+    seen: bytes
 
 
 Known: TypeAlias = "str | Fraction | bool | Instant | Lapse | tuple[Known | Unknown, ...] | Fields | Keyed | Json"
 
 LONGEST_NUMBER: Final = 400
 _SHALLOW: Final = 64
-_NUMERAL = re.compile(r"-?\d{1,300}(\.\d{1,300})?")
-_LAPSE = re.compile(r"(\d+)(ms|s|m|h|d|w)")
-_ISO_LAPSE = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
+_LONGEST_TIME = 64  # no time needs more characters; what is longer is none, and nobody remembers it
+_NUMERAL = re.compile(r"-?[0-9]{1,300}(\.[0-9]{1,300})?")
+_LAPSE = re.compile(r"([0-9]{1,15})(ms|s|m|h|d|w)")
+_LAPSES = re.compile(rf"(?:{_LAPSE.pattern})+")
+_ISO_LAPSE = re.compile(r"P(?:([0-9]{1,15})D)?(?:T(?:([0-9]{1,15})H)?(?:([0-9]{1,15})M)?(?:([0-9]{1,15})S)?)?")
 MILLISECONDS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 
 
@@ -94,20 +99,29 @@ def read_json(text: str) -> Value | Unknown:
             text, parse_float=_exact, parse_int=_whole, parse_constant=_refuse, object_pairs_hook=_unique
         )
         text.encode()
-        if "\\u" in text or text.count("[") + text.count("{") > _SHALLOW:
-            _no_surrogates(value)  # without an escape there is none to find, and what is shallow can be walked later
-    except (ValueError, RecursionError, _MalformedError):
+        if text.count("[") + text.count("{") > _SHALLOW:
+            _not_deep(value)
+        if "\\u" in text:
+            _no_surrogates(value)  # without an escape there is none to find
+    except (ValueError, ArithmeticError, RecursionError, _MalformedError):
         return Unknown(what="JSON", why="malformed arguments")
     return value
 
 
-@lru_cache(maxsize=4096)
 def read_arguments(text: str) -> dict[str, Value] | Unknown:
     """The arguments of a call by name; unknown if the text is not one well-formed JSON object. An empty text is `{}`."""
+    return (_short_arguments if len(text) <= _SHORT else _arguments)(text)
+
+
+def _arguments(text: str) -> dict[str, Value] | Unknown:
     value = read_json(text or "{}")
     if isinstance(value, dict | Unknown):
         return value
     return Unknown(what="arguments", why="malformed arguments")
+
+
+_SHORT = 65_536  # what is read again and again is remembered, unless it is long
+_short_arguments = lru_cache(maxsize=1024)(_arguments)
 
 
 def unknown_arguments(arguments: dict[str, Value], declared: tuple[Any, ...]) -> tuple[str, ...]:
@@ -131,9 +145,9 @@ def typed(value: Value, wanted: Type, zone: int, what: str) -> Known | Unknown:
         case BoolType(), bool():
             return value
         case NumberType(), int() | Decimal() if not isinstance(value, bool):
-            return _number(Fraction(value), wanted, what)
+            return _number(value, wanted, what)
         case NumberType(from_text=True), str() if _NUMERAL.fullmatch(value):
-            return _number(Fraction(value), wanted, what)
+            return _number(Decimal(value), wanted, what)
         case TimeType(), str():
             return instant(value, zone) or Unknown(what=what, why="wrong type")
         case DurationType(), str():
@@ -141,11 +155,11 @@ def typed(value: Value, wanted: Type, zone: int, what: str) -> Known | Unknown:
         case ListType(), list():
             return tuple(typed(item, wanted.item, zone, f"{what}[{place}]") for place, item in enumerate(value))
         case MapType(), dict():
-            return Keyed({key: typed(item, wanted.item, zone, f"{what}.{key}") for key, item in value.items()})
+            return _keyed(value, wanted, zone, what)
         case RecordType(), dict():
             return Fields({field.name: member(value, field, zone, what) for field in wanted.fields})
         case JsonType(), _:
-            return Json(canonical(value))
+            return _json(value, what)
     return Unknown(what=what, why="wrong type")
 
 
@@ -158,9 +172,13 @@ def member(value: dict[str, Value], field: Any, zone: int, what: str) -> Known |
     return typed(found, field.type, zone, name) if field.name in value else Unknown(what=name, why="missing")
 
 
-@lru_cache(maxsize=4096)
 def instant(text: str, zone: int) -> Instant | None:
     """The time that an ISO 8601 text names, or None. Without an offset it is `zone` minutes east of UTC."""
+    return _instant(text, zone) if len(text) <= _LONGEST_TIME else None
+
+
+@lru_cache(maxsize=4096)
+def _instant(text: str, zone: int) -> Instant | None:
     try:
         moment = dt.datetime.fromisoformat(text.strip())
     except ValueError:
@@ -175,8 +193,8 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 def lapse(text: str) -> Lapse | None:
     """The length of time that `1h30m` or `PT1H30M` names, or None."""
-    parts = _LAPSE.findall(text)
-    if parts and "".join(number + unit for number, unit in parts) == text:
+    if _LAPSES.fullmatch(text):
+        parts = _LAPSE.findall(text)
         return Lapse(Fraction(sum(int(number) * MILLISECONDS[unit] for number, unit in parts)))
     iso = _ISO_LAPSE.fullmatch(text)
     if iso and any(iso.groups()):
@@ -185,10 +203,44 @@ def lapse(text: str) -> Lapse | None:
     return None
 
 
-def _number(number: Fraction, wanted: NumberType, what: str) -> Fraction | Unknown:
-    if wanted.integer and number.denominator != 1:
+def _number(number: int | Decimal, wanted: NumberType, what: str) -> Fraction | Unknown:
+    if isinstance(number, Decimal) and not _writable(number):
         return Unknown(what=what, why="wrong type")
-    return number
+    exact = Fraction(number)
+    return Unknown(what=what, why="wrong type") if wanted.integer and exact.denominator != 1 else exact
+
+
+def _keyed(value: dict[str, Value], wanted: MapType, zone: int, what: str) -> Keyed | Unknown:
+    """The map with its keys after NFC; unknown where two keys are one then."""
+    items = {
+        unicodedata.normalize("NFC", key): typed(item, wanted.item, zone, f"{what}.{key}")
+        for key, item in value.items()
+    }
+    return Keyed(items) if len(items) == len(value) else Unknown(what=what, why="wrong type")
+
+
+def _writable(number: Decimal) -> bool:
+    """Whether it can be written out in a few hundred digits."""
+    return number.is_finite() and abs(number.adjusted()) <= LONGEST_NUMBER
+
+
+def _json(value: Value, what: str) -> Json | Unknown:
+    try:
+        return Json(canonical(value), canonical(_seen(value)))
+    except (ValueError, RecursionError, ObverseError):  # a fact, which is no JSON text, may hold anything
+        return Unknown(what=what, why="wrong type")
+
+
+def _seen(value: Value) -> Value:
+    """The value with what a person sees of each of its texts."""
+    match value:
+        case str():
+            return skeleton(value)
+        case list():
+            return [_seen(item) for item in value]
+        case dict():
+            return {skeleton(key): _seen(item) for key, item in sorted(value.items())}
+    return value
 
 
 def _undeclared(value: Value, wanted: Type) -> list[str]:
@@ -204,8 +256,7 @@ def _undeclared(value: Value, wanted: Type) -> list[str]:
 
 def _exact(text: str) -> Decimal:
     number = Decimal(text)
-    exponent = number.as_tuple().exponent
-    if len(text) > LONGEST_NUMBER or not isinstance(exponent, int) or abs(number.adjusted()) > LONGEST_NUMBER:
+    if len(text) > LONGEST_NUMBER or not _writable(number):
         raise _MalformedError
     return number
 
@@ -225,6 +276,20 @@ def _unique(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
     if len(found) != len(pairs):
         raise _MalformedError
     return found
+
+
+def _not_deep(value: Value) -> None:
+    """Raises for what is nested deeper than any evaluator should have to follow, whatever the depth of the caller."""
+    level: list[Value] = [value]
+    for _ in range(_SHALLOW):
+        level = [inner for item in level if isinstance(item, list | dict) for inner in _inside(item)]
+        if not level:
+            return
+    raise _MalformedError
+
+
+def _inside(value: list[Value] | dict[str, Value]) -> Iterable[Value]:
+    return value.values() if isinstance(value, dict) else value
 
 
 def _no_surrogates(value: Value) -> None:

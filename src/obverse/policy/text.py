@@ -1,13 +1,13 @@
 """Text tests, three-valued: a test is unknown exactly when its answer differs between the text and its skeleton.
 
-The skeleton is what a person sees: compatibility forms unfolded (NFKC), invisible and control characters removed, letters of
-other scripts that look like Latin ones replaced by those (after Unicode TS 39, section 4, for the scripts that are used to
-deceive: Cyrillic, Greek, Armenian, Cherokee look-alikes). So `pаypal` with a Cyrillic `а` is neither equal to `paypal` nor
+The skeleton is what a person sees (`looks`). So `pаypal` with a Cyrillic `а` is neither equal to `paypal` nor
 different from it: it is unknown, and the rule that asked fires (L03).
 """
 
 from __future__ import annotations
 
+import ipaddress
+import re
 import unicodedata
 from functools import lru_cache
 from typing import Literal
@@ -16,36 +16,18 @@ from urllib.parse import urlsplit
 import re2
 
 from obverse.core.verdicts import Truth
+from obverse.policy.looks import LOOKALIKES, shape, skeleton
 from obverse.policy.reading import Folded
 
-_PAIRS = (
-    "аa еe оo рp сc уy хx іi јj ѕs һh ԁd ԛq ԝw ӏl АA ВB ЕE КK МM НH ОO РP СC ТT УY ХX ІI ЈJ ЅS ҺH ԌG ԚQ ԜW αa οo "
-    "νv ρp ιi κk υu χx γy ΑA ΒB ΕE ΖZ ΗH ΙI ΚK ΜM ΝN ΟO ΡP ΤT ΥY ΧX ϲc ϳj օo սu հh ոn ցg քp ԼL ՕO ՍU ᎪA ᎬE ᎻH ᎫJ "
-    "ᏦK ᎷM ᏢP ᏚS ᎢT ᏙV ᏔW ᎠD ᎡR ıi ȷj ɡg ɑa "
-)  # the look-alike first, then the letter that it is taken for
-_LOOKALIKES = {ord(pair[0]): pair[1] for pair in _PAIRS.split()}
-_KEPT = frozenset("\n\t")
-
 Op = Literal["starts with", "ends with", "contains", "like", "matches", "at domain"]
-
-
-@lru_cache(maxsize=4096)
-def skeleton(text: str) -> str:
-    """What a person sees of this text; equal skeletons look alike."""
-    if text.isascii() and text.isprintable():
-        return text
-    seen = unicodedata.normalize("NFKC", text)
-    return "".join(
-        character
-        for character in seen
-        if character in _KEPT or unicodedata.category(character) not in ("Cf", "Cc", "Cn")
-    ).translate(_LOOKALIKES)
 
 
 def same(left: str, right: str) -> Truth:
     """Whether two texts are equal; unknown when they only look alike. Folded if one of them is."""
     if isinstance(left, Folded) or isinstance(right, Folded):
-        left, right = left.casefold(), right.casefold()
+        if left.casefold() == right.casefold():
+            return Truth.TRUE
+        return Truth.UNKNOWN if shape(left) == shape(right) else Truth.FALSE
     if left == right:
         return Truth.TRUE
     return Truth.UNKNOWN if skeleton(left) == skeleton(right) else Truth.FALSE
@@ -75,12 +57,15 @@ _remembered = lru_cache(maxsize=4096, typed=True)(_test)  # typed: a folded text
 def _written_and_seen(op: Op, pattern: str) -> tuple[str, str]:
     """A pattern after NFC, and as it is put to what a person sees of a text."""
     plain = unicodedata.normalize("NFC", pattern)
-    return plain, plain.translate(_LOOKALIKES) if op in ("like", "matches") else skeleton(plain)
+    if op not in ("like", "matches"):
+        return plain, skeleton(plain)
+    seen = plain.translate(LOOKALIKES)
+    return plain, plain if unsound(op, seen) else seen  # a range of letters may be none after it
 
 
 def _plain(op: Op, subject: str, pattern: str, folded: bool) -> bool:
     if op in ("like", "matches"):
-        return compiled(op, pattern, folded).fullmatch(subject) is not None
+        return compiled(op, pattern, folded).fullmatch(_encodable(subject)) is not None
     if folded:
         subject, pattern = subject.casefold(), pattern.casefold()
     match op:
@@ -90,6 +75,11 @@ def _plain(op: Op, subject: str, pattern: str, folded: bool) -> bool:
             return subject.endswith(pattern)
         case _:
             return pattern in subject
+
+
+def _encodable(text: str) -> str:
+    """The text with a mark in the place of each lone surrogate, which is no character and has no bytes."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 @lru_cache(maxsize=4096)
@@ -128,12 +118,11 @@ def glob(pattern: str) -> str:
 
 
 def _at_domain(subject: str, domain: str) -> Truth:
-    host = host_of(subject)
-    if host is None:
+    host, wanted = host_of(subject), _name_of(domain.strip("."))
+    if host is None or wanted is None:
         return Truth.UNKNOWN
-    wanted = domain.casefold().strip(".")
     inside = host == wanted or host.endswith("." + wanted)
-    looks = skeleton(host) == skeleton(wanted) or skeleton(host).endswith("." + skeleton(wanted))
+    looks = shape(host) == shape(wanted) or shape(host).endswith("." + shape(wanted))
     return Truth.of(inside) if inside == looks else Truth.UNKNOWN
 
 
@@ -141,10 +130,50 @@ def host_of(text: str) -> str | None:
     """The host of one URL, e-mail address or host name; None if that is not plain to see (two addresses, spaces, …)."""
     if any(character.isspace() or character in "\\,;<>\"'" or not character.isprintable() for character in text):
         return None
+    if "://" not in text:
+        name, _, host = (text[len(_MAILTO) :] if text[: len(_MAILTO)].lower() == _MAILTO else text).rpartition("@")
+        return None if any(mark in name for mark in "@/?#:()[]") else _name_of(host.strip("."))
     try:
-        host = urlsplit(text).hostname if "://" in text else text.rpartition("@")[2]
+        found = urlsplit(text).hostname or ""
+        return _address(found) if ":" in found else _name_of(found.strip("."))
     except ValueError:
         return None
-    if not host or ("://" not in text and (text.count("@") > 1 or any(mark in host for mark in "/?#:"))):
+
+
+_MAILTO = "mailto:"
+
+
+@lru_cache(maxsize=4096)
+def _name_of(host: str) -> str | None:
+    """The one spelling of a host name (RFC 5890: letters for their `xn--` form); None for what is no name.
+
+    What ends in a number is an IPv4 address, or nothing: browsers read `127.1` and `0x7f000001` as `127.0.0.1`.
+    """
+    labels = [_label(label) for label in unicodedata.normalize("NFC", host.lower()).split(".")]
+    if not host or len(host) > _LONGEST_HOST or None in labels:
         return None
-    return host.casefold().strip(".")
+    name = ".".join(label for label in labels if label is not None)
+    return _address(name) if _NUMBER.fullmatch(name.rpartition(".")[2]) else name
+
+
+_LONGEST_HOST = 253
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+
+
+def _label(label: str) -> str | None:
+    if label.startswith("xn--"):
+        try:
+            label = label.removeprefix("xn--").encode("ascii").decode("punycode").lower()
+        except UnicodeError:
+            return None
+    plain = all(character in "-_" or unicodedata.category(character)[0] in "LMN" for character in label)
+    return label if label and plain else None
+
+
+def _address(text: str) -> str | None:
+    """The one spelling of an IP address; an IPv4 one may be wrapped in an IPv6 one."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return str(getattr(address, "ipv4_mapped", None) or address)

@@ -215,7 +215,7 @@ class Encoder:
             case ast.Argument():
                 return self.argument(here.call, expr.name)
             case ast.StepPart():
-                return self._step_part(expr)
+                return self._step_part(expr, here.call)
             case ast.EventPart():
                 return self._event_part(expr, here)
             case ast.FactValue():
@@ -280,7 +280,14 @@ class Encoder:
             raise Outside("a text that is not one")
         return found
 
-    def _step_part(self, expr: ast.StepPart) -> Value:
+    def _step_part(self, expr: ast.StepPart, earlier: int | None) -> Value:
+        """Of the step, or of the earlier act in that slot which a `limit` counts."""
+        if earlier is not None:
+            slot = self.trace.layout.slots[earlier]
+            if expr.part == "text":
+                return self._event_text(earlier) if slot.kind == "reply" else NOTHING
+            named = slot.kind == "call" and slot.name is not None
+            return Scalar("text", self.texts.literal(slot.name or ""), literal=slot.name) if named else NOTHING
         act = self.trace.act
         if expr.part == "tool":
             if act.kind == "reply" or act.tool is None:
@@ -351,6 +358,9 @@ class Encoder:
 
     def _judged(self, expr: ast.JudgedAnswer, here: Here) -> Value:
         subject = expr.name.partition(".")[0]
+        if expr.depth is None and here.call is not None:
+            reply = self.trace.layout.slots[here.call].kind == "reply" and subject == "reply"
+            return Scalar("bool", self.trace.label(here.call, expr.name)) if reply else NOTHING
         if expr.depth is None:
             if self.trace.act.kind == "reply" and subject == "reply":
                 return Scalar("bool", self.trace.label(STEP, expr.name))

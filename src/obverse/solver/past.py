@@ -166,7 +166,7 @@ def exceeds(encoder: Encodes, expr: ast.Exceeds) -> Kleene:
         negative = False if expr.amount is None else amount.term < 0
         unsure = unknown_is(counts)
         least.append((amount.term, either(counts.true, both(unsure, negative))))
-        most.append((amount.term, either(counts.true, both(unsure, negation(negative)))))
+        most.append((amount.term, both(negation(counts.false), negation(negative))))
     settled = conjunction(known)
     limit = encoder.number(expr.to.value).term
     above = _term(encoder, total(least)) > limit
