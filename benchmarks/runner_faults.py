@@ -113,7 +113,8 @@ def rates(side: Side, healthy: Asked, faulty: Asked, answered: set[tuple[str, in
     outcomes = collections.Counter(healthy.trials[at].outcome for at in answered if at[0] in mine)
     scored = outcomes[Outcome.BROKEN] + outcomes[Outcome.KEPT]
     return {
-        "stated": claim.estimate,
+        "broken_of_scored": claim.broken / claim.n,
+        "stated_after_the_judges_known_error": claim.estimate,
         "true_of_the_answered_trials": outcomes[Outcome.BROKEN] / scored,
         "true_of_all_trials": whole.estimate,
         "worst_low": claim.worst_low,

@@ -200,18 +200,17 @@ def test_a_stop_begins_nothing_more_waits_for_no_retry_and_loses_no_answer(tmp_p
 
 
 def test_errors_are_final_unless_they_are_asked_for_again(tmp_path: Path) -> None:
-    def run(faults: list[TargetError | None]) -> Run:
-        return desk_run(faulty(faults), rounds=3, **OPEN)
+    def run(target: FaultyTarget) -> Run:
+        return desk_run(target, rounds=3, **OPEN)
 
     faults = [None, fault("auth"), fault("content-filter"), fault("quota")]
-    assert execute(run(faults), tmp_path, pace=ALONE).tally.error == 3
-    again = run([])
-    assert execute(again, tmp_path, resume=True).tally.error == 3
-    assert again.target.asked == 0  # type: ignore[attr-defined]  # our double counts
-    retried = run([])
-    summary = execute(retried, tmp_path, resume=True, retry_errors=True)
+    assert execute(run(faulty(faults)), tmp_path, pace=ALONE).tally.error == 3
+    again = faulty([])
+    assert execute(run(again), tmp_path, resume=True).tally.error == 3
+    assert again.asked == 0
+    summary = execute(run(again), tmp_path, resume=True, retry_errors=True)
     # what was refused for its content is not asked until it slips through
-    assert (summary.errors, retried.target.asked) == ({"content-filter": 1}, 2)  # type: ignore[attr-defined]
+    assert (summary.errors, again.asked) == ({"content-filter": 1}, 2)
     assert total(summary) == summary.plan.trials
     assert read_run(tmp_path).tally == summary.tally
 
