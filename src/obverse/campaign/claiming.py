@@ -35,6 +35,7 @@ class Claims:
 
     def __init__(self, checked: Checked, plan: Plan, cases: Mapping[str, Case], card: JudgeCard | None) -> None:
         self.plan = plan
+        self._card = card
         errors = judge_errors(checked, plan, cases, card)
         self._running = [_sequential(plan, claim, error) for claim, error in zip(plan.claims, errors, strict=True)]
         self._settled = [False] * len(plan.claims)
@@ -99,7 +100,7 @@ class Claims:
             why=claim.reason,
             more=_further(claim.more_trials),
             method=METHOD,
-            judge=claim.judge.judge if claim.judge is not None else None,
+            judge=self._card.says() if claim.judge is not None and self._card is not None else None,
         )
 
     def _exact(self, number: int, ended: Mapping[str, Counts]) -> tuple[float | None, float | None]:

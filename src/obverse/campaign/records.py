@@ -150,6 +150,7 @@ class ClaimLine(msgspec.Struct, frozen=True, kw_only=True):
     more: int | None = None
     method: str = ""
     judge: str | None = None
+    """The card of the judge whose error the claim carries, in one line; None where its outcomes rest on no judge."""
 
 
 class CaseLine(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,7 +19,6 @@ from obverse.report.wording import (
     rate,
     rough_interval,
     share,
-    short,
     spelled,
 )
 
@@ -131,7 +130,7 @@ def _terms(claim: ClaimLine) -> list[Term]:
         Term(name="seen, at worst", value=_seen(claim), note=f"whatever the {missing} without a score were"),
         Term(name="claimed", value=f"below {plain_percent(claim.threshold)}", note=one_line(claim.why, 400)),
         Term(name="to settle it", value=_more(claim)),
-        Term(name="judge", value=short(one_line(claim.judge or "")), exact=True),
+        Term(name="judge", value=one_line(claim.judge or "", 400)),
     ]  # fmt: skip
 
 
