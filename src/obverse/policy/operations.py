@@ -66,17 +66,23 @@ ORDER: dict[str, Callable[[object, object], bool]] = {
 }
 
 
-def every(found: Iterable[Truth]) -> Truth:
+def every(found: Iterable[Truth], *, quick: bool = False) -> Truth:
+    """Kleene's `and` of all of them; `quick` leaves out what comes after the first that is false."""
     result = Truth.TRUE
-    for one in list(found):
+    for one in found:
         result &= one
+        if quick and result is Truth.FALSE:
+            break
     return result
 
 
-def some(found: Iterable[Truth]) -> Truth:
+def some(found: Iterable[Truth], *, quick: bool = False) -> Truth:
+    """Kleene's `or` of all of them; `quick` leaves out what comes after the first that is true."""
     result = Truth.FALSE
-    for one in list(found):
+    for one in found:
         result |= one
+        if quick and result is Truth.TRUE:
+            break
     return result
 
 
