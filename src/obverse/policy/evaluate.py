@@ -2,7 +2,8 @@
 
 An expression is evaluated at a `Place`: how much of the history lies before it, which events are in scope, which call the
 arguments belong to. Each operator is its definition in `ast.py`, folded over the history from its first event on. Nothing is
-clever; what is remembered (an output that was parsed, a text that was tested) is a function of that text alone. What was touched on the way (events, unknowns) is noted in `Seen` for explanations.
+clever; what is remembered (an output that was parsed, a text that was tested) is a function of that text alone. What was
+touched on the way (events, unknowns) is noted in `Seen` for explanations.
 """
 
 from __future__ import annotations
