@@ -15,7 +15,7 @@ from obverse.core.events import AnyEvent, Call, Reply
 from obverse.core.verdicts import Truth, Verdict
 from obverse.policy.checked import Checked, CheckedRule
 from obverse.policy.decision import Decision, Reason
-from obverse.policy.monitor import Monitor
+from obverse.policy.monitor import Monitor, Plan
 from obverse.policy.steps import steps_of, turns_of
 
 State: TypeAlias = Literal["broken", "undecided", "warned"]
@@ -52,9 +52,15 @@ class Audited(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
 
 
-def audit(checked: Checked, transcript: str, events: Iterable[AnyEvent], *, most: int = 10_000) -> Audited:
-    """Everything that the policy has to say of these events. Of findings, at most `most` are held; more are counted."""
-    monitor = Monitor(checked)
+def audit(
+    checked: Checked, transcript: str, events: Iterable[AnyEvent], *, most: int = 10_000, plan: Plan | None = None
+) -> Audited:
+    """Everything that the policy has to say of these events. Of findings, at most `most` are held; more are counted.
+
+    Whoever audits many transcripts makes the `plan` of the policy once.
+    """
+    plan = plan or Plan(checked)
+    monitor = Monitor(checked, plan)
     found: list[Finding] = []
     spoken: dict[str, int] = {}
     counts: dict[str, dict[State, int]] = {}
@@ -66,7 +72,7 @@ def audit(checked: Checked, transcript: str, events: Iterable[AnyEvent], *, most
             continue
         for step in steps_of(item):
             steps += 1
-            for clause in _clauses(monitor.speaking(step.event)):
+            for clause in _clauses(plan.speaking(step.event)):
                 spoken[clause] = spoken.get(clause, 0) + 1
             for finding in _findings(transcript, step.event, monitor.decide(step)):
                 states = counts.setdefault(finding.clause, {})

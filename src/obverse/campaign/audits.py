@@ -19,6 +19,7 @@ from obverse.core.events import AnyEvent
 from obverse.core.verdicts import Verdict
 from obverse.policy.checked import Checked
 from obverse.policy.decision import Reason
+from obverse.policy.monitor import Plan
 from obverse.policy.print import layout
 from obverse.stats import exact
 
@@ -112,6 +113,7 @@ class Auditor:
 
     def __init__(self, checked: Checked, *, confidence: float = 0.95, most: int = MOST_FINDINGS) -> None:
         self._checked = checked
+        self._plan = Plan(checked)
         self._confidence = confidence
         self._most = most
         self._findings: list[AuditFinding] = []
@@ -122,7 +124,7 @@ class Auditor:
     def take(self, transcript: str, events: Iterable[AnyEvent]) -> None:
         """Audit one transcript; of its events no more than the opening is held."""
         opening: list[AnyEvent] = []
-        audited = audit(self._checked, transcript, _remembered(events, opening))
+        audited = audit(self._checked, transcript, _remembered(events, opening), plan=self._plan)
         self.transcripts += 1
         self.events += audited.events
         self.steps += audited.steps

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from functools import partial
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -60,6 +61,9 @@ class Keeper(Protocol):
 
     def all(self) -> Iterator[Kept]:
         """Every event that is kept."""
+
+
+Maker: TypeAlias = Callable[[], Keeper]
 
 
 class Everything:
@@ -281,39 +285,43 @@ class Approvals:
             yield from kept
 
 
-def keepers_of(fires: ast.Expr) -> list[Keeper]:
-    """The keepers that evaluating this condition at the decision point needs."""
+def makers_of(fires: ast.Expr) -> list[Maker]:
+    """What makes the keepers that evaluating this condition at the decision point needs."""
     operators = list(_outermost(fires))
     if any(_nested(operator) for operator in operators):
-        return [Everything()]
-    found: list[Keeper] = []
+        return [Everything]
+    found: list[Maker] = []
     for operator in operators:
-        found += _keepers(operator)
+        found += _makers(operator)
         inner = {node.name for node in ast.walk(operator) if isinstance(node, ast.FactValue)}
-        found += [Facts(name, every=True) for name in sorted(inner)] if not isinstance(operator, ast.FactValue) else []
+        found += (
+            [partial(Facts, name, every=True) for name in sorted(inner)]
+            if not isinstance(operator, ast.FactValue)
+            else []
+        )
     return found
 
 
-def _keepers(operator: ast.Node) -> list[Keeper]:
+def _makers(operator: ast.Node) -> list[Maker]:
     match operator:
         case ast.FactValue():
-            return [Facts(operator.name, every=False)]
+            return [partial(Facts, operator.name, every=False)]
         case ast.Previous():
-            return [NewestOfAll()]
+            return [NewestOfAll]
         case ast.Exceeds():
-            return [Limit(operator)]
+            return [partial(Limit, operator)]
         case ast.Once() if _closed(operator.where):
-            return [Newest(operator.event, operator.where)]
+            return [partial(Newest, operator.event, operator.where)]
         case ast.Last() if _closed(operator.where):
-            return [Newest(operator.event, operator.where)]
+            return [partial(Newest, operator.event, operator.where)]
         case ast.Since() if operator.absent is not None and _closed(operator.where):
-            return [Newest(operator.event, operator.where), Newest(operator.absent, None)]
+            return [partial(Newest, operator.event, operator.where), partial(Newest, operator.absent, None)]
         case ast.Once() | ast.CountEvents() | ast.SumEvents():
-            return [Window(operator.event, operator.within)]
+            return [partial(Window, operator.event, operator.within)]
         case ast.Last():
-            return [Window(operator.event, None)]
+            return [partial(Window, operator.event, None)]
         case _:
-            return [Everything()]
+            return [Everything]
 
 
 def _outermost(expr: ast.Node) -> Iterator[ast.Node]:

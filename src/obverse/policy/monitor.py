@@ -8,7 +8,8 @@ It gives no verdict of its own and stops nobody.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable
+from functools import partial
 from typing import Final
 
 from obverse.core.events import AnyEvent, Call, Reply, Result, Step
@@ -17,21 +18,52 @@ from obverse.policy.checked import Checked, CheckedRule
 from obverse.policy.decide import call_digest, decide_rules, speaking
 from obverse.policy.decision import Decision
 from obverse.policy.evaluate import Evaluator, Place
-from obverse.policy.keeping import Approvals, Keeper, Kept, Kind, keepers_of
+from obverse.policy.keeping import Approvals, Keeper, Kept, Kind, Maker, makers_of
 
 PENDING: Final = 4096
 """A result that comes this many calls after its call is not joined with it any more: its arguments are unknown (L03)."""
 
 
-class Monitor:
-    """One session under one policy. `observe` what happened, in order; `decide` what is proposed."""
+class Plan:
+    """What all monitors of one policy share: which keepers its rules need, who hears and who speaks. It remembers no event."""
 
     def __init__(self, checked: Checked) -> None:
         self.checked = checked
-        self._pool: dict[Hashable, Keeper] = {}
-        self._keepers = {rule.id: self._shared(rule) for rule in checked.rules}
-        self._hearing: dict[tuple[Kind, str | None], tuple[Keeper, ...]] = {}
+        self.makers: list[Maker] = []
+        self._numbers: dict[Hashable, int] = {}
+        self.keepers = {rule.id: tuple(map(self._number, _makers_of(rule))) for rule in checked.rules}
         self._speaking: dict[str | None, tuple[tuple[CheckedRule, Truth], ...]] = {}
+
+    def speaking(self, event: Call | Reply) -> tuple[tuple[CheckedRule, Truth], ...]:
+        """The rules that speak of this step, or may."""
+        tool = event.tool if isinstance(event, Call) else None
+        found = self._speaking.get(tool)
+        if found is None:
+            found = speaking(self.checked, event)
+            if tool is None or tool in self.checked.tools:  # of others there may be any number
+                self._speaking[tool] = found
+        return found
+
+    def _number(self, make: Maker) -> int:
+        """The place of this keeper among all; those that would keep the same are one."""
+        key = make().key
+        if key not in self._numbers:
+            self._numbers[key] = len(self.makers)
+            self.makers.append(make)
+        return self._numbers[key]
+
+
+class Monitor:
+    """One session under one policy. `observe` what happened, in order; `decide` what is proposed.
+
+    Where there are many sessions, make the plan once.
+    """
+
+    def __init__(self, checked: Checked, plan: Plan | None = None) -> None:
+        self.checked = checked
+        self.plan = plan or Plan(checked)
+        self._keepers = tuple(make() for make in self.plan.makers)
+        self._hearing: dict[tuple[Kind, str | None], tuple[Keeper, ...]] = {}
         self._calls: OrderedDict[tuple[str, str], Kept] = OrderedDict()
         self._looked: tuple[Kept, tuple[Evaluator, Place]] | None = None
         self._count = 0
@@ -52,41 +84,27 @@ class Monitor:
         """The decision of `decide` on this step after everything that was observed (L05)."""
         evaluator = Evaluator(self.checked, (), step)
         return decide_rules(
-            self.checked, step, self.speaking(step.event), lambda rule: self._history(self._keepers[rule.id], evaluator)
+            self.checked, step, self.plan.speaking(step.event), lambda rule: self._history(rule, evaluator)
         )
-
-    def speaking(self, event: Call | Reply) -> tuple[tuple[CheckedRule, Truth], ...]:
-        """The rules that speak of this step, or may."""
-        tool = event.tool if isinstance(event, Call) else None
-        found = self._speaking.get(tool)
-        if found is None:
-            found = speaking(self.checked, event)
-            if tool is None or tool in self.checked.tools:  # of others there may be any number
-                self._speaking[tool] = found
-        return found
 
     @property
     def size(self) -> int:
         """How many events are held at present."""
-        return len({kept.number for keeper in self._pool.values() for kept in keeper.all()})
-
-    def _shared(self, rule: CheckedRule) -> tuple[Keeper, ...]:
-        """The keepers of this rule; those that would keep the same are one."""
-        return tuple(self._pool.setdefault(keeper.key, keeper) for keeper in _keepers_of(rule))
+        return len({kept.number for keeper in self._keepers for kept in keeper.all()})
 
     def _who_hears(self, kind: Kind, tool: str | None) -> tuple[Keeper, ...]:
         found = self._hearing.get((kind, tool))
         if found is None:
-            found = tuple(keeper for keeper in self._pool.values() if keeper.hears(kind, tool))
+            found = tuple(keeper for keeper in self._keepers if keeper.hears(kind, tool))
             if tool is None or tool in self.checked.tools:
                 self._hearing[kind, tool] = found
         return found
 
-    def _history(self, keepers: Iterable[Keeper], evaluator: Evaluator) -> list[AnyEvent]:
-        """What these keepers kept that can matter to the evaluator's step, in order."""
+    def _history(self, rule: CheckedRule, evaluator: Evaluator) -> list[AnyEvent]:
+        """What was kept for this rule and can matter to the evaluator's step, in order."""
         chosen: dict[int, AnyEvent] = {}
-        for keeper in keepers:
-            for kept in keeper.relevant(evaluator):
+        for number in self.plan.keepers[rule.id]:
+            for kept in self._keepers[number].relevant(evaluator):
                 chosen[kept.number] = kept.event
                 if kept.call is not None:
                     chosen[kept.call.number] = kept.call.event
@@ -104,7 +122,5 @@ class Monitor:
         return evaluator, evaluator.here.inside(len(history) - 1)
 
 
-def _keepers_of(rule: CheckedRule) -> Iterator[Keeper]:
-    yield from keepers_of(rule.fires)
-    if rule.kind == "ask":
-        yield Approvals(call_digest)
+def _makers_of(rule: CheckedRule) -> list[Maker]:
+    return [*makers_of(rule.fires), *([partial(Approvals, call_digest)] if rule.kind == "ask" else [])]
