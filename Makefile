@@ -68,8 +68,8 @@ lock: $(DEV)  ## choose the versions in constraints.txt anew
 	$(BIN)/uv pip compile pyproject.toml --extra dev --extra local --extra anthropic --universal --python-version 3.11 \
 	    --upgrade --no-header --no-annotate --no-emit-index-url --quiet -o constraints.txt
 
-clean:  ## remove .venv, caches and demo runs
-	rm -rf $(VENV) runs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean:  ## remove .venv, caches and the demo run
+	rm -rf $(VENV) $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(BIN)/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
