@@ -1,0 +1,205 @@
+"""Writes docs/measures.md from the committed result files, so that no figure in it was typed by hand.
+
+    python tools/measures.py              `tests/house/test_measures.py` compares the page with what this prints
+
+Each benchmark prints and stores its own figures; this only lays them side by side. A result that is not there is said to be
+missing, never left out.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+RESULTS: Final = ROOT / "benchmarks" / "results"
+PAGE: Final = ROOT / "docs" / "measures.md"
+Rows = Iterator[tuple[str, str, str]]
+
+HEAD = """\
+# Measures
+
+Every figure here comes from a file in [`benchmarks/results/`](../benchmarks/results/), written by the command beside it; run it
+again and `python tools/measures.py` rewrites this page. They are of one machine with two cores, which other work shared at times
+(`load` stands in the files). A ratio within one run tells more than a figure alone.
+"""
+
+
+def start(result: dict[str, Any]) -> Rows:
+    """How long a user waits before anything happens."""
+    rows = result["rows"]
+    bare = rows["python -c pass"]["median_ms"]
+    yield (
+        "`import obverse`",
+        f"{rows[_IMPORT]['median_ms']:.0f} ms, of it {bare:.0f} ms the interpreter",
+        "under 150 ms",
+    )
+    yield "`obverse --help`", f"{rows['obverse --help']['median_ms']:.0f} ms", "under 250 ms"
+
+
+def demo(result: dict[str, Any]) -> Rows:
+    """The way in."""
+    run = result["run_seconds"]
+    yield (
+        "`make demo` in an empty clone, downloads included",
+        f"{result['seconds']:.0f} s, {run:.0f} s of it the run",
+        "under 300 s",
+    )
+
+
+def check(result: dict[str, Any]) -> Rows:
+    """The solver."""
+    for name, row in result["policies"].items():
+        aim = "under 5 s" if name == "airline" else ""
+        text = f"{row['process_seconds']:.1f} s, {row['questions']} questions, {len(row['findings'])} findings"
+        yield f"`obverse check`, {name} policy ({row['rules']} rules)", text, aim
+
+
+def cases(result: dict[str, Any]) -> Rows:
+    """Inversion."""
+    for name, row in result["rows"].items():
+        levels = row["coverage"].values()
+        met, out, left = (sum(level[key] for level in levels) for key in ("met", "infeasible", "open"))
+        text = (
+            f"{row['seconds']:.1f} s, {row['cases']} cases; {met} obligations met, {out} proved infeasible, {left} open"
+        )
+        aim = "under 15 s" if name == "synthetic" else ""
+        yield f"`obverse cases`, {name} policy ({row['conditions']} conditions)", text, aim
+
+
+def claims(result: dict[str, Any]) -> Rows:
+    """Statistics."""
+    coverage = result["coverage"]
+    for key, what in (("upper_bound", "upper"), ("lower_bound", "lower")):
+        yield (
+            f"least coverage of the {what} bound over {len(coverage)} suites, stopping at will",
+            _percent(coverage, key),
+            "95 %",
+        )
+    yield "least coverage of the two-sided interval", _percent(coverage, "interval"), "95 %"
+    yield (
+        "an exact interval that is looked at after every block, for comparison",
+        _percent(coverage, "peeked_exact_interval"),
+        "",
+    )
+
+
+def runner(result: dict[str, Any]) -> Rows:
+    """The runner."""
+    for way, row in result["ways"].items():
+        aim = "1,500/s" if way == "obverse" else ""
+        yield f"{row['trials']:,} trials against one stub, {way}", f"{row['per_second']:,}/s, {row['peak_mb']} MB", aim
+    if result.get("memory"):
+        row = result["memory"]
+        yield f"memory at {row['trials']:,} trials", f"{row['peak_mb']} MB", "under 500 MB"
+
+
+def runner_kills(result: dict[str, Any]) -> Rows:
+    """Kills."""
+    text = (
+        f"{result['lost']} lost, {result['asked_twice']} asked twice; "
+        f"{result['in_doubt']} were under way at a kill and asked again"
+    )
+    yield f"{result['kills']} kill -9 at random, resumed, {result['trials']} trials", text, "0 and 0"
+
+
+def runner_faults(result: dict[str, Any]) -> Rows:
+    """Faults."""
+    errors = result["tally"]["error"]
+    text = (
+        f"all ended in {result['seconds']:.0f} s; {errors} errors counted apart; "
+        f"{result['outcomes_other_than_at_the_healthy_endpoint']} outcomes other than without faults"
+    )
+    yield f"faults on a fifth of {result['trials']} trials", text, "0"
+
+
+def audit(result: dict[str, Any]) -> Rows:
+    """The audit."""
+    chats = result.get("chats")
+    if chats:
+        yield (
+            f"`obverse audit`, {chats['transcripts']} recorded transcripts",
+            f"{chats['transcripts_per_second']}/s, start included; {chats['findings']} findings",
+            "",
+        )
+    for row in result["events"]:
+        yield (
+            f"one transcript of {row['events']:,} events",
+            f"{row['events_per_second']:,} events/s, {row['peak_megabytes']:.0f} MB",
+            "constant memory",
+        )
+
+
+def local_models(result: dict[str, Any]) -> Rows:
+    """Local models."""
+    for name, model in result["models"].items():
+        for row in model["speed"]:
+            if row["trials per minute"] is not None:
+                what = f"{name}, {row['system message']} system message, {row['way']}"
+                yield what, f"{row['trials per minute']} trials a minute", ""
+
+
+def refusal_judge(result: dict[str, Any]) -> Rows:
+    """The refusal judge."""
+    for row in result["table"]:
+        parts = [f"{part} {_rate(row[part])}" for part in ("accuracy", "sensitivity", "specificity") if row.get(part)]
+        text = f"{'; '.join(parts)}; unknown {row['abstained']} of {row['labels']}"
+        yield f"{row['name']}, `{row['predicate']}`", text, ""
+
+
+def transport(result: dict[str, Any]) -> Rows:
+    """The transport."""
+    for way, row in result["ways"].items():
+        yield (
+            f"calls at concurrency {result['concurrency']}, {way}",
+            f"{row['per_second']:,}/s, {row['cpu_us']} µs of processor each",
+            "",
+        )
+
+
+SECTIONS: Final[dict[str, tuple[str, Callable[[dict[str, Any]], Rows]]]] = {
+    "start": ("Starting", start),
+    "demo": ("The way in", demo),
+    "check": ("Proof", check),
+    "cases": ("Inversion", cases),
+    "claims": ("Claims", claims),
+    "runner": ("Running", runner),
+    "runner_kills": ("Running, and being killed", runner_kills),
+    "runner_faults": ("Running against a bad endpoint", runner_faults),
+    "transport": ("Asking", transport),
+    "local_models": ("Small models on this machine", local_models),
+    "audit": ("Audit", audit),
+    "refusal_judge": ("The refusal judge, on labels that it was not fitted on", refusal_judge),
+}
+_IMPORT = "python -c 'import obverse'"
+
+
+def page() -> str:
+    """The whole page."""
+    return HEAD + "".join(_section(name, title, rows) for name, (title, rows) in SECTIONS.items())
+
+
+def _section(name: str, title: str, rows: Callable[[dict[str, Any]], Rows]) -> str:
+    file = RESULTS / f"{name}.json"
+    if not file.exists():
+        return f"\n## {title}\n\nNot measured yet: `benchmarks/results/{name}.json` is missing.\n"
+    result = json.loads(file.read_text())
+    lines = "\n".join(f"| {what} | {found} | {aim} |" for what, found, aim in rows(result))
+    return f"\n## {title}\n\n`{result['command']}`\n\n| what | measured | aim |\n|---|---|---|\n{lines}\n"
+
+
+def _percent(rows: list[dict[str, Any]], key: str) -> str:
+    return f"{100 * min(row[key] for row in rows):.1f} %"
+
+
+def _rate(rate: dict[str, Any]) -> str:
+    share = 100 * rate["hits"] / rate["of"]
+    return f"{share:.1f} % [{100 * rate['low']:.1f}, {100 * rate['high']:.1f}]"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
+    sys.stdout.write(f"wrote {PAGE.relative_to(ROOT)}\n")
