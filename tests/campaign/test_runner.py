@@ -215,6 +215,24 @@ def test_errors_are_final_unless_they_are_asked_for_again(tmp_path: Path) -> Non
     assert read_run(tmp_path).tally == summary.tally
 
 
+def test_an_error_whose_turn_did_not_come_again_stays_one(tmp_path: Path) -> None:
+    def run(*faults: TargetError | None, calls: int | None = None) -> Run:
+        return desk_run(faulty(faults), rounds=3, caps=Caps(calls=calls), **OPEN)
+
+    execute(run(None, *[fault("auth")] * 4, calls=10), tmp_path, pace=ALONE)
+    summary = execute(run(None, None, fault("quota"), calls=10), tmp_path, resume=True, retry_errors=True, pace=ALONE)
+    assert summary.errors == {"quota": 1}
+    assert read_run(tmp_path) == summary
+    last = execute(run(fault("redirect"), calls=10), tmp_path, resume=True, retry_errors=True, pace=ALONE)
+    assert read_run(tmp_path) == last
+
+
+def test_a_run_whose_rounds_are_over_is_not_called_settled(tmp_path: Path) -> None:
+    summary = execute(desk_run("sim:breaks=saver", rounds=12), tmp_path)
+    assert {claim.verdict for view in summary.clauses for claim in view.claims} == {"fails", "undecided"}
+    assert (summary.ended, summary.complete) == ("all asked", True)
+
+
 def test_a_settled_claim_ends_the_trials_that_only_it_needs(tmp_path: Path) -> None:
     summary = execute(desk_run(rounds=1000, max_violation=0.3, max_over_refusal=0.3), tmp_path)
     assert (summary.verdict, summary.ended, summary.complete) == ("holds", "settled", True)

@@ -32,7 +32,6 @@ class Book:
         self.plan, self.cases, self.claims = plan, cases, claims
         self.keys: set[str] = set()
         self.answered = 0
-        self.skipped = 0
         self.usage = Tokens()
         self.errors: Counter[str] = Counter()
         self.tallies: dict[str, Counter[Outcome]] = {case: Counter() for case in cases}
@@ -60,9 +59,10 @@ class Book:
         """Whether a trial of this case can still settle something."""
         return self.claims.is_needed(case)
 
-    def skip(self) -> None:
-        """Note that a trial was not asked because nothing rests on it any more."""
-        self.skipped += 1
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is left to find out."""
+        return not any(map(self.is_needed, self.cases))
 
     def claim_lines(self) -> tuple[ClaimLine, ...]:
         """Every claim as it stands."""

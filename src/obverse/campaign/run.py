@@ -95,10 +95,13 @@ class Run:
         journal = open_journal(folder, self.plan, resume=resume)
         try:
             self._keep(folder)
+            retried = []
             for trial in journal.answered():
-                if not (retry_errors and _may_be_retried(trial)):
+                if retry_errors and _may_be_retried(trial):
+                    retried.append(trial)
+                else:
                     self.book.add(trial)
-            return await self._go(journal, pace, clock, started, told)
+            return await self._go(journal, pace, clock, started, told, retried)
         finally:
             journal.close()
 
@@ -108,7 +111,13 @@ class Run:
             self.runner.stop(why)
 
     async def _go(
-        self, journal: Journal, pace: Pace, clock: Clock, started: str, told: Callable[[Trial], None]
+        self,
+        journal: Journal,
+        pace: Pace,
+        clock: Clock,
+        started: str,
+        told: Callable[[Trial], None],
+        retried: Sequence[Trial],
     ) -> Summary:
         ask = Asker(
             self.checked, self.cases, self.target, self.bench, tools=self.tools, sampling=self.plan.sampling,
@@ -120,6 +129,8 @@ class Run:
             ask=ask, journal=journal, book=self.book, pace=pace, caps=self.plan.caps, clock=clock, seed=self.plan.seed
         )
         ended = await self.runner.run(schedule(self.plan, asked(self.suite)), told)
+        for trial in retried:  # those whose turn did not come again are what they were
+            self.book.add(trial)
         ending = Ending(why=ended.why, complete=ended.complete, started=started, seconds=round(clock.now() - began, 3))
         await journal.note("ending", ending)
         return _summary(self.checked, self.suite, self.plan, self.book, self.bench.lines(), ending)

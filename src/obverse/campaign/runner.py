@@ -115,7 +115,7 @@ class Runner:
             raise _never_answered(self._failures)
         if self._why is None:
             await self._hold(self._taken_failures(), told)
-        why = self._why or ("settled" if self._book.skipped else "all asked")
+        why = self._why or ("settled" if self._book.is_settled else "all asked")
         return Ended(why=why, complete=self._why is None)
 
     def _end(self, why: str) -> None:
@@ -127,7 +127,6 @@ class Runner:
             if trial.key in self._book.keys:  # (1)
                 continue
             if not self._book.is_needed(trial.case):  # (4)
-                self._book.skip()
                 continue
             if self._is_over():
                 return
