@@ -8,9 +8,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+
+import click
 
 from house import ROOT
-from obverse.cli.commands import HELP
+from obverse.cli.commands import HELP, load
 
 PAGE = ROOT / "docs" / "reference" / "cli.md"
 HEAD = """# Commands
@@ -30,7 +33,16 @@ def help_of(arguments: list[str]) -> str:
 
 def page() -> str:
     """The whole page."""
-    return HEAD + "".join(_section(arguments) for arguments in [["--help"], *([name, "--help"] for name in HELP)])
+    return HEAD + "".join(_section([*words, "--help"]) for words in [[], *_calls()])
+
+
+def _calls() -> Iterator[list[str]]:
+    """Every command, and after a group its own commands."""
+    for name in HELP:
+        yield [name]
+        command = load(name)
+        if isinstance(command, click.Group):
+            yield from ([name, one] for one in command.commands)
 
 
 def _section(arguments: list[str]) -> str:

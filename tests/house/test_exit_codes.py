@@ -18,7 +18,7 @@ WORDS = {0: "holds", 1: "crash", 2: "usage", 3: "violated", 4: "undecided", 5: "
 def told(text: str) -> dict[int, str]:
     """Code → first word of its meaning, from the sentence that begins `Exit codes:`."""
     sentence = re.search(r"Exit codes:(.*?)\.", " ".join(text.split()))
-    return {} if sentence is None else {int(code): word for code, word in re.findall(r"(\d) (\w+)", sentence[1])}
+    return {} if sentence is None else {int(code): word for code, word in re.findall(r"\b(\d) (\w+)", sentence[1])}
 
 
 def test_the_enum_is_the_contract_and_what_the_shell_calls_its_own() -> None:
