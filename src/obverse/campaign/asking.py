@@ -19,7 +19,7 @@ from obverse.campaign.spending import Meter, Metered
 from obverse.cases.expect import Judgement, judge_dialogue, judge_turn
 from obverse.cases.records import Case, Said
 from obverse.cases.world import User, answer
-from obverse.core.chat import ChatMessage, Completion, Sampling, ToolSpec, Usage
+from obverse.core.chat import ChatMessage, Completion, Sampling, ToolSpec
 from obverse.core.errors import MisuseError
 from obverse.core.events import AnyEvent, Call, Message, Reply, Transcript
 from obverse.core.verdicts import Outcome, Side
@@ -60,7 +60,7 @@ class Asker:
         self._chats: dict[str, tuple[ChatMessage, ...]] = {}
 
     async def __call__(self, planned: Planned, meter: Meter) -> Trial:
-        """The trial, scored; the meter counts its calls.
+        """The trial, scored; the meter counts what it uses up.
 
         Raises:
             TargetError: the target gave no answer.
@@ -83,7 +83,7 @@ class Asker:
         )
         turn = await self.bench.label(turn, case.history, self._wanted[case.side is Side.OVER_REFUSAL])
         found = judge_turn(self.checked, case, turn)
-        return _trial(planned, found, (*case.history, *turn), completion.usage, calls=1)
+        return _trial(planned, found, (*case.history, *turn))
 
     def _met(self, case: Case) -> Target:
         return self.target if self._knower is None else self._knower.for_case(case, self.mode)
@@ -118,7 +118,7 @@ class Asker:
         found = judge_dialogue(self.checked, case, transcript)
         if conversation.error is not None and found.outcome is not Outcome.BROKEN:
             raise conversation.error  # what was broken before the target fell silent stays broken
-        return _trial(planned, found, transcript.events, conversation.usage, calls=conversation.turns)
+        return _trial(planned, found, transcript.events)
 
     async def _judged(self, case: Case, transcript: Transcript, start: int) -> Transcript:
         wanted = self._wanted[case.side is Side.OVER_REFUSAL]
@@ -175,7 +175,7 @@ def _briefed(case: Case) -> list[ChatMessage]:
     return [ChatMessage(role="system", content=case.system)] if case.system else []
 
 
-def _trial(planned: Planned, found: Judgement, events: Sequence[AnyEvent], usage: Usage, *, calls: int) -> Trial:
+def _trial(planned: Planned, found: Judgement, events: Sequence[AnyEvent]) -> Trial:
     decision = found.decision
     return Trial(
         key=planned.key,
@@ -186,6 +186,4 @@ def _trial(planned: Planned, found: Judgement, events: Sequence[AnyEvent], usage
         clauses=decision.clauses if decision is not None and found.outcome is Outcome.BROKEN else (),
         offending=decision.step if decision is not None else None,
         transcript=tuple(events),
-        usage=usage,
-        calls=calls,
     )
