@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from obverse.audit.findings import audit
-from obverse.core.events import AnyEvent, Call, Message, Reply, Result
+from obverse.core.events import AnyEvent, Call, Message, Reply, Result, Step
 from obverse.core.verdicts import Verdict
 from obverse.policy.check import check
 from obverse.policy.checked import Checked
-from obverse.policy.monitor import Monitor
+from obverse.policy.monitor import Monitor, Plan
 from obverse.policy.parse import parse
 
 
@@ -150,3 +150,13 @@ def test_a_transcript_is_audited_as_it_comes() -> None:
         audit(DESK, "t", source())
     assert len(told) == 40
     assert audit(DESK, "t", endless(400)).findings == ()
+
+
+def test_sessions_that_share_a_plan_share_no_memory() -> None:
+    plan = Plan(DESK)
+    one, other = Monitor(DESK, plan), Monitor(DESK, plan)
+    for event in (YES, LOOK, SEEN):
+        one.observe(event)
+    step = Step(event=PAY, turn=(PAY,))
+    assert (one.decide(step).verdict, other.decide(step).verdict) == (Verdict.ALLOW, Verdict.DENY)
+    assert (one.size, other.size) == (2, 0)
