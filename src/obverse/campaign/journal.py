@@ -317,4 +317,6 @@ def _unreadable(folder: Path, error: Exception) -> UntrustedInputError:
 
 
 def _short(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
     return str(getattr(error, "orig", None) or error).splitlines()[0]
