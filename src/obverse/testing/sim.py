@@ -138,7 +138,11 @@ class _Agent:
         last = max((place for place, message in enumerate(messages) if message.role == "user"), default=-1)
         done = sum(message.role == "assistant" for message in messages[last + 1 :])
         now = [(history, act) for after, history, act in self._plan if after == heard]
-        return now[done] if done < len(now) else ((), ())
+        if done < len(now):
+            return now[done]
+        # a user who gives the details again speaks once more than in the case: what was due before is due still
+        turns = sum(message.role == "assistant" for message in messages)
+        return next(((history, act) for after, history, act in self._plan[turns:] if after < heard), ((), ()))
 
     def _does(self, history: Sequence[AnyEvent], act: Act, seed: int) -> bool:
         shows = self._manner.shows(self._case.id or self._case.content, seed)
