@@ -115,8 +115,14 @@ class Evaluator:
                 return every((self.truth(item, place) for item in expr.items), quick=self.quick)
             case ast.Or():
                 return some((self.truth(item, place) for item in expr.items), quick=self.quick)
+            case ast.JudgedAnswer():
+                return self._boolean(self.value(expr, place))
             case ast.Compare():
                 return self._compare(expr, place)
+            case ast.Last():
+                return self._last(expr, place)
+            case ast.Once():
+                return self._once(expr, place)
             case ast.In():
                 return self._in(expr, place)
             case ast.TextTest():
@@ -129,10 +135,6 @@ class Evaluator:
                 return self._quantified(expr, place)
             case ast.TurnHasText():
                 return Truth.of(any(isinstance(event, Reply) and event.text.strip() for event in self.step.turn))
-            case ast.Once():
-                return self._once(expr, place)
-            case ast.Last():
-                return self._last(expr, place)
             case ast.Previous():
                 return self._previous(expr, place)
             case ast.Since():
@@ -233,6 +235,12 @@ class Evaluator:
 
     def _value(self, expr: ast.Expr, place: Place) -> Known | Unknown:
         match expr:
+            case ast.Argument():
+                return self._argument(place.call, expr.name)
+            case ast.EventPart():
+                return self._event_part(expr, place)
+            case ast.JudgedAnswer():
+                return self._judged(expr, place)
             case ast.Text() | ast.Boolean():
                 return expr.value
             case ast.Number():
@@ -243,16 +251,10 @@ class Evaluator:
                 return Instant(expr.ms)
             case ast.Listing():
                 return tuple(self.value(item, place) for item in expr.items)
-            case ast.Argument():
-                return self._argument(place.call, expr.name)
             case ast.StepPart():
                 return self._step_part(expr, place)
-            case ast.EventPart():
-                return self._event_part(expr, place)
             case ast.FactValue():
                 return self._fact(expr.name, place)
-            case ast.JudgedAnswer():
-                return self._judged(expr, place)
             case ast.Local():
                 return next(value for name, value in place.locals if name == expr.name)
             case ast.Now():
