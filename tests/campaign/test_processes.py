@@ -22,7 +22,7 @@ from obverse.campaign.journal import NAME, begun_times, read_trials
 from obverse.testing.runs import POLICY, desk_run
 from obverse.testing.stub import StubServer
 
-ROUNDS = 40
+ROUNDS = 24
 KILLS = 2
 TRIALS = len(desk_run().cases) * ROUNDS
 
@@ -83,7 +83,7 @@ def test_kill_9_loses_nothing_that_was_answered_and_nothing_answered_is_asked_tw
     held: dict[str, int] = {}
     for kills in range(KILLS):
         process = start(command(folder, stub.url, *(["--resume"] if kills else [])))
-        wait_for(has_answers(folder, len(held) + rng.randint(1, 60)))
+        wait_for(has_answers(folder, len(held) + rng.randint(1, 40)))
         process.kill()
         process.communicate()
         begun = begun_times(folder)
