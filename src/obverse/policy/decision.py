@@ -15,7 +15,7 @@ class Unknown(msgspec.Struct, frozen=True, kw_only=True):
     what: str
     why: Literal[
         "not answered", "missing", "wrong type", "no such event", "no time", "division by zero", "confusable",
-        "malformed arguments", "not a list", "unknown argument",
+        "malformed arguments", "not a list", "unknown argument", "too many",
     ]  # fmt: skip
     event: str | None = None
 

@@ -8,9 +8,9 @@ touched on the way (events, unknowns) is noted in `Seen` for explanations.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
 from fractions import Fraction
-from typing import Literal, assert_never
+from typing import Final, Literal, assert_never
 
 import msgspec
 
@@ -65,6 +65,10 @@ KINDS: dict[str, type[Event] | tuple[type[Event], ...]] = {
 }
 
 
+MOST_TESTS: Final = 100_000
+"""What quantifiers would have to test more often, all those around it taken together, is not known."""
+
+
 class Seen:
     """What an evaluation touched: ids of events in the order of the history, and what was not known."""
 
@@ -76,21 +80,26 @@ class Seen:
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where an expression is evaluated. `past`: how many events lie before. `scopes`: indexes of events, innermost last.
 
-    `call` is the call (or reply) whose arguments are meant, the step's own unless a `limit` looks at an earlier one.
+    `call` is the call (or reply) whose arguments are meant, the step's own unless a `limit` looks at an earlier one. `tests`:
+    how often the quantifiers around it test what stands here.
     """
 
     past: int
     call: Call | Reply
     scopes: tuple[int, ...] = ()
     locals: tuple[tuple[str, Known | Unknown], ...] = ()
+    tests: int = 1
 
     def inside(self, index: int) -> Place:
         """The place of the event at this index, with that event in scope."""
-        return Place(past=index, call=self.call, scopes=(*self.scopes, index), locals=self.locals)
+        return Place(past=index, call=self.call, scopes=(*self.scopes, index), locals=self.locals, tests=self.tests)
 
-    def binding(self, name: str, value: Known | Unknown) -> Place:
-        """The same place with a local variable."""
-        return Place(past=self.past, call=self.call, scopes=self.scopes, locals=((name, value), *self.locals))
+    def binding(self, name: str, values: Sequence[Known | Unknown]) -> Iterator[Place]:
+        """The same place once for each value of a local variable."""
+        tests = self.tests * len(values)
+        for value in values:
+            bound = ((name, value), *self.locals)
+            yield Place(past=self.past, call=self.call, scopes=self.scopes, locals=bound, tests=tests)
 
 
 class Evaluator:
@@ -103,6 +112,9 @@ class Evaluator:
         self.seen = seen or Seen()
         self.quick = seen is None  # nobody asks what was touched, so what cannot change the value need not be
         self.here = Place(past=len(history), call=step.event)
+        self._read: dict[
+            tuple[int, str | None], Known | Unknown
+        ] = {}  # by identity: a list is read once, not per element
 
     # --- conditions -----------------------------------------------------------------------------------------------------
 
@@ -197,10 +209,12 @@ class Evaluator:
         item, over = self.value(expr.item, place), self.value(expr.over, place)
         match over:
             case tuple():
-                return some([self._equal(item, other) for other in over])
+                among: Sequence[Known | Unknown] = over
             case Keyed():
-                return some([self._equal(item, key) for key in over.items])
-        return Truth.UNKNOWN
+                among = list(over.items)
+            case _:
+                return Truth.UNKNOWN
+        return some([self._equal(item, other) for other in among]) if self._bounded(among, place) else Truth.UNKNOWN
 
     def _text_test(self, expr: ast.TextTest, place: Place) -> Truth:
         subject, pattern = self.value(expr.subject, place), self.value(expr.pattern, place)
@@ -218,10 +232,10 @@ class Evaluator:
         return self._odd(left, right)
 
     def _quantified(self, expr: ast.Quantified, place: Place) -> Truth:
-        over = self._elements(self.value(expr.over, place))
+        over = self._elements(self.value(expr.over, place), place)
         if over is None:
             return Truth.UNKNOWN
-        found = [self.truth(expr.body, place.binding(expr.variable, item)) for item in over]
+        found = [self.truth(expr.body, inner) for inner in place.binding(expr.variable, over)]
         return some(found) if expr.kind == "any" else every(found)
 
     # --- values ---------------------------------------------------------------------------------------------------------
@@ -282,6 +296,12 @@ class Evaluator:
                 return Unknown(what="condition", why="missing") if found is Truth.UNKNOWN else found is Truth.TRUE
 
     def _argument(self, call: Call | Reply | Denied, name: str) -> Known | Unknown:
+        found = self._read.get((id(call), name))
+        if found is None:
+            found = self._read[id(call), name] = self._read_argument(call, name)
+        return found
+
+    def _read_argument(self, call: Call | Reply | Denied, name: str) -> Known | Unknown:
         tool = self.checked.tools.get(call.tool) if not isinstance(call, Reply) else None
         field = tool.parameter(name) if tool else None
         arguments = read_arguments(call.arguments) if not isinstance(call, Reply) else None
@@ -349,7 +369,11 @@ class Evaluator:
         tool = self.checked.tools.get(event.tool)
         if tool is None or tool.returns is None or event.failed:
             return Unknown(what="result", why="missing")
-        return read_output(event.output, tool.returns, self.checked.timezone_minutes)
+        found = self._read.get((id(event), None))
+        if found is None:
+            found = read_output(event.output, tool.returns, self.checked.timezone_minutes)
+            self._read[id(event), None] = found
+        return found
 
     def _fact(self, name: str, place: Place) -> Known | Unknown:
         upto = place.past + 1 if place.scopes else place.past
@@ -384,28 +408,37 @@ class Evaluator:
                 return Fraction(len(value.items))
         return because(value, "length", "not a list")
 
-    def _elements(self, value: Known | Unknown) -> Sequence[Known | Unknown] | None:
+    def _elements(self, value: Known | Unknown, place: Place) -> Sequence[Known | Unknown] | None:
         match value:
             case tuple():
-                return value
+                items: Sequence[Known | Unknown] = value
             case Keyed():
-                return list(value.items.values())
-        return None
+                items = list(value.items.values())
+            case _:
+                return None
+        return items if self._bounded(items, place) else None
+
+    def _bounded(self, items: Sized, place: Place) -> bool:
+        """Whether so many elements may be tested here: lists of lists are no way to keep a guard busy."""
+        few = place.tests * len(items) <= MOST_TESTS
+        if not few:
+            self._note(Unknown(what=f"{len(items)} elements", why="too many"))
+        return few
 
     def _count_in(self, expr: ast.CountIn, place: Place) -> Known | Unknown:
         over = self.value(expr.over, place)
-        items = self._elements(over)
+        items = self._elements(over, place)
         if items is None:
             return because(over, "count", "not a list")
-        found = [self.truth(expr.body, place.binding(expr.variable, item)) for item in items]
+        found = [self.truth(expr.body, inner) for inner in place.binding(expr.variable, items)]
         return Unknown(what="count", why="missing") if Truth.UNKNOWN in found else Fraction(found.count(Truth.TRUE))
 
     def _sum_in(self, expr: ast.SumIn, place: Place) -> Known | Unknown:
         over = self.value(expr.over, place)
-        items = self._elements(over)
+        items = self._elements(over, place)
         if items is None:
             return because(over, "sum", "not a list")
-        return total_of([self.value(expr.body, place.binding(expr.variable, item)) for item in items])
+        return total_of([self.value(expr.body, inner) for inner in place.binding(expr.variable, items)])
 
     # --- the past -------------------------------------------------------------------------------------------------------
 
@@ -543,7 +576,9 @@ class Evaluator:
         self.seen.unknowns[unknown] = None
 
     def _unseen(self) -> Evaluator:
-        return Evaluator(self.checked, self.history, self.step)
+        silent = Evaluator(self.checked, self.history, self.step)
+        silent._read = self._read
+        return silent
 
 
 def before(step: Step) -> tuple[Call | Reply, ...]:

@@ -29,6 +29,8 @@ _IGNORABLE = frozenset(
 _KEPT = "\n\t"
 _CONTROLS = {code: None for code in (*range(32), 127) if chr(code) not in _KEPT}
 _SHORT = 2_000
+_MOST_MARKS = 30
+_HIDDEN_MARKS = "\u0f73\u0f75\u0f81\uff9e\uff9f"  # marks after their decomposition only
 
 
 def skeleton(text: str) -> str:
@@ -44,9 +46,38 @@ def shape(text: str) -> str:
 
 
 def _skeleton(text: str) -> str:
-    apart = unicodedata.normalize("NFKD", text)
-    seen = "".join(character for character in apart if not _unseen(character))
-    return unicodedata.normalize("NFKC", seen.translate(LOOKALIKES))
+    apart = unicodedata.normalize("NFKD", _without_piles(text))
+    return unicodedata.normalize("NFKC", apart.translate(_SEEN))
+
+
+def composed(text: str) -> str | None:
+    """The text after NFC; None for one with more marks on a letter than anybody writes (UAX 15, section 13).
+
+    To put marks into their order takes time that grows with the square of their number.
+    """
+    return unicodedata.normalize("NFC", text) if text.isascii() or _without_piles(text) == text else None
+
+
+def _without_piles(text: str) -> str:
+    kept, marks = [], 0
+    for character in text:
+        marks = marks + 1 if unicodedata.combining(character) or character in _HIDDEN_MARKS else 0
+        if marks <= _MOST_MARKS:
+            kept.append(character)
+    return "".join(kept)
+
+
+class _Sight(dict[int, int | str | None]):
+    """For `str.translate`: what a person sees in the place of a character."""
+
+    def __missing__(self, code: int) -> int | str | None:
+        seen = None if _unseen(chr(code)) else LOOKALIKES.get(code, code)
+        if len(self) < _SHORT:
+            self[code] = seen
+        return seen
+
+
+_SEEN = _Sight()
 
 
 _remembered = lru_cache(maxsize=4096)(_skeleton)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-import unicodedata
 from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
@@ -23,7 +22,7 @@ import msgspec
 from obverse.core.canon import Value, canonical
 from obverse.core.errors import ObverseError
 from obverse.policy.decision import Unknown
-from obverse.policy.looks import skeleton
+from obverse.policy.looks import composed, skeleton
 from obverse.policy.types import (
     BoolType,
     DurationType,
@@ -138,7 +137,9 @@ def typed(value: Value, wanted: Type, zone: int, what: str) -> Known | Unknown:
     """This JSON value read as that type; `zone` is the policy's offset in minutes, `what` names it in an `Unknown`."""
     match wanted, value:
         case TextType(), str():
-            text = unicodedata.normalize("NFC", value)
+            text = composed(value)
+            if text is None:
+                return Unknown(what=what, why="wrong type")
             return Folded(text) if wanted.folded else text
         case EnumType(), str() if value in wanted.values:
             return value
@@ -212,11 +213,9 @@ def _number(number: int | Decimal, wanted: NumberType, what: str) -> Fraction | 
 
 def _keyed(value: dict[str, Value], wanted: MapType, zone: int, what: str) -> Keyed | Unknown:
     """The map with its keys after NFC; unknown where two keys are one then."""
-    items = {
-        unicodedata.normalize("NFC", key): typed(item, wanted.item, zone, f"{what}.{key}")
-        for key, item in value.items()
-    }
-    return Keyed(items) if len(items) == len(value) else Unknown(what=what, why="wrong type")
+    items = {composed(key): typed(item, wanted.item, zone, f"{what}.{key}") for key, item in value.items()}
+    known = {key: item for key, item in items.items() if key is not None}
+    return Keyed(known) if len(known) == len(value) else Unknown(what=what, why="wrong type")
 
 
 def _writable(number: Decimal) -> bool:

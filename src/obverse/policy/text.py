@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import re2
 
 from obverse.core.verdicts import Truth
-from obverse.policy.looks import LOOKALIKES, shape, skeleton
+from obverse.policy.looks import LOOKALIKES, composed, shape, skeleton
 from obverse.policy.reading import Folded
 
 Op = Literal["starts with", "ends with", "contains", "like", "matches", "at domain"]
@@ -56,7 +56,7 @@ _remembered = lru_cache(maxsize=4096, typed=True)(_test)  # typed: a folded text
 @lru_cache(maxsize=4096)
 def _written_and_seen(op: Op, pattern: str) -> tuple[str, str]:
     """A pattern after NFC, and as it is put to what a person sees of a text."""
-    plain = unicodedata.normalize("NFC", pattern)
+    plain = composed(pattern) or skeleton(pattern)
     if op not in ("like", "matches"):
         return plain, skeleton(plain)
     seen = plain.translate(LOOKALIKES)
@@ -149,8 +149,10 @@ def _name_of(host: str) -> str | None:
 
     What ends in a number is an IPv4 address, or nothing: browsers read `127.1` and `0x7f000001` as `127.0.0.1`.
     """
-    labels = [_label(label) for label in unicodedata.normalize("NFC", host.lower()).split(".")]
-    if not host or len(host) > _LONGEST_HOST or None in labels:
+    if not host or len(host) > _LONGEST_HOST:
+        return None
+    labels = [_label(label) for label in (composed(host.lower()) or "").split(".")]
+    if None in labels:
         return None
     name = ".".join(label for label in labels if label is not None)
     return _address(name) if _NUMBER.fullmatch(name.rpartition(".")[2]) else name
