@@ -47,7 +47,8 @@ from inspect_ai.solver import generate, system_message
 url, trials, prompt, logs = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
 samples = [Sample(input=f"question {n}", target="Sure") for n in range(trials)]
 task = Task(dataset=samples, solver=[system_message(prompt), generate()], scorer=includes())
-model = get_model("openai/m", base_url=url, api_key="none", config=GenerateConfig(max_connections=64, max_tokens=256))
+config = GenerateConfig(max_connections=64, max_tokens=256)
+model = get_model("openai/m", base_url=url, api_key="none", responses_api=False, config=config)
 (log,) = eval(task, model=model, log_dir=logs, display="none", max_samples=64)
 assert log.status == "success", log.error
 """
@@ -97,7 +98,8 @@ def inspect(url: str, trials: int, folder: Path) -> dict[str, Any]:
     """Inspect AI with its OpenAI provider, in an environment of its own."""
     venv.create(folder / "venv", with_pip=True)
     python = folder / "venv" / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "inspect-ai", "openai"], check=True)
+    install = [python, "-m", "pip", "install", "--quiet", "inspect-ai", "openai"]
+    subprocess.run(install, check=True, capture_output=True)
     script = folder / "asks.py"
     script.write_text(INSPECT)
     shown = subprocess.run(
