@@ -167,9 +167,9 @@ class Newest:
         if meant is Truth.TRUE and event.event.time is not None:
             self.timed[exact] = event
         if meant is Truth.TRUE and len(alike) == 1:
-            # A newer certain one takes the place of all, but for one with a time, which a window may still ask for.
-            timed = self.timed.get(exact, event)
-            kept[:] = [timed] if timed is not event else []
+            # A newer certain one takes the place of all, but a window asks those with a time otherwise than those without.
+            untimed = [one for one in kept if one.event.time is None][-1:]
+            kept[:] = untimed if event.event.time is not None else [self.timed[exact]] if exact in self.timed else []
         kept.append(event)
 
     def relevant(self, evaluator: Evaluator) -> Iterator[Kept]:
