@@ -6,8 +6,12 @@ The attacks that are one line of a scenario are in `tests/policy/decisions/evasi
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from obverse.core.events import AnyEvent, Approval, Call, Fact, Message, Reply, Result, Step
@@ -135,6 +139,14 @@ def test_the_monitor_remembers_each_of_those_that_look_alike() -> None:
     assert both(checked, history, call("z", "pay", {"id": "anna"})).verdict is Verdict.DENY
 
 
+def test_a_window_asks_an_event_without_a_time_otherwise_than_a_newer_one_with_a_time() -> None:
+    checked = policy("tool log() effect read\ntool pay() effect money", "forbid pay when once call log within 1h")
+    history: list[AnyEvent] = [call("1", "log", {}), msgspec.structs.replace(call("2", "log", {}), time=0)]
+    late = msgspec.structs.replace(call("3", "pay", {}), time=2 * 3_600_000)
+    assert both(checked, history, late).verdict is Verdict.DENY
+    assert both(checked, history[1:], late).verdict is Verdict.ALLOW
+
+
 def test_calls_of_which_nothing_is_known_do_not_push_out_those_that_count() -> None:
     checked = policy("tool pay() effect money", "limit any call with effect money to 2", "{calls: allow-unknown-tools}")
     history: list[AnyEvent] = [call(f"p{n}", "pay", {}) for n in range(3)] + [
@@ -179,3 +191,14 @@ def test_many_elements_are_not_known_instead_of_allowed() -> None:
     small, large = ({"ids": [f"{n}" for n in range(count)]} for count in (100, 400))
     assert both(checked, [], call("1", "pay", small)).verdict is Verdict.ALLOW
     assert both(checked, [], call("1", "pay", large)).verdict is Verdict.DENY
+
+
+@pytest.mark.parametrize("value", ["1e99999999999999999999", "[" * 5000 + "]" * 5000])
+def test_a_value_without_end_is_bad_input_to_the_command(value: str, tmp_path: Path) -> None:
+    page = tmp_path / "policy.md"
+    page.write_text("---\npolicy: p\nversion: 1\n---\n```terms\nfact user.limit: number\n```\n")
+    event = f'{{"kind": "fact", "id": "1", "name": "user.limit", "value": {value}}}\n'
+    command = [sys.executable, "-m", "obverse.cli", "decide", str(page)]
+    done = subprocess.run(command, input=event, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "[D101]" in done.stderr

@@ -68,7 +68,7 @@ def _events() -> Iterator[AnyEvent]:
             raise UntrustedInputError(f"a line of more than {_LONGEST:,} bytes", code="D101", at=at, source="stdin")
         try:
             event = decoder.decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ArithmeticError) as error:
             raise UntrustedInputError(f"not an event: {error}", code="D101", at=at, source="stdin") from error
         if b'"turn"' not in line:
             event, turn = msgspec.structs.replace(event, turn=turn), turn - 1
