@@ -164,6 +164,38 @@ def test_the_key_of_the_environment_goes_to_no_other_address(monkeypatch: pytest
     assert b"x-stainless" not in heard[0].lower()
 
 
+def test_a_further_request_is_the_first_one_with_another_body() -> None:
+    """The SDK makes the first; the others go where it went, with what it said of itself."""
+    heard: list[tuple[bytes, bytes]] = []
+    said = body({"content": "Hello."})
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(3):
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            length = next(int(line[15:]) for line in head.split(b"\r\n") if line.startswith(b"content-length:"))
+            heard.append((head.replace(b"content-length: %d\r\n" % length, b""), await reader.readexactly(length)))
+            writer.write(b"HTTP/1.1 200 x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(said))
+            writer.write(said)
+        writer.close()
+
+    async def run() -> None:
+        server = await asyncio.start_server(hear, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        target = OpenAITarget("m", Connection(base_url=f"http://127.0.0.1:{port}/v1?version=7", api_key="the-key"))
+        for text in ("one", "two, which is longer", "three"):
+            await target.complete([ChatMessage(role="user", content=text)], tools=[TOOL])
+        await target.close()
+        server.close()
+
+    asyncio.run(run())
+    (first, *further), bodies = zip(*heard, strict=True)
+    assert further == [first, first]
+    assert b"post /v1/chat/completions?version=7 http/1.1" in first
+    assert b"authorization: bearer the-key" in first
+    assert [json.loads(one)["messages"][0]["content"] for one in bodies] == ["one", "two, which is longer", "three"]
+    assert all(json.loads(one)["tools"][0]["function"]["name"] == "pay" for one in bodies)
+
+
 def test_without_key_and_address_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)

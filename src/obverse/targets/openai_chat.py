@@ -84,8 +84,8 @@ class OpenAITarget:
         return response.content
 
     def _tools(self, tools: Sequence[ToolSpec]) -> msgspec.Raw:
-        """The tools as JSON; those of the last call are not encoded again."""
-        if self._offered[0] is not tools:
+        """The tools as JSON; the very tuple of the last call is not encoded again."""
+        if self._offered[0] is not tools or not isinstance(tools, tuple):
             self._offered = (tools, msgspec.Raw(_ENCODE([tool_dict(tool) for tool in tools])))
         return self._offered[1]
 
