@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator
-from typing import Final, Literal
+from collections.abc import Iterable, Iterator
+from typing import Final, Literal, NoReturn
 
 from obverse.campaign.audits import Auditor, Unread
 from obverse.core.chat_log import Reading
 from obverse.core.errors import UntrustedInputError
 from obverse.core.events import AnyEvent
+from obverse.core.order import TimeOrder
 from obverse.core.transcripts import Header, Source, Unreadable, read_events, read_transcripts
 
 _OURS: Final = b'"obverse.transcript/'
@@ -44,9 +45,17 @@ def _chats(auditor: Auditor, source: Source, reading: Reading, name: str) -> Ite
     for item in read_transcripts(source, format="openai", reading=reading, name=name):
         if isinstance(item, Unreadable):
             auditor.skip(_unread(item, name))
+        elif (fault := _time_fault(item.events)) is not None:
+            auditor.skip(Unread(file=name, line=None, reason=fault, transcript=item.id))
         else:
             auditor.take(item.id, item.events)
         yield auditor.transcripts
+
+
+def _time_fault(events: Iterable[AnyEvent]) -> str | None:
+    """What is wrong with the times of these events, if anything is."""
+    order = TimeOrder()
+    return next((fault for event in events if (fault := order.fault(event)) is not None), None)
 
 
 def _ours(auditor: Auditor, source: Source, reading: Reading, name: str) -> Iterator[int]:
@@ -92,6 +101,7 @@ class _Records:
             _Gap: there is a fault among them.
         """
         ids: set[str] = set()
+        order = TimeOrder()
         self._began = True
         for record in self._records:
             if isinstance(record, Header):
@@ -100,16 +110,17 @@ class _Records:
             if isinstance(record, Unreadable):
                 self._faults.append(_unread(record, self._name))
                 raise _Gap
+            if (fault := order.fault(record)) is not None:
+                self._gap(transcript, fault)
             if len(ids) < _IDS:
                 if record.id in ids:
-                    self._faults.append(
-                        Unread(
-                            file=self._name, line=None, reason=f"a second event `{record.id}`", transcript=transcript
-                        )
-                    )
-                    raise _Gap
+                    self._gap(transcript, f"a second event `{record.id}`")
                 ids.add(record.id)
             yield record
+
+    def _gap(self, transcript: str, reason: str) -> NoReturn:
+        self._faults.append(Unread(file=self._name, line=None, reason=reason, transcript=transcript))
+        raise _Gap
 
     def faults(self) -> list[Unread]:
         """The faults since the last time."""

@@ -57,8 +57,10 @@ def _lines() -> Iterator[bytes]:
 def _events() -> Iterator[AnyEvent]:
     from obverse.core.errors import Span, UntrustedInputError
     from obverse.core.events import AnyEvent
+    from obverse.core.order import TimeOrder
 
     decoder = msgspec.json.Decoder(AnyEvent, float_hook=Decimal)
+    order = TimeOrder()
     turn = -1
     for number, line in enumerate(_lines(), start=1):
         if not line.strip() or (number == 1 and b'"obverse.transcript/' in line[:200]):  # the header of one transcript
@@ -70,6 +72,8 @@ def _events() -> Iterator[AnyEvent]:
             event = decoder.decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ArithmeticError) as error:
             raise UntrustedInputError(f"not an event: {error}", code="D101", at=at, source="stdin") from error
+        if (fault := order.fault(event)) is not None:
+            raise UntrustedInputError(fault, code="D102", at=at, source="stdin")
         if b'"turn"' not in line:
             event, turn = msgspec.structs.replace(event, turn=turn), turn - 1
         yield event
