@@ -153,11 +153,11 @@ def run(policy: Path, **given: Any) -> ExitCode:
         note(line)
     folder = given["output"] or Path("runs") / dt.datetime.now(tz=dt.UTC).strftime("%Y-%m-%dT%H-%M-%S")
     gc.freeze()  # what was loaded so far stays: the collector need not look through it again and again, a fifth of the work
-    with when_interrupted(f"go on with `--resume -o {folder}`"):
+    with when_interrupted(f"go on with the same command and `--resume -o {folder}`"):
         summary, stopped = asyncio.run(_go(prepared, folder, given))
     write_reports(folder, summary)
     if stopped:
-        note(f"{summary.ended}; go on with `--resume -o {folder}`")
+        note(f"{summary.ended}; go on with the same command and `--resume -o {folder}`")
     show(summary, folder, as_json=as_json)
     if stopped == "interrupted":
         return ExitCode.INTERRUPTED
