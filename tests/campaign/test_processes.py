@@ -110,7 +110,7 @@ def test_ctrl_c_ends_a_run_in_order_and_resume_asks_the_rest_only(stub: StubServ
     said, told = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in told
-    assert f"go on with `--resume -o {folder}`" in told
+    assert f"go on with the same command and `--resume -o {folder}`" in told
     assert json.loads(said)["ended"] == "interrupted"
     assert (folder / "report.html").exists()
     assert sum(json.loads(said)["trials"].values()) == len(answered(folder)) < TRIALS
