@@ -92,7 +92,7 @@ def opened(path: str) -> Iterator[Browser]:
         os.dup2(13, 3)
         os.dup2(14, 4)
 
-    with tempfile.TemporaryDirectory() as profile:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:  # its helpers may outlive it by a moment
         flags = [
             "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run", "--disable-extensions",
             "--disable-dev-shm-usage", "--font-render-hinting=none", "--remote-debugging-pipe", f"--user-data-dir={profile}",
