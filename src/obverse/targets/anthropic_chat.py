@@ -17,8 +17,8 @@ import msgspec
 from obverse.core.chat import ChatMessage, Completion, Sampling, ToolCall, ToolSpec
 from obverse.core.errors import MisuseError
 from obverse.targets.openai_chat import endpoint, read_usage
-from obverse.targets.protocol import GREEDY, Connection, TargetError
-from obverse.targets.transport import Transport, error_of, http_client, own_error
+from obverse.targets.protocol import GREEDY, Connection
+from obverse.targets.transport import Transport, http_client, not_an_answer, own_error
 
 OFFICIAL = "https://api.anthropic.com"
 
@@ -96,7 +96,7 @@ def read_message(body: bytes) -> Completion:
     try:
         answer = _DECODE(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _not_a_message(body, str(error)) from error
+        raise not_an_answer("message", body, str(error)) from error
     return Completion(
         text="".join(block.text for block in answer.content if block.type == "text"),
         tool_calls=tuple(
@@ -147,16 +147,6 @@ def _object(arguments: str) -> dict[str, Any]:
     except msgspec.DecodeError:
         value = None
     return value if isinstance(value, dict) else {"malformed": arguments}
-
-
-def _not_a_message(body: bytes, why: str) -> TargetError:
-    try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return TargetError(f"the answer is not JSON: {why.lower()}", kind="garbage")
-    if isinstance(value, dict) and value.get("error"):
-        return TargetError(f"the server answered with an error: `{error_of(value)[0]}`", kind="server")
-    return TargetError(f"the answer is no message: {why[:1].lower()}{why[1:]}", kind="garbage")
 
 
 def _key(connection: Connection) -> str:

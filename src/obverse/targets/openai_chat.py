@@ -19,7 +19,7 @@ import openai
 from obverse.core.chat import ChatMessage, Completion, Sampling, ToolCall, ToolSpec, Usage
 from obverse.core.errors import MisuseError
 from obverse.targets.protocol import GREEDY, Connection, TargetError
-from obverse.targets.transport import Transport, error_of, http_client, own_error
+from obverse.targets.transport import Transport, http_client, not_an_answer, own_error
 from obverse.targets.wire import message_dict, tool_dict
 
 OFFICIAL = "https://api.openai.com/v1"
@@ -119,7 +119,7 @@ def read_completion(body: bytes) -> Completion:
     try:
         answer = _DECODE(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _not_a_completion(body, str(error)) from error
+        raise not_an_answer("chat completion", body, str(error)) from error
     choice = answer.choices[0]
     message = choice.message
     if choice.finish_reason == "content_filter":
@@ -193,18 +193,6 @@ def _text(content: str | list[dict[str, Any]] | None) -> str:
     if isinstance(content, list):
         return "".join(part["text"] for part in content if isinstance(part.get("text"), str))
     return content or ""
-
-
-def _not_a_completion(body: bytes, why: str) -> TargetError:
-    try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return TargetError(f"the answer is not JSON: {why.lower()}", kind="garbage")
-    if isinstance(value, dict) and value.get("error"):
-        said, code = error_of(value)
-        kind = "rate-limit" if code in {"429", "rate_limit_exceeded"} else "server"
-        return TargetError(f"the server answered with an error: `{said}`", kind=kind)  # type: ignore[arg-type]  # one of two kinds
-    return TargetError(f"the answer is no chat completion: {why[:1].lower()}{why[1:]}", kind="garbage")
 
 
 def _key(connection: Connection) -> str:

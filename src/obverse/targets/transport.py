@@ -228,3 +228,16 @@ def error_of(value: object) -> tuple[str, str]:
 def _one_line(text: object) -> str:
     line = " ".join(str(text).split())
     return line if len(line) <= 200 else line[:199] + "…"
+
+
+def not_an_answer(wanted: str, body: bytes, why: str) -> TargetError:
+    """What to say of a body with status 200 that is not what was `wanted`: no JSON, an error, or something else."""
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return TargetError(f"the answer is not JSON: {why.lower()}", kind="garbage")
+    if isinstance(value, dict) and value.get("error"):
+        said, code = error_of(value)
+        kind: FailureKind = "rate-limit" if code in {"429", "rate_limit_exceeded"} else "server"
+        return TargetError(f"the server answered with an error: `{said}`", kind=kind)
+    return TargetError(f"the answer is no {wanted}: {why[:1].lower()}{why[1:]}", kind="garbage")
