@@ -54,6 +54,12 @@ def _lines() -> Iterator[bytes]:
         yield line
 
 
+class _Stated(msgspec.Struct):
+    """Whether a line says which turn its event belongs to."""
+
+    turn: int | None = None
+
+
 def _events() -> Iterator[AnyEvent]:
     from obverse.core.errors import Span, UntrustedInputError
     from obverse.core.events import AnyEvent
@@ -74,6 +80,6 @@ def _events() -> Iterator[AnyEvent]:
             raise UntrustedInputError(f"not an event: {error}", code="D101", at=at, source="stdin") from error
         if (fault := order.fault(event)) is not None:
             raise UntrustedInputError(fault, code="D102", at=at, source="stdin")
-        if b'"turn"' not in line:
+        if msgspec.json.decode(line, type=_Stated).turn is None:  # a member, not the word in some text
             event, turn = msgspec.structs.replace(event, turn=turn), turn - 1
         yield event
