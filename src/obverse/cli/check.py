@@ -72,12 +72,12 @@ def _lines(checked: Checked, analysis: Analysis, seconds: float) -> Iterator[str
     yield one_line(f"{checked.name}, version {checked.version}: {rules} in {clauses}")
     for finding in analysis.findings:
         yield ""
-        yield one_line(f"{finding.severity} {finding.code} {finding.clause}: {finding.message}")
+        yield one_line(f"{finding.severity} {finding.code} {finding.clause or 'terms'}: {finding.message}")
         if finding.witness is not None:
             yield from _transcript(finding.witness)
     for question in analysis.undecided:
         yield ""
-        yield one_line(f"undecided {question.code} {question.clause}: {question.reason}")
+        yield one_line(f"undecided {question.code} {question.clause or 'terms'}: {question.reason}")
     yield ""
     yield one_line(_summary(analysis, seconds))
 

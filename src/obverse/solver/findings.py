@@ -10,7 +10,10 @@ from obverse.core.events import AnyEvent, Step
 from obverse.core.verdicts import Verdict
 
 Severity: TypeAlias = Literal["error", "warning", "info"]
-Code: TypeAlias = Literal["S201", "S202", "S203", "S204", "S205", "S206", "S207", "S208"]
+Code: TypeAlias = Literal[
+    "S201", "S202", "S203", "S204", "S205", "S206", "S207", "S208", "S209", "S210", "S211", "S212",
+    "S213", "S214", "S215", "S216", "S217", "S218", "S219", "S220", "S221", "S222", "S223", "S224",
+]  # fmt: skip
 
 MEANINGS: dict[Code, tuple[Severity, str]] = {
     "S201": ("error", "a rule can never fire"),
@@ -35,10 +38,13 @@ class Witness(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is wrong, or worth knowing. `rule` is the rule it is about, `others` rules that take part."""
+    """One thing that is wrong, or worth knowing. `rule` is the rule it is about, `others` rules that take part.
+
+    `clause` is None for what stands in no clause: a declaration.
+    """
 
     code: Code
-    clause: str
+    clause: str | None
     severity: Severity
     message: str
     witness: Witness | None = None
@@ -50,7 +56,7 @@ class Open(msgspec.Struct, frozen=True, kw_only=True):
     """A question that was asked and not answered, and why."""
 
     code: Code
-    clause: str
+    clause: str | None
     reason: str
     rule: str | None = None
 
