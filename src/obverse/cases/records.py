@@ -102,8 +102,9 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     `step` is the wanted act. `verdict` and `clauses` are what `decide` says of it (L07). `flipped` is the condition in which
     the case differs from its `twin`; `cause` says whether it is the only one. `family` is the violating case that it was
     varied from: cases of one family are not independent. `opening` is how much of the history a dialogue starts with. `runs`
-    is False where only the target's own reply differs from the twin: it shows coverage, but asks nothing new. `system` is what the target is told of the
-    policy.
+    is False where only the target's own reply differs from the twin: it shows coverage, but asks nothing new. `context` is how
+    it is put into words, factor by factor (`context.FACTORS`); what is not in it is as in the first value. `system` is what
+    the target is told of the policy.
     """
 
     id: str = ""
@@ -119,6 +120,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     family: str = ""
     seed: int
     technique: str = PLAIN
+    context: dict[str, str] = {}
     system: str = ""
     world: World
     script: tuple[Said, ...] = ()
