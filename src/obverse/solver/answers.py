@@ -23,10 +23,16 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Goal(msgspec.Struct, frozen=True, kw_only=True):
-    """A decision point at which every wish is definitely true; wishes are resolved expressions."""
+    """A decision point at which every wish is definitely true; wishes are resolved expressions.
+
+    What is `possible` is not definitely false: a rule with that condition fires. `incomplete` lets values be missing, judges
+    be silent and times be absent wherever a transcript allows it; else only where a wish asks whether something is there.
+    """
 
     head: Act
     wishes: tuple[Expr, ...] = ()
+    possible: tuple[Expr, ...] = ()
+    incomplete: bool = False
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +60,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True, tag="found"):
 
 
 class Impossible(msgspec.Struct, frozen=True, kw_only=True, tag="impossible"):
-    """No such scenario within the bound. `core` are the places of wishes that already exclude each other.
+    """No such scenario within the bound. `core` are the places of wishes, then of what is possible, that exclude each other.
 
     `unbounded` when the contradiction does not rest on the length of traces or lists.
     """

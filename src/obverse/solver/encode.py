@@ -226,7 +226,7 @@ class Encoder:
                 found: Value = next(value for name, value in here.locals if name == expr.name)
                 return found
             case ast.Now():
-                return Scalar("time", self.trace.times[-1])
+                return self._time(len(self.trace.layout.slots))
             case ast.TurnCalls():
                 return Scalar("number", self.trace.turn[0])
             case ast.Member():
@@ -300,7 +300,7 @@ class Encoder:
         slot = self.trace.layout.slots[number]
         match expr.part:
             case "stamp":
-                return Scalar("time", self.trace.times[number])
+                return self._time(number)
             case "argument":
                 return self.argument(slot.call if slot.kind == "result" else number, expr.name or "")
             case "value":
@@ -360,17 +360,24 @@ class Encoder:
         subject = expr.name.partition(".")[0]
         if expr.depth is None and here.call is not None:
             reply = self.trace.layout.slots[here.call].kind == "reply" and subject == "reply"
-            return Scalar("bool", self.trace.label(here.call, expr.name)) if reply else NOTHING
+            return self._label(here.call, expr.name) if reply else NOTHING
         if expr.depth is None:
             if self.trace.act.kind == "reply" and subject == "reply":
-                return Scalar("bool", self.trace.label(STEP, expr.name))
+                return self._label(STEP, expr.name)
             return NOTHING
         number = here.scopes[-1 - expr.depth]
         if subject == "result" and self.trace.checked.judged[expr.name].pattern is not None:
             raise Outside(f"a pattern that reads results, `{expr.name}`")
         if self.trace.layout.slots[number].kind != subject or subject not in ("message", "reply", "thought"):
             return NOTHING  # a label stands on a text event only
-        return Scalar("bool", self.trace.label(number, expr.name))
+        return self._label(number, expr.name)
+
+    def _label(self, at: int | str, name: str) -> Scalar:
+        return Scalar("bool", self.trace.label(at, name), self.trace.answered(at, name))
+
+    def _time(self, number: int) -> Scalar:
+        """The time of an event, or of the step after them."""
+        return Scalar("time", self.trace.times[number], self.trace.timed(number))
 
     def _length(self, value: Value) -> Value:
         match value:

@@ -33,6 +33,7 @@ from obverse.solver.near import Likeness
 from obverse.solver.realise import NoDecimal, Opening, realise
 from obverse.solver.settings import Settings
 from obverse.solver.spelling import Spellings
+from obverse.solver.symbols import negation
 from obverse.solver.terms import check
 from obverse.solver.texts import Asked, Texts
 from obverse.solver.trace import Path, Trace
@@ -46,12 +47,16 @@ class WrongWitness(Exception):  # noqa: N818  # L06: a fault of ours, never an a
 
 @dataclass(slots=True)
 class _Asked:
-    """A wish as the finder knows it: its number, what it needs, and the digest of its meaning."""
+    """A wish as the finder knows it: its number, what it needs, and the digest of its meaning.
+
+    A `possible` one may be unknown as well as true.
+    """
 
     number: int
     expr: ast.Expr
     needs: Needs
     digest: str
+    possible: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +85,8 @@ class Finder:
         self.settings = settings or Settings()
         self._spellings = Spellings()
         self._context = z3.Context()
-        self._by_identity: dict[int, tuple[ast.Expr, _Asked]] = {}
-        self._by_meaning: dict[ast.Expr, _Asked] = {}
+        self._by_identity: dict[tuple[int, bool], tuple[ast.Expr, _Asked]] = {}
+        self._by_meaning: dict[tuple[ast.Expr, bool], _Asked] = {}
         self._rooms: OrderedDict[tuple[Act, Layout], _Room] = OrderedDict()
         self._options = digest(self.settings)
 
@@ -92,9 +97,10 @@ class Finder:
             WrongWitness: if the reference evaluator does not confirm the scenario (L06).
         """
         asked = [self._asked(wish) for wish in goal.wishes]
+        asked += [self._asked(wish, possible=True) for wish in goal.possible]
         answer: Answer | None = None
         for act in self._acts(goal.head):
-            found = self._find(act, asked, near)
+            found = self._find(act, asked, near, incomplete=goal.incomplete)
             if isinstance(found, Found):
                 return found
             answer = found if answer is None or isinstance(found, Undecided) else answer
@@ -107,14 +113,14 @@ class Finder:
             return [head]
         return [Act(kind="call", tool=name) for name in self.checked.tools]
 
-    def _find(self, act: Act, asked: list[_Asked], near: Scenario | None) -> Answer:
+    def _find(self, act: Act, asked: list[_Asked], near: Scenario | None, *, incomplete: bool) -> Answer:
         beside = near.history if near else ()  # they get slots of their own, in their order
         needs = [one.needs for one in asked]
         before: Layout | None = None
         answer: Answer | None = None
         short: str | None = None
         for rounds in sorted({1, self.settings.rounds}):
-            layout = lay(self.checked, act, needs, self.settings, rounds, beside)  # (1)
+            layout = lay(self.checked, act, needs, self.settings, rounds, beside, incomplete=incomplete)  # (1)
             if layout == before:
                 break
             before = layout
@@ -195,21 +201,25 @@ class Finder:
     def _replayed(self, scenario: Scenario, asked: Sequence[_Asked], origin: Origin) -> Found:
         for one in asked:  # (5)
             found = truth(self.checked, one.expr, scenario.history, scenario.step)
-            if found is not Truth.TRUE:
+            if found is Truth.FALSE or (found is Truth.UNKNOWN and not one.possible):
                 raise WrongWitness(f"the witness makes a wish {found}: {one.expr} in {scenario}")
         return Found(scenario=scenario, origin=origin)
 
     # --- what is kept ---------------------------------------------------------------------------------------------------
 
-    def _asked(self, expr: ast.Expr) -> _Asked:
-        known = self._by_identity.get(id(expr))  # comparing two trees costs more than a goal may
+    def _asked(self, expr: ast.Expr, *, possible: bool = False) -> _Asked:
+        known = self._by_identity.get((id(expr), possible))  # comparing two trees costs more than a goal may
         if known is not None:
             return known[1]
-        found = self._by_meaning.get(expr)
+        found = self._by_meaning.get((expr, possible))
         if found is None:
-            found = _Asked(len(self._by_meaning), expr, needs_of(expr), digest(_plain(expr)))
-            self._by_meaning[expr] = found
-        self._by_identity[id(expr)] = (expr, found)  # INVARIANT: the expression is kept, so its identity is not reused
+            meaning = digest(["possible", _plain(expr)] if possible else _plain(expr))
+            found = _Asked(len(self._by_meaning), expr, needs_of(expr), meaning, possible)
+            self._by_meaning[expr, possible] = found
+        self._by_identity[id(expr), possible] = (
+            expr,
+            found,
+        )  # INVARIANT: the expression is kept, so its identity is not reused
         return found
 
     def _room(self, act: Act, layout: Layout) -> _Room:
@@ -233,7 +243,8 @@ class Finder:
             trace = room.trace
             trace.touched.clear()
             trace.texts.asked.clear()
-            formula = room.encoder.truth(one.expr, room.encoder.here).true
+            meant = room.encoder.truth(one.expr, room.encoder.here)
+            formula = negation(meant.false) if one.possible else meant.true
             found = room.wishes[one.number] = _Encoded(
                 trace.assumable(formula), trace.covered(trace.touched), frozenset(trace.texts.asked)
             )
@@ -269,10 +280,11 @@ def _opening(layout: Layout, asked: Sequence[_Asked]) -> Opening:
 
 
 def _bound(layout: Layout, rounds: int) -> str:
+    missing = "; anything may be missing" if layout.incomplete else ""
     if not layout.slots:
-        return f"lists of up to {layout.longest}"
+        return f"lists of up to {layout.longest}{missing}"
     times = "once" if rounds == 1 else f"{rounds} times"
-    return f"traces of up to {len(layout.slots)} events, each kind {times}; lists of up to {layout.longest}"
+    return f"traces of up to {len(layout.slots)} events, each kind {times}; lists of up to {layout.longest}{missing}"
 
 
 def _why(solver: z3.Solver, settings: Settings) -> str:

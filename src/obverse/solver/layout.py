@@ -50,6 +50,8 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     unit: int
     gaps: bool
     longest: int
+    incomplete: bool = False
+    """Whether everything that a transcript may lack can be lacking: values, answers of judges, times."""
     short: str | None = None
     short_list: str | None = None
     """The same for lists, if there are any."""
@@ -165,7 +167,14 @@ def needs_of(expr: ast.Expr) -> Needs:
 
 
 def lay(
-    checked: Checked, act: Act, needs: Sequence[Needs], settings: Settings, rounds: int, near: Sequence[AnyEvent] = ()
+    checked: Checked,
+    act: Act,
+    needs: Sequence[Needs],
+    settings: Settings,
+    rounds: int,
+    near: Sequence[AnyEvent] = (),
+    *,
+    incomplete: bool = False,
 ) -> Layout:
     """The trace that has room for all of these, and for the very events of `near` in their order."""
     shapes = {shape for need in needs for shape in need.shapes}
@@ -201,6 +210,7 @@ def lay(
         unit=1000 if all(need.whole_seconds for need in needs) else 1,
         gaps=any(need.gaps for need in needs),
         longest=min(longest, settings.longest_list),
+        incomplete=incomplete,
         short=f"needs {most} events of a kind, the bound is {bound}" if most > bound else None,
         short_list=f"needs a list of {longest}, the bound is {settings.longest_list}"
         if longest > settings.longest_list

@@ -27,6 +27,7 @@ from obverse.solver.symbols import (
     conjunction,
     either,
     every,
+    given,
     negation,
     no,
     some,
@@ -243,7 +244,8 @@ def _in_window(encoder: Encodes, slot: int, within: ast.Duration, here: Here) ->
     times = encoder.trace.times
     position = here.scopes[-1] if here.scopes else len(times) - 1
     span = z3.IntVal(within.ms // encoder.trace.layout.unit, encoder.context)
-    return certain(times[position] - times[slot] <= span)
+    known = both(encoder.trace.timed(position), encoder.trace.timed(slot))
+    return given(known, times[position] - times[slot] <= span)
 
 
 def _term(encoder: Encodes, number: Any) -> Any:

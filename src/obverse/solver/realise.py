@@ -87,7 +87,8 @@ class Realiser:
         history: list[AnyEvent] = []
         calls: dict[int, str] = {}
         turn = 0
-        when = self._times(numbers)
+        when: dict[int | str, int | None] = {**self._times(numbers)}
+        when = {at: time if self._given((at, "timed")) else None for at, time in when.items()}
         step = self._step(turn=sum(self.trace.layout.slots[n].kind in _PROPOSED for n in numbers) + 1, when=when[STEP])
         for number in numbers:
             slot = self.trace.layout.slots[number]
@@ -131,7 +132,7 @@ class Realiser:
             case "grant":
                 return Grant(**shared, grant=f"grant-{number + 1}", clauses=())
 
-    def _step(self, *, turn: int, when: int) -> Step:
+    def _step(self, *, turn: int, when: int | None) -> Step:
         act = self.trace.act
         shared: dict[str, Any] = {"time": when, "turn": turn}
         event: Call | Reply
@@ -163,7 +164,7 @@ class Realiser:
         reading = [name for name, tool in tools.items() if tool.effects == ("read",)]
         return (reading or [self.trace.act.tool or ""] if self.trace.act.tool else reading or list(tools))[0]
 
-    def _opened(self, history: list[AnyEvent], step_time: int, *, first: bool) -> list[AnyEvent]:
+    def _opened(self, history: list[AnyEvent], step_time: int | None, *, first: bool) -> list[AnyEvent]:
         """The history with a plain message: the very first event, or after what the host knows from the start."""
         place = (
             0 if first else next((n for n, event in enumerate(history) if not isinstance(event, Fact)), len(history))
@@ -211,7 +212,7 @@ class Realiser:
             label = self._label(at, name)
             if label is not None:
                 found[name] = label
-        return found
+        return {name: label for name, label in found.items() if self._given((at, "answered", name))}
 
     def _label(self, at: int | str, name: str) -> bool | None:
         path = (at, "label", name)
@@ -266,7 +267,10 @@ class Realiser:
         return any(one[: len(path)] == path for one in self.covered)
 
     def _fill(self, path: Path, of: Type, name: str, old: Any) -> Any:
-        """The JSON value at a path: the model's, else the old one, else a plain one."""
+        """The JSON value at a path: the model's, else the old one, else a plain one; `null` for one that is missing."""
+        presence = self.trace.presences.get((*path, "?")) if (*path, "?") in self.covered else None
+        if presence is not None and not self._holds(presence):
+            return None
         leaf = self._leaf(path)
         if leaf is not ABSENT:
             return leaf
@@ -337,6 +341,10 @@ class Realiser:
                 return "1h"
             case _:
                 return {}
+
+    def _given(self, path: Path) -> bool:
+        """Whether a judge answered, or an event has a time."""
+        return path not in self.covered or self._holds(self.trace.given[path])
 
     def _holds(self, formula: z3.BoolRef) -> bool:
         return bool(z3.is_true(self.model.eval(formula, model_completion=True)))

@@ -75,6 +75,8 @@ class Trace:
         self.lengths: dict[Path, z3.ArithRef] = {}
         self.presences: dict[Path, z3.BoolRef] = {}
         self.labels: dict[Path, z3.BoolRef] = {}
+        self.given: dict[Path, z3.BoolRef] = {}
+        """Whether a judge answered, and whether an event has a time: only where the layout is incomplete."""
         self.wishes: list[Wish] = []
         self.touched: set[Path] = set()
         """The values that were asked for since this was last emptied; `find` empties it before each wish."""
@@ -130,6 +132,19 @@ class Trace:
         """The recorded answer of a judged predicate about the event at a slot, or about the step."""
         return self._flag(self.labels, (at, "label", name), rank=3, likely=False)
 
+    def answered(self, at: int | str, name: str) -> Formula:
+        """Whether a judge answered that; a term with a pattern needs none."""
+        if not self.layout.incomplete or self.checked.judged[name].pattern is not None:
+            return True
+        return self._flag(self.given, (at, "answered", name), rank=1, likely=True)
+
+    def timed(self, number: int) -> Formula:
+        """Whether the event at a slot, or the step after them, has a time stamp."""
+        if not self.layout.incomplete:
+            return True
+        at = number if number < len(self.layout.slots) else STEP
+        return self._flag(self.given, (at, "timed"), rank=1, likely=True)
+
     @property
     def turn(self) -> tuple[z3.ArithRef, z3.BoolRef]:
         """How many calls are proposed together with the step, and whether a text is."""
@@ -158,10 +173,21 @@ class Trace:
             known: Formula = True
             if optional and self.layout.gaps:
                 known = self._flag(self.presences, (*path, "?"), rank=3, likely=True)
+            elif self.layout.incomplete and self._may_be_missing(path, of):
+                known = self._flag(self.presences, (*path, "?"), rank=1, likely=True)
             found = self._values[path] = weaker(self._make(path, of), known)
         if (*path, "?") in self.presences:
             self.touched.add((*path, "?"))
         return found
+
+    def _may_be_missing(self, path: Path, of: Type) -> bool:
+        """Whether a transcript can lack this value, or have one of another type in its place."""
+        if path[1] not in ("argument", "value"):
+            return False
+        if len(path) == 2 or isinstance(path[-1], int):  # nothing can be left out there, only be wrong
+            bare = isinstance(of, TextType) and len(path) == 2 and self.layout.slots[path[0]].kind == "result"
+            return not bare and not isinstance(of, JsonType)
+        return True
 
     def member_of(self, path: Path, field: Field, *, optional: bool) -> Value:
         """The member of a record that stands at this path."""
@@ -273,7 +299,7 @@ class Trace:
 
     def covered(self, touched: set[Path]) -> frozenset[Path]:
         """The variables that stand at these paths or below."""
-        paths = [*self.leaves, *self.lengths, *self.presences, *self.labels]
+        paths = [*self.leaves, *self.lengths, *self.presences, *self.labels, *self.given]
         return frozenset(path for path in paths if any(path[:size] in touched for size in range(1, len(path) + 1)))
 
     def assumable(self, formula: Formula) -> z3.BoolRef:
