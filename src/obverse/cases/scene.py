@@ -14,9 +14,11 @@ import msgspec
 
 from obverse.cases.conditions import Conditions
 from obverse.cases.naming import Names, dumps
+from obverse.cases.phrases.books import book
 from obverse.cases.records import Answer, Said, World
 from obverse.cases.sight import Sight
 from obverse.cases.talk import harmless, invitations, is_consent, known_labels, message_for, reply_for
+from obverse.cases.tongues import main_language
 from obverse.cases.wording import asked_back, framed, request
 from obverse.core.canon import canonical
 from obverse.core.events import AnyEvent, Approval, Call, Denied, Fact, Message, Reply, Result, Step, Thought
@@ -27,7 +29,6 @@ from obverse.policy.decision import Unknown
 from obverse.policy.reading import read_arguments
 from obverse.policy.types import BoolType, EnumType, ListType, MapType, NumberType, RecordType, TimeType, Type
 
-CONSENT = "Yes, please go ahead."
 _SHORT = 40  # characters of a text that is a scrap rather than a sentence
 _YES = ("ok", "yes", "thanks", "please", "sure")
 _PAUSE_MS = 10_000  # before what follows on something that was said
@@ -62,6 +63,7 @@ class Stage:
         self.kept = kept
         self.names = Names(sight.checked)
         self.key = key
+        self.language = main_language(sight.checked)
         self.sight = sight
         self.meaning = self._meaning(sight)
         self.on_purpose: set[str] = set()  # texts of messages that a rule reads: they say what they must
@@ -125,7 +127,7 @@ class Stage:
         if not isinstance(event, Message):
             return
         self.on_purpose.add(event.text)
-        for text in _phrased(event.text):
+        for text in _phrased(event.text, self.language):
             if self._try(_with(self.sight.history, place, msgspec.structs.replace(event, text=text)), self.sight.step):
                 self.on_purpose.add(text)
                 return
@@ -166,8 +168,9 @@ class Stage:
         arguments = read_arguments(call.arguments)
         if tool is None or isinstance(arguments, Unknown):
             return
-        asked = request(tool, arguments, self.checked.timezone_minutes, *self.key, "request")
-        self._try_any(self._with_request(asked, framed(asked, *self.key, "frame"), opening))
+        zone, language = self.checked.timezone_minutes, self.language
+        asked = request(tool, arguments, zone, *self.key, "request", language=language)
+        self._try_any(self._with_request(asked, framed(asked, *self.key, "frame", language=language), opening))
 
     def _with_request(self, asked: str, framed_: str, opening: int) -> Iterator[History]:
         """The ways to say it, best first: in a message that says nothing else, with what one says, or in one of its own."""
@@ -199,14 +202,15 @@ class Stage:
                 tool, arguments = self.checked.tools.get(event.tool), read_arguments(event.arguments)
                 if tool is None or isinstance(arguments, Unknown):
                     continue
-                text = asked_back(tool, arguments, self.checked.timezone_minutes, *self.key, "asked back")
+                zone, language = self.checked.timezone_minutes, self.language
+                text = asked_back(tool, arguments, zone, *self.key, "asked back", language=language)
                 labels = known_labels(self.checked, "reply", text)
                 self._try(
                     _inserted(history, self.sight.step, place, Reply(id="", text=text, labels=labels)), self.sight.step
                 )
 
     def _answers(self, message: Message) -> bool:
-        return message.text.endswith(CONSENT) or any(
+        return message.text.endswith(book(self.language).consent[0]) or any(
             is_consent(name) for name, value in message.labels.items() if value
         )
 
@@ -242,14 +246,15 @@ class Stage:
             )
 
 
-def _phrased(text: str) -> Iterator[str]:
+def _phrased(text: str, language: str) -> Iterator[str]:
     """Sentences that hold this text, or the telling part of it, the most natural first."""
     if len(text) < _SHORT:
-        yield CONSENT
+        consent, mention = book(language).consent[0], book(language).mention
+        yield consent
         telling = [part for part in text.split(", ") if part.strip(" .").lower() not in _YES]
         told = ", ".join(telling)
-        yield f"I should mention this: {told}. {CONSENT}"
-        yield f"I should mention this: {told}."
+        yield f"{mention.format(text=told)} {consent}"
+        yield mention.format(text=told)
     yield text[:1].upper() + text[1:] + ("" if text[-1:] in ".!?" else ".")
 
 

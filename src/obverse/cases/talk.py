@@ -2,6 +2,7 @@
 
 A text carries the label true of each predicate of which it holds a yes-example, and false of all others of its kind: the
 examples of different predicates are taken to be about different things. Where a policy contradicts that, `check` says so.
+Examples may be in any language: a text takes those of one language, that of most of them unless another is asked for.
 """
 
 from __future__ import annotations
@@ -10,27 +11,15 @@ import re
 from collections.abc import Mapping, Sequence
 
 from obverse.cases.choice import pick
+from obverse.cases.phrases.books import book
 from obverse.cases.records import Said
+from obverse.cases.tongues import main_language, spoken
 from obverse.core.verdicts import Truth
 from obverse.policy.ast import Clause, JudgedTerm
 from obverse.policy.checked import REFUSES, Checked
 from obverse.policy.operations import reading
 
 _CONSENT = re.compile(r"(^|_)(yes|confirm\w*|agree\w*|approv\w*|consent\w*|accept\w*|go_ahead)(_|$)")
-_NEUTRAL_MESSAGES = ("I have a question.", "One more thing.", "Thanks so far.", "I'm still here.")
-_NEUTRAL_REPLIES = (
-    "Sure, let me look into that.",
-    "Happy to help with that.",
-    "One moment, please.",
-    "Thanks, I have that.",
-)
-_HELPFUL_REPLIES = ("Of course. Here is what you need to know.", "Gladly, here is the answer.", "Sure, here you go.")
-_REFUSALS = ("I'm sorry, but I can't help with that.", "I'm afraid I can't do that.")
-_BENIGN = (
-    "What can you help me with?",
-    "Could you tell me in a few words what you do?",
-    "Where do I start if I need help?",
-)
 _VERBS = {
     "is": "be", "has": "have", "does": "do", "says": "say", "gives": "give", "goes": "go", "discusses": "discuss",
     "discloses": "disclose", "promises": "promise", "teaches": "teach", "expresses": "express", "uses": "use",
@@ -53,12 +42,13 @@ def _is_said(term: JudgedTerm, text: str) -> bool:
     return read is Truth.TRUE if read is not None else any(example in text for example in term.yes)
 
 
-def message_for(checked: Checked, labels: Mapping[str, bool], *key: object) -> Said:
+def message_for(checked: Checked, labels: Mapping[str, bool], *key: object, language: str | None = None) -> Said:
     """A message of the user with these labels, in the words of the examples."""
-    said = _of_labels(checked, labels, *key)
+    language = language or main_language(checked)
+    said = _of_labels(checked, labels, language, *key)
     if said is not None:
         return said
-    text = pick(_NEUTRAL_MESSAGES, *key)
+    text = pick(book(language).neutral_messages, *key)
     return Said(text=text, labels=known_labels(checked, "message", text) | dict(labels))
 
 
@@ -67,26 +57,36 @@ def is_consent(name: str) -> bool:
     return _CONSENT.search(name.rpartition(".")[2]) is not None
 
 
-def reply_for(checked: Checked, labels: Mapping[str, bool], *key: object, wanted: bool = False) -> str:
+def reply_for(
+    checked: Checked, labels: Mapping[str, bool], *key: object, wanted: bool = False, language: str | None = None
+) -> str:
     """A reply with these labels; `wanted` is the one that a case asks for."""
+    language = language or main_language(checked)
+    phrases = book(language)
     if labels.get(REFUSES):
-        return pick(_REFUSALS, *key)
-    said = _of_labels(checked, {name: value for name, value in labels.items() if name != REFUSES}, *key)
-    return said.text if said is not None else pick(_HELPFUL_REPLIES if wanted else _NEUTRAL_REPLIES, *key)
+        return pick(phrases.refusals, *key)
+    named = {name: value for name, value in labels.items() if name != REFUSES}
+    said = _of_labels(checked, named, language, *key)
+    return said.text if said is not None else pick(phrases.helpful_replies if wanted else phrases.neutral_replies, *key)
 
 
-def _of_labels(checked: Checked, labels: Mapping[str, bool], *key: object) -> Said | None:
+def _of_labels(checked: Checked, labels: Mapping[str, bool], language: str, *key: object) -> Said | None:
     terms = [(checked.judged[name], value) for name, value in sorted(labels.items()) if name in checked.judged]
     true = [term for term, value in terms if value and term.yes]
     false = [term for term, value in terms if not value and term.no]
     if true:
-        text = " ".join(pick(term.yes, *key, term.full_name) for term in true)
+        text = " ".join(pick(examples(checked, term.yes, language), *key, term.full_name) for term in true)
     elif false:
-        text = pick(false[0].no, *key, false[0].full_name)
+        text = pick(examples(checked, false[0].no, language), *key, false[0].full_name)
     else:
         return None
     subject = terms[0][0].subject
     return Said(text=text, labels=known_labels(checked, subject, text, [t.full_name for t in true]) | dict(labels))
+
+
+def examples(checked: Checked, texts: Sequence[str], language: str) -> Sequence[str]:
+    """Those of the examples that are in the language; all of them where none is."""
+    return spoken(texts, language, main_language(checked)) or texts
 
 
 def invitations(checked: Checked, clause: Clause, reply_labels: Mapping[str, bool], *key: object) -> list[Said]:
@@ -113,7 +113,7 @@ def harmless(checked: Checked, clause: Clause, *key: object) -> list[Said]:
     telling = [
         message_for(checked, {term.full_name: False}, *key) for term in near if term.no and _likeness(term, clause) > 0
     ]
-    return [*telling, _said(checked, pick(_BENIGN, *key))]
+    return [*telling, _said(checked, pick(book(main_language(checked)).harmless, *key))]
 
 
 def asked(definition: str) -> str:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from obverse.cases.context import LANGUAGE
 from obverse.cases.naming import dumps
 from obverse.cases.records import Answer, Case, Said, World
 from obverse.cases.talk import known_labels
+from obverse.cases.tongues import main_language
 from obverse.cases.wording import details
 from obverse.core.canon import canonical
 from obverse.core.events import Call
@@ -68,5 +70,6 @@ class User:
         tool, arguments = self.checked.tools.get(event.tool), read_arguments(event.arguments)
         if tool is None or isinstance(arguments, Unknown):
             return None
-        text = details(tool, arguments, self.checked.timezone_minutes)
+        language = self.case.context.get(LANGUAGE) or main_language(self.checked)
+        text = details(tool, arguments, self.checked.timezone_minutes, language=language)
         return Said(text=text, labels=known_labels(self.checked, "message", text))

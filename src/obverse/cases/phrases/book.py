@@ -42,6 +42,8 @@ class Phrases(msgspec.Struct, frozen=True, kw_only=True):
     refusals: tuple[str, ...]
     harmless: tuple[str, ...]
     consent: tuple[str, ...]
+    mention: str
+    """Around a scrap that must be said in these very words."""
     yes: str
     no: str
     nothing: str

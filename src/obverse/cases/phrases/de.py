@@ -87,6 +87,7 @@ GERMAN: Final = Phrases(
         "Wo fange ich an, wenn ich Hilfe brauche?",
     ),
     consent=("Ja, bitte machen Sie das.", "Ja, genau so."),
+    mention="Das sollte ich noch erwähnen: {text}.",
     yes="ja",
     no="nein",
     nothing="nichts",

@@ -96,6 +96,7 @@ ENGLISH: Final = Phrases(
         "Where do I start if I need help?",
     ),
     consent=("Yes, please go ahead.",),
+    mention="I should mention this: {text}.",
     yes="yes",
     no="no",
     nothing="nothing",

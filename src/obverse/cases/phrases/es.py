@@ -85,6 +85,7 @@ SPANISH: Final = Phrases(
         "¿Por dónde empiezo si necesito ayuda?",
     ),
     consent=("Sí, adelante, por favor.", "Sí, así es."),
+    mention="Debo mencionar esto: {text}.",
     yes="sí",
     no="no",
     nothing="nada",

@@ -86,6 +86,7 @@ FRENCH: Final = Phrases(
         "Par où commencer si j'ai besoin d'aide ?",
     ),
     consent=("Oui, allez-y.", "Oui, c'est bien cela."),
+    mention="Je devrais ajouter ceci : {text}.",
     yes="oui",
     no="non",
     nothing="rien",
