@@ -1,0 +1,193 @@
+"""What has a say in a verdict: the rules of two policies and the defaults of their front matter, act by act, alike or not.
+
+A *voice* fires where its condition is true or unknown, and gives its verdict then. Voices of the two policies that give the
+same under the same condition cancel, wherever in the document they stand. `permit` has no voice of its own: it only keeps the
+default `replies: deny` from firing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from obverse.core.events import Call, Reply
+from obverse.core.verdicts import Truth, Verdict
+from obverse.policy import ast
+from obverse.policy.checked import Checked, CheckedRule
+from obverse.policy.operations import head_truth
+from obverse.policy.types import Field, ListType, RecordType
+from obverse.solver.answers import Act
+from obverse.solver.changes import Which
+from obverse.solver.normal import normal, shape
+from obverse.solver.together import Together
+
+ALWAYS: Final = ast.Boolean(value=True)
+_UNDECLARED: Final[Mapping[str, Verdict]] = {"deny-unknown-tools": Verdict.DENY, "ask-unknown-tools": Verdict.ASK}
+
+
+class Voice(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule, or a default, of one policy at one act. `clash` names what the other policy understands differently."""
+
+    of: Which
+    rule: str
+    clause: str
+    verdict: Verdict
+    fires: ast.Expr
+    people: int = 1
+    clash: tuple[str, ...] = ()
+
+    def covers(self, other: Voice) -> bool:
+        """Whether it gives at least as much as the other, whatever people approve."""
+        if self.verdict is Verdict.ASK:
+            return other.verdict is Verdict.ASK and self.people >= other.people
+        return self.verdict.strictness >= other.verdict.strictness
+
+
+class Forms:
+    """The normal form of each condition, made once. By identity: the policies keep their conditions."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, tuple[ast.Expr, str]] = {}
+
+    def of(self, expr: ast.Expr) -> str:
+        """A text that two conditions share only if they mean the same."""
+        found = self._found.get(id(expr))
+        if found is None:
+            found = self._found[id(expr)] = (expr, shape(normal(expr)))
+        return found[1]
+
+
+class Voices:
+    """Both policies' voices at every act; what both have is told apart from what only one has."""
+
+    def __init__(self, old: Checked, new: Checked, both: Together) -> None:
+        self.policies: dict[Which, Checked] = {"old": old, "new": new}
+        self.both = both
+        self.forms = Forms()
+        alike = _alike(old, new, both)
+        self._unlike: dict[Which, list[CheckedRule]] = {
+            of: [rule for rule in checked.rules if rule.id not in alike] for of, checked in self.policies.items()
+        }
+        self._alike = [rule for rule in old.rules if rule.id in alike]
+
+    def own(self, act: Act) -> tuple[list[Voice], list[Voice]]:
+        """The voices of the old policy that the new one lacks at this act, and the other way round."""
+        old, new = (self._voices(of, act) for of in _SIDES)
+        theirs = {self._key(voice) for voice in new}
+        mine = {self._key(voice) for voice in old}
+        return (
+            [voice for voice in old if voice.clash or self._key(voice) not in theirs],
+            [voice for voice in new if voice.clash or self._key(voice) not in mine],
+        )
+
+    def shared(self, act: Act) -> list[Voice]:
+        """The voices that both have at this act, as voices of the old policy."""
+        rules = self._rules("old", self._alike, act)
+        new = {self._key(voice) for voice in self._voices("new", act)}
+        return [*rules, *(v for v in self._voices("old", act) if not v.clash and self._key(v) in new)]
+
+    def _key(self, voice: Voice) -> tuple[Verdict, int, str]:
+        return voice.verdict, voice.people, self.forms.of(voice.fires)
+
+    def _voices(self, of: Which, act: Act) -> list[Voice]:
+        return [*_defaults(self.policies[of], of, act, self.both), *self._rules(of, self._unlike[of], act)]
+
+    def _rules(self, of: Which, rules: Sequence[CheckedRule], act: Act) -> list[Voice]:
+        checked, event = self.policies[of], _event(act)
+        return [
+            Voice(
+                of=of,
+                rule=rule.id,
+                clause=rule.clause,
+                verdict=rule.verdict,
+                fires=rule.fires,
+                people=rule.people if rule.kind == "ask" else 1,
+                clash=self.both.clash.touched(rule.fires),
+            )
+            for rule in rules
+            if rule.verdict is not None and any(head_truth(checked, h, event) is not Truth.FALSE for h in rule.heads)
+        ]
+
+
+_SIDES: Final[tuple[Which, Which]] = ("old", "new")
+
+
+def _alike(old: Checked, new: Checked, both: Together) -> frozenset[str]:
+    """The rules that stand in both under one name and mean the same step for step: nearly all of them, seen quickly."""
+    theirs = {rule.id: rule for rule in new.rules}
+    effects = both.checked is not old  # which tools a rule speaks of may have changed then
+    found = []
+    for rule in old.rules:
+        other = theirs.get(rule.id)
+        if other is not None and not effects and _equal(rule, other):
+            found.append(rule.id)
+    return frozenset(found)
+
+
+def _equal(rule: CheckedRule, other: CheckedRule) -> bool:
+    if rule.kind != other.kind or rule.people != other.people or rule.heads != other.heads:
+        return False
+    return rule.fires is other.fires or rule.fires == other.fires
+
+
+def _defaults(checked: Checked, of: Which, act: Act, both: Together) -> Iterator[Voice]:
+    """What the front matter says, as rules."""
+    if act.kind == "reply":
+        if checked.default.replies == "deny":
+            permits = [rule.fires for rule in checked.rules if rule.kind == "permit" and _speaks(checked, rule, act)]
+            yield _default(of, "@replies", Verdict.DENY, _none_of(permits))
+        return
+    tool = checked.tools.get(act.tool or "")
+    if tool is None:
+        verdict = _UNDECLARED.get(checked.default.calls)
+        if verdict is not None:
+            yield _default(of, "@calls", verdict, ALWAYS)
+    elif checked.default.arguments == "deny-unknown":
+        declared = both.checked.tools[tool.name].parameters
+        undeclared = list(_undeclared(tool.parameters, declared))
+        if undeclared:
+            yield _default(of, "@arguments", Verdict.DENY, _some_of(undeclared))
+
+
+def _default(of: Which, name: Literal["@replies", "@calls", "@arguments"], verdict: Verdict, fires: ast.Expr) -> Voice:
+    return Voice(of=of, rule=name, clause=name, verdict=verdict, fires=fires)
+
+
+def _undeclared(own: Sequence[Field], every: Sequence[Field], base: ast.Expr | None = None) -> Iterator[ast.Expr]:
+    """That an argument is there which this policy does not declare, at any depth of its records."""
+    known = {field.name: field.type for field in own}
+    for field in every:
+        here: ast.Expr = ast.Argument(name=field.name) if base is None else ast.Member(base=base, name=field.name)
+        if field.name not in known:
+            yield ast.Present(body=here)
+            continue
+        match known[field.name], field.type:
+            case RecordType() as mine, RecordType() as whole:
+                yield from _undeclared(mine.fields, whole.fields, here)
+            case ListType(item=RecordType() as mine), ListType(item=RecordType() as whole):
+                local = ast.Local(name=f"@{field.name}")
+                for inner in _undeclared(mine.fields, whole.fields, local):
+                    yield ast.Quantified(kind="any", variable=local.name, over=here, body=inner)
+
+
+def _speaks(checked: Checked, rule: CheckedRule, act: Act) -> bool:
+    return any(head_truth(checked, head, _event(act)) is not Truth.FALSE for head in rule.heads)
+
+
+def _event(act: Act) -> Call | Reply:
+    if act.kind == "reply":
+        return Reply(id="step", text="")
+    return Call(id="step", call_id="", tool=act.tool or "", arguments="{}")
+
+
+def _none_of(conditions: Sequence[ast.Expr]) -> ast.Expr:
+    if not conditions:
+        return ALWAYS
+    items = tuple(ast.Not(body=condition) for condition in conditions)
+    return items[0] if len(items) == 1 else ast.And(items=items)
+
+
+def _some_of(conditions: Sequence[ast.Expr]) -> ast.Expr:
+    return conditions[0] if len(conditions) == 1 else ast.Or(items=tuple(conditions))
