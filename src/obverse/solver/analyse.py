@@ -11,16 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-import z3
-
-from obverse.core.canon import digest
 from obverse.policy.checked import Checked
 from obverse.solver.analyses import permits, rules
-from obverse.solver.findings import Analysis, Finding, Open, Solver
-from obverse.solver.questions import Desk, Question, acts_of
+from obverse.solver.examination import Examination
+from obverse.solver.findings import Analysis
+from obverse.solver.kept import Answers
+from obverse.solver.questions import Question, acts_of
 from obverse.solver.settings import Settings
 
-__all__ = ["ANALYSES", "acts_of", "analyse", "questions_of"]
+__all__ = ["ANALYSES", "acts_of", "analyse", "examine", "questions_of"]
 
 ANALYSES: Final[tuple[Callable[[Checked], Iterator[Question]], ...]] = (
     rules.questions,
@@ -29,20 +28,27 @@ ANALYSES: Final[tuple[Callable[[Checked], Iterator[Question]], ...]] = (
 """What is asked of a policy. About one rule the answers stand in this order."""
 
 
-def analyse(checked: Checked, *, settings: Settings | None = None) -> Analysis:
-    """All findings about this policy, within the bounds of the settings.
+def analyse(checked: Checked, *, settings: Settings | None = None, answers: Answers | None = None) -> Analysis:
+    """All findings about this policy, within the bounds of the settings; what `answers` holds already is not asked again.
 
     Raises:
         WrongWitness: if a witness, replayed, does not show what it claims (L06).
     """
-    desk = Desk(checked, settings)
-    found = [one for question in questions_of(checked) for one in question.answer(desk)]
-    return Analysis(
-        findings=tuple(one for one in found if isinstance(one, Finding)),
-        undecided=tuple(one for one in found if isinstance(one, Open)),
-        queries=desk.queries,
-        solver=solver_of(desk.settings),
-    )
+    examination = examine(checked, settings=settings, answers=answers)
+    for _ in examination:
+        pass
+    return examination.analysis()
+
+
+def examine(
+    checked: Checked,
+    *,
+    settings: Settings | None = None,
+    answers: Answers | None = None,
+    stop: Callable[[], str | None] | None = None,
+) -> Examination:
+    """The same, question by question. `stop` is asked before every query, and says why nothing more is to be asked."""
+    return Examination(checked, questions_of(checked), settings=settings, answers=answers, stop=stop)
 
 
 def questions_of(checked: Checked) -> list[Question]:
@@ -54,13 +60,3 @@ def questions_of(checked: Checked) -> list[Question]:
         return (-1 if question.clause is None else clauses[question.clause], order.get(question.rule or "", -1))
 
     return sorted((question for asked in ANALYSES for question in asked(checked)), key=place)
-
-
-def solver_of(settings: Settings) -> Solver:
-    """Who answers, and how far it looks."""
-    return Solver(
-        name="z3",
-        version=z3.get_version_string(),
-        options=digest(settings),
-        bound=f"{settings.rounds} rounds of events, lists of up to {settings.list_length}",
-    )

@@ -84,11 +84,22 @@ class Finder:
         self.checked = checked
         self.settings = settings or Settings()
         self._spellings = Spellings()
-        self._context = z3.Context()
+        self._context: z3.Context | None = None
         self._by_identity: dict[tuple[int, bool], tuple[ast.Expr, _Asked]] = {}
         self._by_meaning: dict[tuple[ast.Expr, bool], _Asked] = {}
         self._rooms: OrderedDict[tuple[Act, Layout], _Room] = OrderedDict()
         self._options = digest(self.settings)
+        self.gave_up = False
+        """Whether a limit was hit since the last `forget`: an answer may then differ on another machine."""
+
+    def forget(self) -> None:
+        """Begin anew, as if nothing had been asked: what is answered next depends on no question before it.
+
+        What is kept is only what is the same every time: what an expression needs, and texts that were spelled.
+        """
+        self._rooms.clear()
+        self._context = None
+        self.gave_up = False
 
     def find(self, goal: Goal, near: Scenario | None = None) -> Answer:
         """A scenario at whose step every wish is definitely true; with `near`, one that differs from it as little as can be.
@@ -100,7 +111,7 @@ class Finder:
         asked += [self._asked(wish, possible=True) for wish in goal.possible]
         answer: Answer | None = None
         for act in self._acts(goal.head):
-            found = self._find(act, asked, near, incomplete=goal.incomplete)
+            found = self._bounded(act, asked, near, incomplete=goal.incomplete)
             if isinstance(found, Found):
                 return found
             answer = found if answer is None or isinstance(found, Undecided) else answer
@@ -112,6 +123,15 @@ class Finder:
         if head.kind == "reply" or head.tool is not None:
             return [head]
         return [Act(kind="call", tool=name) for name in self.checked.tools]
+
+    def _bounded(self, act: Act, asked: list[_Asked], near: Scenario | None, *, incomplete: bool) -> Answer:
+        """The answer; where the solver runs out of memory, or the condition is too deep for it, that is one."""
+        try:
+            return self._find(act, asked, near, incomplete=incomplete)
+        except (z3.Z3Exception, MemoryError, RecursionError) as error:
+            self.forget()  # nothing of that context can be trusted any more
+            self.gave_up = True
+            return Undecided(reason=_failed(error), origin=self._origin(act, asked, "nothing"))
 
     def _find(self, act: Act, asked: list[_Asked], near: Scenario | None, *, incomplete: bool) -> Answer:
         beside = near.history if near else ()  # they get slots of their own, in their order
@@ -151,6 +171,7 @@ class Finder:
             if status == z3.unsat:
                 return self._impossible(room, asked, wishes, origin)
             if status != z3.sat:
+                self.gave_up = True
                 return Undecided(reason=_why(room.trace.solver, self.settings), origin=origin)
             try:
                 made = realise(  # (4)
@@ -178,8 +199,11 @@ class Finder:
             if tries == self.settings.tidiness:
                 active.clear()
             status = check(solver, [*wishes, *active.values()])
+            if status == z3.unknown and active:
+                self.gave_up = True
+                return check(solver, wishes)
             if status != z3.unsat:
-                return status if status == z3.sat or not active else check(solver, wishes)
+                return status
             conflict = [rank[literal.get_id()] for literal in solver.unsat_core() if literal.get_id() in rank]
             if not conflict:
                 return status
@@ -226,11 +250,17 @@ class Finder:
         key = (act, layout)
         found = self._rooms.get(key)
         if found is None:
+            if self._context is None:
+                self._context = z3.Context()  # late: it costs as much as a small question
             texts = Texts(self._context, self._spellings)
             trace = Trace(self.checked, act, layout, self.settings, texts)
             trace.solver.set("random_seed", self.settings.seed)
             trace.solver.set("rlimit", self.settings.effort)
             trace.solver.set("timeout", self.settings.timeout_ms)
+            trace.solver.set("max_memory", self.settings.memory_mb)
+            trace.solver.set(
+                "ctrl_c", False
+            )  # else Z3 takes Ctrl-C for itself, gives up one query, and nobody hears of it
             found = self._rooms[key] = _Room(trace, Encoder(trace))
             if len(self._rooms) > _ROOMS_KEPT:
                 self._rooms.popitem(last=False)
@@ -294,6 +324,16 @@ def _why(solver: z3.Solver, settings: Settings) -> str:
     ):  # Z3 does not say which of the two limits bit
         return f"time-out after {settings.timeout_ms / 1000:g} s or {settings.effort} steps of the solver"
     return f"the solver does not know: {reason}"
+
+
+def _failed(error: BaseException) -> str:
+    """What went wrong in the solver, in one line."""
+    text = " ".join(str(error.args[0] if error.args else "").removeprefix("b'").removesuffix("'").split())
+    if isinstance(error, MemoryError) or "memory" in text:
+        return "the solver ran out of memory"
+    if isinstance(error, RecursionError):
+        return "the condition is too deep for the solver"
+    return f"the solver failed: {text[:200]}"
 
 
 def _plain(node: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from obverse.core.errors import Span
 from obverse.core.events import AnyEvent, Step
 from obverse.core.verdicts import Verdict
 
@@ -40,7 +41,8 @@ class Witness(msgspec.Struct, frozen=True, kw_only=True):
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is wrong, or worth knowing. `rule` is the rule it is about, `others` rules that take part.
 
-    `clause` is None for what stands in no clause: a declaration.
+    `clause` is None for what stands in no clause: a declaration, which `about` names (`tool refund`). `at` is where that rule,
+    declaration or clause stands in the text; `query` is the digest of the question that found it, with all that it rests on.
     """
 
     code: Code
@@ -50,6 +52,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     witness: Witness | None = None
     rule: str | None = None
     others: tuple[str, ...] = ()
+    about: str | None = None
+    at: Span | None = None
+    query: str | None = None
 
 
 class Open(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +64,8 @@ class Open(msgspec.Struct, frozen=True, kw_only=True):
     clause: str | None
     reason: str
     rule: str | None = None
+    at: Span | None = None
+    query: str | None = None
 
 
 class Solver(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,9 +78,14 @@ class Solver(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Analysis(msgspec.Struct, frozen=True, kw_only=True):
-    """All findings in the order of the document, what stayed open, and who answered. `queries` is how many were asked."""
+    """All findings in the order of the document, what stayed open, and who answered.
+
+    `questions` is how many there are, of which `reused` were answered before; `queries` is how often the solver was asked.
+    """
 
     findings: tuple[Finding, ...]
     undecided: tuple[Open, ...]
     queries: int
     solver: Solver
+    questions: int = 0
+    reused: int = 0

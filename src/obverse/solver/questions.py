@@ -19,7 +19,8 @@ from obverse.policy.checked import Checked, CheckedRule
 from obverse.policy.decide import decide
 from obverse.solver.answers import Act, Answer, Found, Goal, Scenario, Undecided
 from obverse.solver.find import Finder, WrongWitness
-from obverse.solver.findings import MEANINGS, Code, Finding, Open, Witness
+from obverse.solver.findings import MEANINGS, Code, Finding, Open, Severity, Witness
+from obverse.solver.kept import KeptAnswer, KeptFinding
 from obverse.solver.settings import Settings
 
 Outcome: TypeAlias = "tuple[Finding | Open, ...]"
@@ -39,15 +40,28 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     answer: Callable[[Desk], Outcome]
 
 
+class Stopped(Exception):  # noqa: N818  # it names why nothing more is asked
+    """Nothing more is to be asked; the text says why."""
+
+
 class Desk:
     """Answers questions about one policy: asks the solver, counts what it asked, replays what it found."""
 
-    def __init__(self, checked: Checked, settings: Settings | None = None, finder: Finder | None = None) -> None:
+    def __init__(
+        self,
+        checked: Checked,
+        settings: Settings | None = None,
+        finder: Finder | None = None,
+        stop: Callable[[], str | None] | None = None,
+    ) -> None:
         self.checked = checked
         self.settings = settings or Settings()
         self.finder = finder or Finder(checked, self.settings)
         self.queries = 0
+        self._stop = stop
         self._acts: dict[str, tuple[Act, ...]] = {}
+        self._clauses = {clause.id: clause for clause in checked.clauses}
+        self._told: list[tuple[Finding, KeptFinding]] = []
 
     # --- what the policy is ---------------------------------------------------------------------------------------------
 
@@ -60,7 +74,7 @@ class Desk:
 
     def level(self, rule: CheckedRule) -> str:
         """The level of the clause that the rule stands in."""
-        return self.checked.clause(rule.clause).level
+        return self._clauses[rule.clause].level
 
     def rank(self, rule: CheckedRule) -> int:
         """The same as a number: 0 for the highest level."""
@@ -68,10 +82,32 @@ class Desk:
 
     # --- asking ---------------------------------------------------------------------------------------------------------
 
+    def answered(self, question: Question) -> Outcome:
+        """The answer to a question, as if it were the first.
+
+        Raises:
+            Stopped: if nothing more is to be asked.
+            WrongWitness: if a witness, replayed, does not show what it claims (L06).
+        """
+        self.finder.forget()
+        self._told = []
+        return question.answer(self)
+
     def find(self, act: Act, wishes: tuple[ast.Expr, ...]) -> Answer:
-        """A step of this shape at which every wish is true, a proof that there is none, or why that is not known."""
+        """A step of this shape at which every wish is true, a proof that there is none, or why that is not known.
+
+        Raises:
+            Stopped: if nothing more is to be asked.
+        """
+        return self.ask(Goal(head=act, wishes=wishes))
+
+    def ask(self, goal: Goal) -> Answer:
+        """The same for any goal."""
+        why = self._stop() if self._stop else None
+        if why is not None:
+            raise Stopped(why)
         self.queries += 1
-        return self.finder.find(Goal(head=act, wishes=wishes))
+        return self.finder.find(goal)
 
     def first(self, rule: CheckedRule, wishes: tuple[ast.Expr, ...]) -> Scenario | None:
         """A scenario of any step that the rule speaks of, if one is found."""
@@ -95,6 +131,8 @@ class Desk:
         *,
         clause: str | None = None,
         rule: CheckedRule | None = None,
+        about: str | None = None,
+        severity: Severity | None = None,
         scenario: Scenario | None = None,
         present: Sequence[CheckedRule] = (),
         absent: Sequence[CheckedRule] = (),
@@ -106,26 +144,60 @@ class Desk:
         Raises:
             WrongWitness: if `decide` shows something else.
         """
-        witness = None
-        if scenario is not None:
-            decision = decide(self.checked, scenario.history, scenario.step)
-            applied = {reason.rule for reason in (*decision.reasons, *decision.permits)}
-            missing = [one.id for one in present if one.id not in applied]
-            wrong = [one.id for one in absent if one.id in applied]
-            if missing or wrong or (blocks and not decision.verdict.blocks):
-                raise WrongWitness(f"{code}: the witness shows something else: {missing} {wrong} {decision}")
-            witness = Witness(
-                history=scenario.history, step=scenario.step, verdict=decision.verdict, clauses=decision.clauses
-            )
-        return Finding(
+        kept = KeptFinding(
             code=code,
-            clause=rule.clause if rule else clause,
-            severity=MEANINGS[code][0],
+            severity=severity or MEANINGS[code][0],
             message=message,
-            witness=witness,
+            clause=rule.clause if rule else clause,
             rule=rule.id if rule else None,
+            about=about,
             others=tuple(other.id for other in others),
+            scenario=scenario,
+            present=tuple(one.id for one in present),
+            absent=tuple(one.id for one in absent),
+            blocks=blocks,
         )
+        return self._retold(kept)
+
+    # --- what is kept ---------------------------------------------------------------------------------------------------
+
+    def kept(self, outcome: Outcome) -> KeptAnswer | None:
+        """What to keep of the answer to the last question; nothing where it is not whole, or owes itself to a limit."""
+        told = {id(finding): kept for finding, kept in self._told}
+        if self.finder.gave_up or not all(id(one) in told for one in outcome):
+            return None
+        return KeptAnswer(findings=tuple(told[id(one)] for one in outcome))
+
+    def retold(self, answer: KeptAnswer) -> Outcome:
+        """The findings of a kept answer, each replayed.
+
+        Raises:
+            WrongWitness: if `decide` shows something else now.
+        """
+        return tuple(self._retold(kept) for kept in answer.findings)
+
+    def _retold(self, kept: KeptFinding) -> Finding:
+        finding = Finding(
+            code=kept.code,
+            clause=kept.clause,
+            severity=kept.severity,
+            message=kept.message,
+            witness=None if kept.scenario is None else self._witness(kept, kept.scenario),
+            rule=kept.rule,
+            others=kept.others,
+            about=kept.about,
+        )
+        self._told.append((finding, kept))
+        return finding
+
+    def _witness(self, kept: KeptFinding, scenario: Scenario) -> Witness:
+        decision = decide(self.checked, scenario.history, scenario.step)
+        applied = {reason.rule for reason in (*decision.reasons, *decision.permits)}
+        missing = [rule for rule in kept.present if rule not in applied]
+        wrong = [rule for rule in kept.absent if rule in applied]
+        if missing or wrong or (kept.blocks and not decision.verdict.blocks):
+            raise WrongWitness(f"{kept.code}: the witness shows something else: {missing} {wrong} {decision}")
+        return Witness(history=scenario.history, step=scenario.step, verdict=decision.verdict, clauses=decision.clauses)
 
 
 def acts_of(checked: Checked, rule: CheckedRule) -> tuple[Act, ...]:

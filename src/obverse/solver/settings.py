@@ -30,6 +30,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     timeout_ms: int = 10_000
     """Bites when the machine is slow: wall-clock limit of one query. Unlike `effort` it can differ between runs."""
 
+    memory_mb: int = 2_000
+    """Bites on huge questions: so much memory may the solver's process take before a query is answered `Undecided`."""
+
     refinements: int = 24
     """Bites on text tests: how many abstract texts may turn out to have no spelling before the answer is `Undecided`."""
 

@@ -58,7 +58,6 @@ class Spellings:
 
     def __init__(self) -> None:
         self._known: dict[tuple[Answers, int | None], _Search] = {}
-        self._context = z3.Context()
 
     def spell(self, name: str, required: Answers, length: int | None, taken: set[str]) -> str | Unspellable:
         """A text that goes by this name, gives these answers, has this length and is none of the taken ones (folded)."""
@@ -85,18 +84,20 @@ class Spellings:
             return _Search(core=required, reason="no text was found for a test of its domain")
         if not all(asked.pattern.isascii() and asked.pattern.isprintable() for asked, _ in tests):
             return _Search(core=required, reason="no text was found for a pattern that is not plain ASCII")
-        solver = z3.SolverFor("QF_S", ctx=self._context)
+        context = z3.Context()  # its own: what is found depends on no search before it
+        solver = z3.SolverFor("QF_S", ctx=context)
         solver.set("timeout", _STRING_TIMEOUT_MS)
-        text = z3.String("text", self._context)
+        solver.set("ctrl_c", False)
+        text = z3.String("text", context)
         labels: dict[str, tuple[Test, bool]] = {}
         try:
             for number, (asked, answer) in enumerate(tests):
                 labels[f"t{number}"] = (asked, answer)
                 formula = translate(asked.op, asked.pattern, text, folded=asked.folded)
-                solver.assert_and_track(formula if answer else z3.Not(formula), z3.Bool(f"t{number}", self._context))
+                solver.assert_and_track(formula if answer else z3.Not(formula), z3.Bool(f"t{number}", context))
         except Untranslatable as error:
             return _Search(core=required, reason=f"no text was found: {error}")
-        printable = z3.Star(z3.Range(z3.StringVal(" ", self._context), z3.StringVal("~", self._context)))
+        printable = z3.Star(z3.Range(z3.StringVal(" ", context), z3.StringVal("~", context)))
         solver.add(z3.InRe(text, printable))
         if length is not None:
             solver.add(z3.Length(text) == length)
