@@ -27,10 +27,12 @@ from obverse.policy.checked import Checked
 from obverse.policy.decide import decide
 from obverse.policy.evaluate import truth
 from obverse.solver.answers import Act, Answer, Found, Goal, Impossible, Scenario, Undecided
+from obverse.solver.apart import suggested
 from obverse.solver.approvals import approved
 from obverse.solver.changes import Change, Comparison, RuleOf, Unsettled, Which
 from obverse.solver.find import Finder
 from obverse.solver.findings import Solver
+from obverse.solver.readings import unanswered
 from obverse.solver.settings import Settings
 from obverse.solver.together import Together, together
 from obverse.solver.voices import ALWAYS, Voice, Voices
@@ -111,9 +113,12 @@ class _Comparer:
         old, new = self.voices.own(act)
         for mine, theirs in ((new, old), (old, new)):
             for voice in mine:
-                self._voice(act, voice, theirs)
+                if not voice.clash:
+                    self._voice(act, voice, [other for other in theirs if not other.clash])
                 if first and self.changes:
                     return
+        if any(voice.clash for voice in (*old, *new)):
+            self._apart(act, {"old": old, "new": new})
 
     def _voice(self, act: Act, voice: Voice, theirs: Sequence[Voice]) -> None:
         """Whether this rule makes a difference here: it may fire where the other policy gives less."""
@@ -155,24 +160,42 @@ class _Comparer:
     def _left_open(self, act: Act, voice: Voice, reason: str) -> None:
         self.open.append(Unsettled(act=act, rules=(_rule_of(voice),), reason=reason))
 
+    def _apart(self, act: Act, voices: dict[Which, list[Voice]]) -> None:
+        """Differences where one name means two things: what is found by trying, and that nothing is proved."""
+        clashing = [voice for own in voices.values() for voice in own if voice.clash]
+        seen = {change.loosens for change in self.changes if change.act == act}
+        for of, own in voices.items():
+            finder = Finder(self.policies[of], self.settings)
+            for scenario in suggested(finder, act, own, self.policies["new" if of == "old" else "old"]):
+                self.queries += 1
+                change = self._decided(act, unanswered(scenario, self.both.patterns), clashing)
+                if change is not None and change.loosens not in seen:
+                    seen.add(change.loosens)
+                    self.changes.append(change)
+        names = ", ".join(f"`{name}`" for name in dict.fromkeys(name for voice in clashing for name in voice.clash))
+        reason = f"the two policies declare {names} differently: differences were looked for, and nothing is proved"
+        self.open.append(Unsettled(act=act, rules=tuple(_rule_of(voice) for voice in clashing), reason=reason))
+
     # --- replay ---------------------------------------------------------------------------------------------------------
 
     def _shown(self, act: Act, voice: Voice, found: Scenario) -> Change | None:
         """The difference that this scenario shows, with as few approvals as will do (L06)."""
         for people in self.people:
-            scenario = approved(found, people)
-            old = decide(self.policies["old"], scenario.history, scenario.step)
-            new = decide(self.policies["new"], scenario.history, scenario.step)
-            mine, theirs = (old, new) if voice.of == "old" else (new, old)
-            if mine.verdict.strictness >= voice.verdict.strictness > theirs.verdict.strictness:
-                return Change(
-                    act=act,
-                    old=old.verdict,
-                    new=new.verdict,
-                    scenario=scenario,
-                    rules=(_rule_of(voice),),
-                )
+            change = self._decided(act, approved(unanswered(found, self.both.patterns), people), [voice])
+            if change is None:
+                continue
+            mine, theirs = (change.old, change.new) if voice.of == "old" else (change.new, change.old)
+            if mine.strictness >= voice.verdict.strictness > theirs.strictness:
+                return change
         return None
+
+    def _decided(self, act: Act, scenario: Scenario, rules: Sequence[Voice]) -> Change | None:
+        """What both policies say of it, if they differ."""
+        old = decide(self.policies["old"], scenario.history, scenario.step).verdict
+        new = decide(self.policies["new"], scenario.history, scenario.step).verdict
+        if old is new:
+            return None
+        return Change(act=act, old=old, new=new, scenario=scenario, rules=tuple(_rule_of(voice) for voice in rules))
 
     def _fires(self, voice: Voice, found: Scenario) -> bool:
         return truth(self.both.checked, voice.fires, found.history, found.step) is not Truth.FALSE

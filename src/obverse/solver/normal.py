@@ -26,7 +26,8 @@ def normal(expr: ast.Expr) -> ast.Expr:
         case ast.Compare():
             return _compared(expr.op, normal(expr.left), normal(expr.right))
         case _:
-            return _inside(expr)
+            found: ast.Expr = _inside(expr)
+            return found
 
 
 def shape(node: Any) -> str:

@@ -56,6 +56,8 @@ class Together(msgspec.Struct, frozen=True, kw_only=True):
 
     checked: Checked
     clash: Clash
+    patterns: tuple[str, ...] = ()
+    """The judged terms that the two read by different patterns."""
 
 
 def together(old: Checked, new: Checked) -> Together:
@@ -82,7 +84,10 @@ def together(old: Checked, new: Checked) -> Together:
         digest=f"{old.digest} {new.digest}",
     )
     clash = Clash(parameters=frozenset(parameters), values=frozenset(values), facts=frozenset(odd), effects=effects)
-    return Together(checked=merged, clash=clash)
+    patterns = tuple(
+        name for name in old.judged.keys() & new.judged.keys() if old.judged[name].pattern != new.judged[name].pattern
+    )
+    return Together(checked=merged, clash=clash, patterns=tuple(sorted(patterns)))
 
 
 def _declares(checked: Checked) -> object:

@@ -8,7 +8,7 @@ default `replies: deny` from firing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
@@ -21,6 +21,7 @@ from obverse.policy.types import Field, ListType, RecordType
 from obverse.solver.answers import Act
 from obverse.solver.changes import Which
 from obverse.solver.normal import normal, shape
+from obverse.solver.readings import read_as_words
 from obverse.solver.together import Together
 
 ALWAYS: Final = ast.Boolean(value=True)
@@ -67,8 +68,11 @@ class Voices:
         self.both = both
         self.forms = Forms()
         alike = _alike(old, new, both)
+        self._every: dict[Which, list[CheckedRule]] = {
+            of: [_asked(rule, checked, both) for rule in checked.rules] for of, checked in self.policies.items()
+        }
         self._unlike: dict[Which, list[CheckedRule]] = {
-            of: [rule for rule in checked.rules if rule.id not in alike] for of, checked in self.policies.items()
+            of: [rule for rule in rules if rule.id not in alike] for of, rules in self._every.items()
         }
         self._alike = [rule for rule in old.rules if rule.id in alike]
 
@@ -92,7 +96,7 @@ class Voices:
         return voice.verdict, voice.people, self.forms.of(voice.fires)
 
     def _voices(self, of: Which, act: Act) -> list[Voice]:
-        return [*_defaults(self.policies[of], of, act, self.both), *self._rules(of, self._unlike[of], act)]
+        return [*self._defaults(of, act), *self._rules(of, self._unlike[of], act)]
 
     def _rules(self, of: Which, rules: Sequence[CheckedRule], act: Act) -> list[Voice]:
         checked, event = self.policies[of], _event(act)
@@ -107,8 +111,31 @@ class Voices:
                 clash=self.both.clash.touched(rule.fires),
             )
             for rule in rules
-            if rule.verdict is not None and any(head_truth(checked, h, event) is not Truth.FALSE for h in rule.heads)
+            if rule.verdict is not None and _speaks(checked, rule, event)
         ]
+
+    def _defaults(self, of: Which, act: Act) -> Iterator[Voice]:
+        """What the front matter says, as rules."""
+        checked, event = self.policies[of], _event(act)
+        if act.kind == "reply":
+            if checked.default.replies == "deny":
+                said = [rule for rule in self._every[of] if rule.kind == "permit"]
+                permits = [rule.fires for rule in said if _speaks(checked, rule, event)]
+                yield self._default(of, "@replies", Verdict.DENY, _none_of(permits))
+            return
+        tool = checked.tools.get(act.tool or "")
+        if tool is None:
+            verdict = _UNDECLARED.get(checked.default.calls)
+            if verdict is not None:
+                yield self._default(of, "@calls", verdict, ALWAYS)
+        elif checked.default.arguments == "deny-unknown":
+            undeclared = list(_undeclared(tool.parameters, self.both.checked.tools[tool.name].parameters))
+            if undeclared:
+                yield self._default(of, "@arguments", Verdict.DENY, _some_of(undeclared))
+
+    def _default(self, of: Which, name: str, verdict: Verdict, fires: ast.Expr) -> Voice:
+        clash = self.both.clash.touched(fires)
+        return Voice(of=of, rule=name, clause=name, verdict=verdict, fires=fires, clash=clash)
 
 
 _SIDES: Final[tuple[Which, Which]] = ("old", "new")
@@ -132,27 +159,12 @@ def _equal(rule: CheckedRule, other: CheckedRule) -> bool:
     return rule.fires is other.fires or rule.fires == other.fires
 
 
-def _defaults(checked: Checked, of: Which, act: Act, both: Together) -> Iterator[Voice]:
-    """What the front matter says, as rules."""
-    if act.kind == "reply":
-        if checked.default.replies == "deny":
-            permits = [rule.fires for rule in checked.rules if rule.kind == "permit" and _speaks(checked, rule, act)]
-            yield _default(of, "@replies", Verdict.DENY, _none_of(permits))
-        return
-    tool = checked.tools.get(act.tool or "")
-    if tool is None:
-        verdict = _UNDECLARED.get(checked.default.calls)
-        if verdict is not None:
-            yield _default(of, "@calls", verdict, ALWAYS)
-    elif checked.default.arguments == "deny-unknown":
-        declared = both.checked.tools[tool.name].parameters
-        undeclared = list(_undeclared(tool.parameters, declared))
-        if undeclared:
-            yield _default(of, "@arguments", Verdict.DENY, _some_of(undeclared))
-
-
-def _default(of: Which, name: Literal["@replies", "@calls", "@arguments"], verdict: Verdict, fires: ast.Expr) -> Voice:
-    return Voice(of=of, rule=name, clause=name, verdict=verdict, fires=fires)
+def _asked(rule: CheckedRule, checked: Checked, both: Together) -> CheckedRule:
+    """The rule as it can be asked about in both vocabularies."""
+    if not both.patterns:
+        return rule
+    patterns = {name: checked.judged[name].pattern for name in both.patterns}
+    return msgspec.structs.replace(rule, fires=read_as_words(rule.fires, patterns))
 
 
 def _undeclared(own: Sequence[Field], every: Sequence[Field], base: ast.Expr | None = None) -> Iterator[ast.Expr]:
@@ -172,8 +184,8 @@ def _undeclared(own: Sequence[Field], every: Sequence[Field], base: ast.Expr | N
                     yield ast.Quantified(kind="any", variable=local.name, over=here, body=inner)
 
 
-def _speaks(checked: Checked, rule: CheckedRule, act: Act) -> bool:
-    return any(head_truth(checked, head, _event(act)) is not Truth.FALSE for head in rule.heads)
+def _speaks(checked: Checked, rule: CheckedRule, event: Call | Reply) -> bool:
+    return any(head_truth(checked, head, event) is not Truth.FALSE for head in rule.heads)
 
 
 def _event(act: Act) -> Call | Reply:
