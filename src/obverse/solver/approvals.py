@@ -6,6 +6,8 @@ nothing that a condition can see. So they can be made out to be for the step, or
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from obverse.core.events import AnyEvent, Approval
@@ -13,11 +15,14 @@ from obverse.policy.decide import call_digest
 from obverse.solver.answers import Scenario
 
 _ANOTHER = "sha256:another-call"
-_PEOPLE = "supervisor"
+_PERSON = "supervisor"
 
 
-def approved(scenario: Scenario, people: int) -> Scenario:
-    """The scenario in which exactly so many people approved the step: by the approvals that it has, then by more."""
+def approved(scenario: Scenario, people: int) -> Iterator[Scenario]:
+    """The scenario in which exactly so many people approved the step: by the approvals that it has, then by more.
+
+    More of them disturb what looks at the newest event, or at the first: one scenario for either place.
+    """
     wanted = call_digest(scenario.step.event)
     names: set[str] = set()
     history: list[AnyEvent] = []
@@ -28,24 +33,18 @@ def approved(scenario: Scenario, people: int) -> Scenario:
             history.append(msgspec.structs.replace(event, call=wanted if counts else _ANOTHER))
         else:
             history.append(event)
-    last = history[-1] if history else scenario.step.event
-    while len(names) < people:
-        name = _fresh(names)
-        names.add(name)
-        history.append(
-            Approval(
-                id=f"approval{len(names)}",
-                time=last.time,
-                turn=last.turn if history else 0,
-                call=wanted,
-                by=name,
-            )
-        )
-    return Scenario(history=tuple(history), step=scenario.step)
+    missing = people - len(names)
+    last = history[-1].time if history else scenario.step.event.time
+    yield Scenario(history=(*history, *_more(missing, names, wanted, last)), step=scenario.step)
+    if missing and history:
+        first = _more(missing, names, wanted, history[0].time)
+        yield Scenario(history=(*first, *history), step=scenario.step)
 
 
-def _fresh(names: set[str]) -> str:
-    number = 1
-    while f"{_PEOPLE}-{number}" in names:
-        number += 1
-    return f"{_PEOPLE}-{number}" if names or number > 1 else _PEOPLE
+def _more(missing: int, names: set[str], wanted: str, time: int | None) -> tuple[Approval, ...]:
+    """Approvals by so many people who gave none."""
+    fresh = (_PERSON if number == 1 else f"{_PERSON}-{number}" for number in range(1, missing + len(names) + 1))
+    people = [name for name in fresh if name not in names][:missing]
+    return tuple(
+        Approval(id=f"approval{number}", time=time, call=wanted, by=name) for number, name in enumerate(people, start=1)
+    )

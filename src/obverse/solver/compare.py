@@ -21,7 +21,7 @@ from typing import Final
 import z3
 
 from obverse.core.canon import digest
-from obverse.core.verdicts import Truth
+from obverse.core.verdicts import Truth, Verdict
 from obverse.policy import ast
 from obverse.policy.checked import Checked
 from obverse.policy.decide import decide
@@ -142,7 +142,17 @@ class _Comparer:
             if not in_the_way:
                 break
             against += in_the_way
-        self._left_open(act, voice, "it fires, but no approvals of people were found with which that matters")
+        self._without_people(act, voice, against, theirs)
+
+    def _without_people(self, act: Act, voice: Voice, against: Sequence[Voice], theirs: Sequence[Voice]) -> None:
+        """Once more where nobody need be asked: approvals, put anywhere, disturbed what the scenario was to show."""
+        asking = [other for other in (*theirs, *self.voices.shared(act)) if other.verdict is Verdict.ASK]
+        answer = self._find(act, voice, [*against, *(other for other in asking if other not in against)])
+        change = self._shown(act, voice, answer.scenario) if isinstance(answer, Found) else None
+        if change is not None:
+            self.changes.append(change)
+        else:
+            self._left_open(act, voice, "it fires, but no approvals of people were found with which that matters")
 
     def _implied(self, voice: Voice, other: Voice) -> bool:
         """Whether the other one fires wherever this one does, by its form alone."""
@@ -181,12 +191,13 @@ class _Comparer:
     def _shown(self, act: Act, voice: Voice, found: Scenario) -> Change | None:
         """The difference that this scenario shows, with as few approvals as will do (L06)."""
         for people in self.people:
-            change = self._decided(act, approved(unanswered(found, self.both.patterns), people), [voice])
-            if change is None:
-                continue
-            mine, theirs = (change.old, change.new) if voice.of == "old" else (change.new, change.old)
-            if mine.strictness >= voice.verdict.strictness > theirs.strictness:
-                return change
+            for scenario in approved(unanswered(found, self.both.patterns), people):
+                change = self._decided(act, scenario, [voice])
+                if change is None:
+                    continue
+                mine, theirs = (change.old, change.new) if voice.of == "old" else (change.new, change.old)
+                if mine.strictness >= voice.verdict.strictness > theirs.strictness:
+                    return change
         return None
 
     def _decided(self, act: Act, scenario: Scenario, rules: Sequence[Voice]) -> Change | None:

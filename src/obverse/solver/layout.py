@@ -119,6 +119,8 @@ def needs_of(expr: ast.Expr) -> Needs:
                 gaps = True
             case ast.Since():
                 since = True
+                if node.body is not None:  # something else may have come after
+                    shapes |= {Shape(kind="message"), Shape(kind="reply")}
             case ast.In():
                 named |= _tools_named(node)
                 lists = True
