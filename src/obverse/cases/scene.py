@@ -17,7 +17,7 @@ from obverse.cases.naming import Names, dumps
 from obverse.cases.phrases.books import book
 from obverse.cases.records import Answer, Said, World
 from obverse.cases.sight import Sight
-from obverse.cases.talk import harmless, invitations, is_consent, known_labels, message_for, reply_for
+from obverse.cases.talk import harmless, invitations, is_consent, known_labels, message_for, readings, reply_for
 from obverse.cases.tongues import main_language
 from obverse.cases.wording import asked_back, framed, request
 from obverse.core.canon import canonical
@@ -83,6 +83,7 @@ class Stage:
             self._ask_before_consent(opening)
         else:
             self._place_question(self.sight.step.event)
+        self._agree_with_patterns()
         history, opening = self.sight.history, self._opening()
         script = tuple(Said(text=e.text, labels=dict(e.labels)) for e in history[opening:] if isinstance(e, Message))
         return Scene(
@@ -120,6 +121,15 @@ class Stage:
         if isinstance(event, Reply):
             text = reply_for(self.checked, event.labels, *self.key, "wanted", wanted=True)
             self._try(self.sight.history, _reworded(self.sight.step, event, text))
+
+    def _agree_with_patterns(self) -> None:
+        """A text reads as its labels say: a label that nothing rests on follows the pattern, else a sentence is left out."""
+        for place, event in enumerate(self.sight.history):
+            if isinstance(event, Message | Reply):
+                for text, labels in readings(self.checked, event.text, event.labels):
+                    new = msgspec.structs.replace(event, text=text, labels=labels)
+                    if self._try(_with(self.sight.history, place, new), self.sight.step):
+                        break
 
     def _polish(self, place: int) -> None:
         """A message whose very words matter, said as a person would: a yes as a yes, a scrap as part of a sentence."""

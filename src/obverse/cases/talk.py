@@ -8,7 +8,7 @@ Examples may be in any language: a text takes those of one language, that of mos
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from obverse.cases.choice import pick
 from obverse.cases.phrases.books import book
@@ -40,6 +40,34 @@ def _is_said(term: JudgedTerm, text: str) -> bool:
     """Whether a text says what the predicate asks: by its own pattern, or because it holds a yes-example."""
     read = reading(term, text)
     return read is Truth.TRUE if read is not None else any(example in text for example in term.yes)
+
+
+def readings(checked: Checked, text: str, labels: Mapping[str, bool]) -> Iterator[tuple[str, dict[str, bool]]]:
+    """Ways to make a text and its labels agree with the patterns of the terms, the nearest first; none if they do."""
+    if not misread(checked, text, labels):
+        return
+    yield text, _as_read(checked, text, labels)
+    sentences = re.split(r"(?<=[.!?])\s+(?=\S)", text)
+    agreeing = [sentence for sentence in sentences if not misread(checked, sentence, labels, only=True)]
+    shorter = " ".join(agreeing)
+    if shorter and shorter != text:
+        yield shorter, _as_read(checked, shorter, labels)
+
+
+def misread(checked: Checked, text: str, labels: Mapping[str, bool], *, only: bool | None = None) -> tuple[str, ...]:
+    """The labels of which a pattern says the opposite; `only` those that it reads so."""
+    wrong = []
+    for name, value in labels.items():
+        term = checked.judged.get(name)
+        read = None if term is None else reading(term, text)
+        if read in (Truth.TRUE, Truth.FALSE) and read is not Truth.of(value) and only in (None, read is Truth.TRUE):
+            wrong.append(name)
+    return tuple(wrong)
+
+
+def _as_read(checked: Checked, text: str, labels: Mapping[str, bool]) -> dict[str, bool]:
+    wrong = misread(checked, text, labels)
+    return {name: value is not (name in wrong) for name, value in labels.items()}
 
 
 def message_for(checked: Checked, labels: Mapping[str, bool], *key: object, language: str | None = None) -> Said:
