@@ -121,6 +121,8 @@ def needs_of(expr: ast.Expr) -> Needs:
                 since = True
                 if node.body is not None:  # something else may have come after
                     shapes |= {Shape(kind="message"), Shape(kind="reply")}
+                    if any(isinstance(inner, ast.EventPart) for inner in ast.walk(node.body)):
+                        open_tools.add(("any", None))
             case ast.In():
                 named |= _tools_named(node)
                 lists = True
