@@ -10,6 +10,7 @@ from obverse.core.version import VERSION
 
 HELP = {
     "check": "Is the policy sound? Findings, with a transcript each.",
+    "diff": "What a new version of a policy newly allows, asks or denies.",
     "fmt": "Write the policy in its canonical form.",
     "cases": "Derive the tests that follow, and what they cover.",
     "run": "Try a model or agent, and say which clauses hold.",
