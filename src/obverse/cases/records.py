@@ -35,6 +35,8 @@ class Level(enum.StrEnum):
     """Each threshold was met exactly, one unit below and one above; each window at its edge and one second to each side."""
     TWIN = "twin"
     """Each rule that blocks has a case and an allowed twin that differ in one condition."""
+    MUTANT = "mutant"
+    """Each fault that an author could have made is noticed (`cases.mutation`); counted there, not by `coverage`."""
 
 
 class Obligation(msgspec.Struct, frozen=True, kw_only=True):
