@@ -1,135 +1,142 @@
-"""`obverse check`: is the policy sound? Findings, each with a short transcript that shows it."""
+"""`obverse check`: is the policy sound? Findings, each with a short transcript that shows it.
+
+Not here: how a finding reads (`cli.check_lines`, `report.sarif`), and what is asked (`solver.analyse`).
+"""
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
+from obverse.cli.check_lines import document, lines
 from obverse.cli.exit_codes import ExitCode
 from obverse.cli.numbers import Finite
-from obverse.cli.output import json_option, one_line, print_json, say, when_interrupted
+from obverse.cli.output import json_option, json_text, note, one_line, print_json, say
+from obverse.cli.progress import shown
 
 if TYPE_CHECKING:
-    from obverse.core.events import AnyEvent
     from obverse.policy.checked import Checked
-    from obverse.solver.findings import Analysis, Witness
+    from obverse.solver.examination import Examination
+    from obverse.solver.findings import Analysis
+    from obverse.solver.kept import Answers
 
-_WIDEST = 140  # of one line of a transcript
+_KEPT_IN = "answers-1.sqlite"  # another number, another layout of the file
 
 
 @click.command()
 @click.argument("policy", type=click.Path(path_type=Path))
 @click.option(
-    "--timeout", type=Finite(min=0.01, max=86_400), default=10.0, show_default=True, help="Seconds per question."
+    "--timeout",
+    type=Finite(min=0.01, max=86_400),
+    default=10.0,
+    show_default=True,
+    help="Seconds per query to the solver.",
 )
+@click.option(
+    "--budget", type=Finite(min=0.01, max=10_000_000), help="Seconds for all; what is not asked by then is undecided."
+)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "sarif"]), default="text", help="What stdout gets."
+)
+@click.option(
+    "--sarif", type=click.Path(path_type=Path, dir_okay=False), help="Write the findings there as SARIF 2.1.0 as well."
+)
+@click.option("--memory", is_flag=True, help="List what a monitor must keep for each rule.")
+@click.option("--no-cache", is_flag=True, help="Ask everything again, and keep nothing.")
 @json_option
-def check(policy: Path, *, timeout: float, as_json: bool) -> ExitCode:
+def check(
+    policy: Path,
+    *,
+    timeout: float,
+    budget: float | None,
+    form: Literal["text", "json", "sarif"],
+    sarif: Path | None,
+    memory: bool,
+    no_cache: bool,
+    as_json: bool,
+) -> ExitCode:
     """Prove things about POLICY: rules that never fire, permits that are never allowed, exceptions that never apply.
 
+    What was found about a rule is kept in $OBVERSE_CACHE (else in your cache folder) and not asked again while all that it
+    rests on stands. After Ctrl-C, what was found so far is printed, and the rest as undecided.
+
     Exits 0 where nothing is wrong (warnings and notes may be printed), 3 where an error is found, 4 where a question
-    stayed open.
+    stayed open, 130 after Ctrl-C.
     """
     from obverse.cli.load import load
-    from obverse.solver.analyse import analyse
+    from obverse.core.files import write_whole
+    from obverse.solver.analyse import examine
     from obverse.solver.settings import Settings
 
     checked = load(policy)
     start = time.monotonic()
-    with when_interrupted("nothing was written"):
-        analysis = analyse(checked, settings=Settings(timeout_ms=max(1, round(timeout * 1000))))
+    settings = Settings(timeout_ms=max(1, round(timeout * 1000)))
+    with _answers(kept=not no_cache) as answers:
+        examination = examine(checked, settings=settings, answers=answers, stop=_until(start, budget))
+        interrupted = _answered(examination, checked)
+    analysis = examination.analysis()
     seconds = round(time.monotonic() - start, 3)
-    if as_json:
-        print_json(_document(checked, analysis, seconds))
+    if sarif is not None:
+        write_whole(sarif, _sarif(checked, analysis, policy).encode())
+    if as_json or form == "json":
+        print_json(document(checked, analysis, str(policy), seconds, complete=not interrupted))
+    elif form == "sarif":
+        say(_sarif(checked, analysis, policy).rstrip("\n"))
     else:
-        for line in _lines(checked, analysis, seconds):
+        for line in lines(checked, analysis, str(policy), seconds, memory=memory):
             say(line)
+    if sarif is not None:
+        note(f"wrote {one_line(str(sarif))}")
+    if interrupted:
+        note("interrupted: what was found so far is printed; what was answered is not asked again")
+        return ExitCode.INTERRUPTED
     return _exit_code(analysis)
+
+
+def _answered(examination: Examination, checked: Checked) -> bool:
+    """Whether Ctrl-C cut it short; what was answered by then is kept either way."""
+    try:
+        with shown(one_line(checked.name), "questions") as tell:
+            for progress in examination:
+                tell(progress.done, progress.total)
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+def _until(start: float, budget: float | None) -> Callable[[], str | None] | None:
+    """Why nothing more is to be asked, once the budget is spent."""
+    if budget is None:
+        return None
+    return lambda: f"the budget of {budget:g} s was spent" if time.monotonic() - start > budget else None
+
+
+@contextmanager
+def _answers(*, kept: bool) -> Iterator[Answers | None]:
+    """Where answers are kept between checks."""
+    if not kept:
+        yield None
+        return
+    from obverse.solver.kept import AnswerFile
+    from obverse.targets.catalogue import cache_folder
+
+    with AnswerFile(cache_folder(os.environ).parent / _KEPT_IN) as file:
+        yield file
+
+
+def _sarif(checked: Checked, analysis: Analysis, policy: Path) -> str:
+    from obverse.report.sarif import render_sarif
+
+    return json_text(render_sarif(checked, analysis, source=str(policy))) + "\n"
 
 
 def _exit_code(analysis: Analysis) -> ExitCode:
     if any(finding.severity == "error" for finding in analysis.findings):
         return ExitCode.VIOLATED
     return ExitCode.UNDECIDED if analysis.undecided else ExitCode.HOLDS
-
-
-def _document(checked: Checked, analysis: Analysis, seconds: float) -> dict[str, object]:
-    return {
-        "policy": {"name": checked.name, "version": checked.version, "digest": checked.digest},
-        "findings": analysis.findings,
-        "undecided": analysis.undecided,
-        "seconds": seconds,
-        "queries": analysis.queries,
-        "solver": analysis.solver,
-    }
-
-
-def _lines(checked: Checked, analysis: Analysis, seconds: float) -> Iterator[str]:
-    rules, clauses = _number(len(checked.rules), "rule"), _number(len(checked.clauses), "clause")
-    yield one_line(f"{checked.name}, version {checked.version}: {rules} in {clauses}")
-    for finding in analysis.findings:
-        yield ""
-        yield one_line(f"{finding.severity} {finding.code} {finding.clause or 'terms'}: {finding.message}")
-        if finding.witness is not None:
-            yield from _transcript(finding.witness)
-    for question in analysis.undecided:
-        yield ""
-        yield one_line(f"undecided {question.code} {question.clause or 'terms'}: {question.reason}")
-    yield ""
-    yield one_line(_summary(analysis, seconds))
-
-
-def _summary(analysis: Analysis, seconds: float) -> str:
-    errors = sum(finding.severity == "error" for finding in analysis.findings)
-    warnings = sum(finding.severity == "warning" for finding in analysis.findings)
-    notes = len(analysis.findings) - errors - warnings
-    found = [(errors, "error"), (warnings, "warning"), (notes, "note")]
-    parts = [_number(number, noun) for number, noun in found if number]
-    if analysis.undecided:
-        parts.append(f"{len(analysis.undecided)} undecided")
-    solver, asked = analysis.solver, _number(analysis.queries, "question")
-    by = f"{asked} to {solver.name} {solver.version} ({solver.bound})"
-    return f"{', '.join(parts) or 'no findings'}; {seconds:.1f} s, {by}"
-
-
-def _number(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _transcript(witness: Witness) -> Iterator[str]:
-    for event in witness.history:
-        yield _cut(f"      {_event(event)}")
-    for event in witness.step.turn:
-        here = event.id == witness.step.event.id
-        yield _cut(f"    {'>' if here else '+'} {_event(event)}")
-    by = f" by {', '.join(witness.clauses)}" if witness.clauses and witness.verdict.value != "allow" else ""
-    yield one_line(f"      decided: {witness.verdict.value}{by}")
-
-
-def _event(event: AnyEvent) -> str:
-    from obverse.core import events
-
-    match event:
-        case events.Call():
-            return f"call {event.tool} {event.arguments}"
-        case events.Denied():
-            return f"denied {event.tool} {event.arguments}"
-        case events.Result():
-            return f"{'failed' if event.failed else 'result'} {event.tool} {event.output}"
-        case events.Fact():
-            return f"fact {event.name} = {event.value}"
-        case events.Approval():
-            return f"approval by {event.by}"
-        case events.Grant():
-            return f"grant {event.grant}"
-        case _:
-            said = ", ".join(sorted(name for name, answer in event.labels.items() if answer))
-            return f'{type(event).__name__.lower()} "{event.text}"{f" ({said})" if said else ""}'
-
-
-def _cut(line: str) -> str:
-    shown = one_line(line)
-    return shown if len(shown) <= _WIDEST else f"{shown[: _WIDEST - 1]}…"

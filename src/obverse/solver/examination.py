@@ -18,9 +18,9 @@ from obverse.policy.checked import Checked
 from obverse.solver.find import WrongWitness
 from obverse.solver.findings import Analysis, Finding, Open, Solver
 from obverse.solver.kept import Answers, key_of, read, written
-from obverse.solver.places import places_of
 from obverse.solver.questions import Desk, Outcome, Question, Stopped
 from obverse.solver.settings import Settings
+from obverse.solver.whereabouts import whereabouts
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +62,7 @@ class Examination:
 
     def analysis(self) -> Analysis:
         """All that is known: what was found, and what stayed open or was not asked."""
-        places = places_of(self._desk.checked)
+        places = whereabouts(self._desk.checked)
         found: list[Finding | Open] = []
         for place, question in enumerate(self._questions):
             outcome = self._outcomes[place] if place < len(self._outcomes) else (self._unasked(question),)
