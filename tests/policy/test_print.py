@@ -179,3 +179,20 @@ def test_a_short_statement_stands_on_one_line_and_a_long_one_on_several() -> Non
     assert layout(rule) == "forbid pay when a unless b"
     long = ast.Rule(kind="forbid", heads=rule.heads, when=ast.Text(value="x" * 90), unless=rule.unless)
     assert layout(long).split("\n") == ["forbid pay", f'    when "{"x" * 90}"', "    unless b"]
+
+
+LONG = (
+    'permit reply when message.asks_for_a_story or message.says_hello and not message.tells_of_harm and text != "and, or and"'
+    " and (reply.is_frightening or reply.asks_where_from) and length(text) <= 4000"
+)
+
+
+def test_a_long_condition_is_broken_where_a_reader_would_break_it() -> None:
+    rule = parse(f"{FRONT}# A {{#a}}\n```rule\n{LONG}\n```").clauses[0].rules[0]
+    assert layout(rule).split("\n") == [
+        "permit reply",
+        "    when message.asks_for_a_story or message.says_hello and not message.tells_of_harm",
+        '        and text != "and, or and" and (reply.is_frightening or reply.asks_where_from)',
+        "        and length(text) <= 4000",
+    ]
+    assert parse(f"{FRONT}# A {{#a}}\n```rule\n{layout(rule)}\n```").clauses[0].rules[0] == rule

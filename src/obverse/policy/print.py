@@ -30,9 +30,10 @@ from obverse.policy.types import (
     TimeType,
     Type,
 )
+from obverse.policy.wrap import wrapped
 
 WIDTH: Final = 100
-"""Statements longer than this are broken into lines."""
+"""Statements longer than this are broken into lines, at their parts first."""
 
 RESERVED: Final = frozenset(
     "and or not in any all once last previous no true false now when unless where has since".split()  # noqa: SIM905  # reads better
@@ -72,7 +73,10 @@ def layout(node: ast.Rule | ast.Term) -> str:
     """The statement as `fmt` writes it: on one line if it is short, else its parts on lines of their own."""
     parts = _rule_parts(node) if isinstance(node, ast.Rule) else _term_parts(node)
     line = " ".join(parts)
-    return line if len(line) <= WIDTH else "\n    ".join(parts)
+    if len(line) <= WIDTH:
+        return line
+    first, *others = parts
+    return "\n    ".join((wrapped(first, WIDTH), *(wrapped(part, WIDTH, indent=4) for part in others)))
 
 
 def type_text(kind: Type) -> str:
