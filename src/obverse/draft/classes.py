@@ -19,6 +19,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
+from obverse.core.canon import digest
 from obverse.core.events import AnyEvent, Step
 from obverse.core.verdicts import Truth, Verdict
 from obverse.draft.english import english
@@ -93,7 +94,7 @@ class Settler:
             groups=tuple(self._group(group) for group in groups),
             question=question,
             unsettled=unsettled,
-            settled_for="; ".join(f"{draft.number} {draft.rests_on[7:15]}" for draft in drafts) or "no draft",
+            settled_for=signature(entry, confirm=self.confirm),
         )
 
     # --- what is out ----------------------------------------------------------------------------------------------------
@@ -181,7 +182,9 @@ class Settler:
 
     # --- what is asked --------------------------------------------------------------------------------------------------
 
-    def _question(self, groups: Sequence[Sequence[Draft]], answers: Sequence[Answer]) -> tuple[Question | None, tuple[str, ...]]:
+    def _question(
+        self, groups: Sequence[Sequence[Draft]], answers: Sequence[Answer]
+    ) -> tuple[Question | None, tuple[str, ...]]:
         """(4) the best question, and what the solver left open."""
         heads = [read(group[0]) for group in groups]
         found: list[Difference] = []
@@ -231,6 +234,13 @@ class Settler:
         return check(policy_of(self.terms, rules, self.ground))
 
 
+def signature(entry: Entry, *, confirm: bool) -> str:
+    """What settling an entry rests on: while it stands, the solver need not be asked again."""
+    drafts = [[draft.number, draft.says, draft.rests_on] for draft in entry.drafts]
+    answers = [[answer.question.id, answer.says] for answer in entry.answers]
+    return digest({"drafts": drafts, "answers": answers, "confirm": confirm})
+
+
 def read(draft: Draft) -> Rules:
     """The rules of a draft; they were read before, so they can be read."""
     return read_rules("\n".join(draft.rules), source=f"draft {draft.number}")
@@ -248,4 +258,3 @@ def _blocking(rules: Rules) -> Rules:
 def _permits(rules: Rules) -> Rules:
     """What the permits speak of, as rules that give a verdict."""
     return tuple(msgspec.structs.replace(rule, kind="warn") for rule in rules if rule.kind == "permit")
-

@@ -27,6 +27,7 @@ def english(rule: ast.Rule) -> str:
     """One sentence that says what the rule says."""
     heads = _either([_head(head) for head in rule.heads])
     conditions = _conditions(rule)
+    said = ""
     match rule.kind:
         case "forbid":
             said = f"The agent must not {heads}{conditions}"
@@ -36,7 +37,7 @@ def english(rule: ast.Rule) -> str:
             people = "a person must approve" if rule.people == 1 else f"{rule.people} different people must approve"
             said = f"Before the agent may {heads}, {people} it{conditions}"
         case "warn":
-            said = f"It is noted if the agent wants to {heads}{conditions}"
+            said = f"It must be noted if the agent wants to {heads}{conditions}"
         case "require":
             said = f"The agent may {heads} only if {_said(rule.requirement)}{_joined(conditions)}"
         case "permit":
@@ -168,6 +169,7 @@ def _event(event: ast.Pattern, *, bare: bool = False) -> str:
     tool = f" of `{dotted_text(event.tool)}`" if event.tool is not None else " of any tool"
     if event.tool is None and event.effect is not None:
         tool = f" of any tool with the effect `{event.effect}`"
+    said = ""
     match event.kind:
         case "message":
             said = f"{a}message of the user"

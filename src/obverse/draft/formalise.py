@@ -68,7 +68,12 @@ def _draft(said: Read, number: int, model: str, calls: int) -> Draft:
             )
         case Unread():
             return Draft(
-                number=number, model=model, says="failed", reason=said.faults[:1_000], calls=calls, template=prompts.TEMPLATE
+                number=number,
+                model=model,
+                says="failed",
+                reason=said.faults[:1_000],
+                calls=calls,
+                template=prompts.TEMPLATE,
             )
 
 

@@ -16,7 +16,7 @@ from obverse.core.canon import digest
 from obverse.core.errors import Span
 
 Kind: TypeAlias = Literal["normative", "definition", "background"]
-OtherKind: TypeAlias = Literal["heading", "lead-in", "code", "markup", "mark", "front matter", "reference"]
+OtherKind: TypeAlias = Literal["heading", "lead-in", "joint", "code", "markup", "mark", "front matter", "reference"]
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +59,9 @@ class Cut(msgspec.Struct, frozen=True, kw_only=True):
 
 def plain(text: str) -> str:
     """The text on one line, without characters that do not print; equal texts look equal."""
-    joined = re.sub(r"\n\s*(?:>\s*)*", " ", unicodedata.normalize("NFC", text))  # the marks of a quote go on on each line
+    joined = re.sub(
+        r"\n\s*(?:>\s*)*", " ", unicodedata.normalize("NFC", text)
+    )  # the marks of a quote go on on each line
     return re.sub(r"\s+", " ", "".join(c if c.isprintable() else " " for c in joined)).strip()
 
 

@@ -161,7 +161,7 @@ def _context(statement: Statement) -> list[str]:
 
 
 def _answered(examples: Sequence[Example]) -> str:
-    lines = ["A person decided what the statement says here:"]
-    for example in examples:
-        lines.append(json.dumps({"scenario": example.shown, "decided": example.says}, ensure_ascii=False))
-    return "\n".join(lines)
+    lines = [
+        json.dumps({"scenario": example.shown, "decided": example.says}, ensure_ascii=False) for example in examples
+    ]
+    return "\n".join(["A person decided what the statement says here:", *lines])

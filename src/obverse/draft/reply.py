@@ -92,10 +92,9 @@ def read_vocabulary(text: str) -> tuple[tuple[ast.Term, ...], str]:
 def block(text: str, words: Sequence[str], starts: Sequence[str]) -> str | None:
     """The text of the one block that is meant: fenced under one of these words, fenced at all, or plain lines."""
     fences = list(_FENCE.finditer(text))
-    for wanted in (lambda word: word in words, lambda _word: True):
-        found = [fence[3] for fence in fences if wanted(fence[2].lower())]
-        if found:
-            return "\n".join(found)
+    named = [fence[3] for fence in fences if fence[2].lower() in words]
+    if fences:
+        return "\n".join(named or (fence[3] for fence in fences))
     opened = _OPENED.search(text)
     if opened is not None:
         return opened[1]

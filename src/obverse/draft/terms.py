@@ -174,4 +174,3 @@ def small(terms: Sequence[ast.Term], rules: Sequence[ast.Rule], ground: Ground, 
     except UntrustedInputError:
         check(policy_of(terms, rules, ground), source=source)  # with every term known, for the better hints
         raise
-
