@@ -19,37 +19,30 @@ from obverse.policy.checked import Checked
 LANGUAGES: Final = FACTORS[LANGUAGE]
 DEFAULT: Final = LANGUAGES[0]
 
-_WORDS: Final[Mapping[str, frozenset[str]]] = {
-    "en": frozenset(
-        """the a an and or but if is are was were be been am do does did have has had will would can could should may might
+_COMMON: Final[Mapping[str, str]] = {
+    "en": """the a an and or but if is are was were be been am do does did have has had will would can could should may might
         must i you he she it we they me him her us them my your his its our their this that these those of to in on at by
         for with from about into than as not no yes what which who when where why how there here please thank thanks hello
         hi want need like get tell give let us just some any more much many i'm i'd i've don't can't it's what's that's
-        you're after before again still already now also only never""".split()
-    ),
-    "de": frozenset(
-        """der die das den dem des ein eine einen einem einer eines und oder aber wenn ist sind war waren sein bin bist
+        you're after before again still already now also only never""",
+    "de": """der die das den dem des ein eine einen einem einer eines und oder aber wenn ist sind war waren sein bin bist
         habe hast hat haben hatte wird werden würde kann kannst können könnte könnten soll sollte muss müssen darf ich du er
         sie es wir ihr mich mir dich dir ihn ihm uns ihnen mein meine meinen meinem meiner dein deine ihre ihrem ihren unser
         unsere dieser diese dieses von zu zum zur in im an am auf bei für mit aus nach vor über durch als nicht kein keine
         keinen ja nein was welche wer wann wo warum wie viel viele da hier bitte danke hallo guten tag möchte brauche gern
-        gerne noch schon nur auch mal sich man gibt geht hätte wieder heute jetzt""".split()
-    ),
-    "fr": frozenset(
-        """le la les l un une des du de d et ou mais si est sont était suis es être été ai as a avons avez ont avait serait
+        gerne noch schon nur auch mal sich man gibt geht hätte wieder heute jetzt""",
+    "fr": """le la les l un une des du de d et ou mais si est sont était suis es être été ai as a avons avez ont avait serait
         peux peut pouvez pourriez pourrait puis dois doit devez je tu il elle nous vous ils elles me m te moi toi lui mon ma
         mes ton ta votre vos notre nos son sa ses leur ce cet cette ces c en dans sur au aux à par pour avec sans chez que qu
         qui quoi quel quelle quels quelles quand où pourquoi comment combien ne n pas plus non oui y s'il plaît merci bonjour
-        voudrais veux faut aussi encore déjà très bien j est-ce ça cela avant après""".split()
-    ),
-    "es": frozenset(
-        """el la los las un una unos unas de del y e o pero si es son era soy está están estoy ser sido he ha han había
+        voudrais veux faut aussi encore déjà très bien j est-ce ça cela avant après""",
+    "es": """el la los las un una unos unas de del y e o pero si es son era soy está están estoy ser sido he ha han había
         puedo puede pueden podría podrías debo debe yo tú él ella nosotros usted ustedes ellos me te se lo le nos mi mis tu
         tus su sus nuestro nuestra este esta estos estas ese esa eso esto en con por para sin sobre al a que qué quién cuál
         cuánto cuánta cuántos cuántas cuándo dónde cómo no sí más muy también ya aún hay favor gracias hola buenos buenas
-        días quiero quisiera necesito tengo tiene tienen mucho bien antes después ahora solo""".split()
-    ),
+        días quiero quisiera necesito tengo tiene tienen mucho bien antes después ahora solo""",
 }  # fmt: skip
+_WORDS: Final[Mapping[str, frozenset[str]]] = {name: frozenset(text.split()) for name, text in _COMMON.items()}
 _SIGNS: Final[Mapping[str, str]] = {"de": "ßäöü", "fr": "çœèêëîïôûàâù", "es": "ñ¿¡íóúá"}
 _WORD = re.compile(r"(?<![\w])[^\W\d_]+(?:['’-][^\W\d_]+)*(?!\w)")
 _CLEAR = 0.5
@@ -70,6 +63,11 @@ def language_of(text: str) -> str | None:
     return first[0] if first[1] - second[1] >= _CLEAR else None
 
 
+def function_words(language: str) -> frozenset[str]:
+    """The words of a language that any text may hold."""
+    return _WORDS[language]
+
+
 def main_language(checked: Checked) -> str:
     """The language of most examples and phrases of a policy; English where it has none that tell."""
     return most_common([*_examples(checked), *(text for tool in checked.tools.values() for text in tool.asks)])
@@ -87,8 +85,7 @@ def spoken(texts: Sequence[str], language: str, main: str = DEFAULT) -> tuple[st
 
 
 def languages(checked: Checked) -> tuple[str, ...]:
-    """The languages in which every judged predicate of messages that has examples has one of each kind: those that a whole
-    suite can be put into."""
+    """The languages that a whole suite can be put into: examples of each kind of each predicate, a phrase for each tool."""
     main = main_language(checked)
     kinds = [
         kind for term in checked.judged.values() if term.subject == "message" for kind in (term.yes, term.no) if kind
@@ -97,7 +94,7 @@ def languages(checked: Checked) -> tuple[str, ...]:
     return tuple(
         language
         for language in LANGUAGES
-        if language == main or (kinds or asks) and all(spoken(texts, language, main) for texts in (*kinds, *asks))
+        if language == main or (kinds + asks and all(spoken(texts, language, main) for texts in kinds + asks))
     )
 
 

@@ -82,8 +82,10 @@ def asked_backs(tool: Tool, arguments: dict[str, Any], zone: int, *, language: s
 
 
 def _fitting(tool: Tool, arguments: dict[str, Any], language: str) -> list[str]:
-    """The tool's own phrases in this language that name nothing which is not there; a phrase that does not tell its
-    language has that of the others."""
+    """The tool's own phrases in this language that name nothing which is not there.
+
+    A phrase that does not tell its language has that of the others.
+    """
     main = most_common(tool.asks)
     return [
         phrase
