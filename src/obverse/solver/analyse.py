@@ -12,7 +12,18 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from obverse.policy.checked import Checked
-from obverse.solver.analyses import permits, rules
+from obverse.solver.analyses import (
+    acts,
+    conflicts,
+    definitions,
+    grants,
+    judged,
+    permits,
+    rules,
+    shadows,
+    trust,
+    unknowns,
+)
 from obverse.solver.examination import Examination
 from obverse.solver.findings import Analysis
 from obverse.solver.kept import Answers
@@ -24,6 +35,14 @@ __all__ = ["ANALYSES", "acts_of", "analyse", "examine", "questions_of"]
 ANALYSES: Final[tuple[Callable[[Checked], Iterator[Question]], ...]] = (
     rules.questions,
     permits.questions,
+    acts.questions,
+    definitions.questions,
+    judged.questions,
+    shadows.questions,
+    conflicts.questions,
+    grants.questions,
+    unknowns.questions,
+    trust.questions,
 )
 """What is asked of a policy. About one rule the answers stand in this order."""
 

@@ -25,6 +25,15 @@ MEANINGS: dict[Code, tuple[Severity, str]] = {
     "S206": ("error", "an exception can never apply"),
     "S207": ("error", "an exception never matters: where the rule speaks, it cannot apply"),
     "S208": ("info", "a clause is not formalised"),
+    "S209": ("error", "an act can never be allowed"),
+    "S210": ("warning", "a definition is never used, or always has one value"),
+    "S211": ("warning", "a judged predicate can never matter"),
+    "S212": ("warning", "a rule is shadowed: stricter rules fire wherever it fires"),
+    "S213": ("warning", "a rule is redundant: others give the same verdict without it"),
+    "S214": ("error", "rules conflict: one lets through only what others deny"),
+    "S215": ("warning", "a grant gets past an inviolable rule"),
+    "S216": ("warning", "a rule fires where a part of it has no value"),
+    "S220": ("info", "a judge alone lets an act with an effect through"),
 }
 """Every code of an analysis: how severe, and what it says."""
 

@@ -1,0 +1,96 @@
+"""Whether a rule adds anything to others: *covered* where, whenever it fires for certain, one of them does too, for certain; and
+where it may fire for not knowing, one of them may (L03), in pasts in which anything may be missing.
+
+Which others count is for who asks. Not an analysis: two of them ask this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from obverse.policy import ast
+from obverse.policy.checked import Checked, CheckedRule
+from obverse.solver.analyses.rules import scaled
+from obverse.solver.answers import Act, Answer, Found, Goal, Impossible, Undecided
+from obverse.solver.questions import Desk
+from obverse.solver.sharing import bearing_on
+
+ALWAYS: Final = ast.Boolean(value=True)
+_COUNTING: Final = (ast.Exceeds, ast.CountEvents, ast.SumEvents, ast.Since, ast.Previous)
+
+
+class Cover(msgspec.Struct, frozen=True, kw_only=True):
+    """The rules that cover another one on every step that it speaks of; none: they do not. `open` says what is not known."""
+
+    rules: tuple[CheckedRule, ...] = ()
+    open: tuple[Undecided, ...] = ()
+
+
+def covered(rule: CheckedRule, others: Sequence[CheckedRule], desk: Desk, acts: Sequence[Act] | None = None) -> Cover:
+    """What covers the rule on all of these acts: on all that it speaks of, if nothing is said."""
+    found: dict[str, CheckedRule] = {}
+    undecided: list[Undecided] = []
+    for act in desk.acts(rule) if acts is None else acts:
+        here = _on(act, rule, [one for one in others if act in desk.acts(one)], desk)
+        if here is None:
+            return Cover()
+        if isinstance(here, Undecided):
+            undecided.append(here)
+        else:
+            found.update({one.id: one for one in here})
+    if undecided:
+        return Cover(open=tuple(undecided))
+    order = [one.id for one in desk.checked.rules]
+    return Cover(rules=tuple(sorted(found.values(), key=lambda one: order.index(one.id))))
+
+
+def as_lasting(checked: Checked, other: CheckedRule, rule: CheckedRule) -> bool:
+    """Whether the other stands at least as firmly: of no lower level, and inviolable if the rule is.
+
+    What a lower level adds may be taken away again, and a grant may lift what is not inviolable: the rule then speaks alone.
+    """
+    mine, theirs = checked.clause(rule.clause), checked.clause(other.clause)
+    lower = checked.levels.index(theirs.level) > checked.levels.index(mine.level)
+    return not lower and (theirs.inviolable or not mine.inviolable)
+
+
+def _on(
+    act: Act, rule: CheckedRule, others: Sequence[CheckedRule], desk: Desk
+) -> tuple[CheckedRule, ...] | Undecided | None:
+    """The rules that cover it on this act; none of them where it cannot fire there at all. None: it is not covered."""
+    outright = next((one for one in others if one.fires == ALWAYS), None)
+    if outright is not None:
+        return (outright,)
+    near = [one for one in others if one.fires == rule.fires][:1] or bearing_on(desk.checked, rule.fires, others)
+    if not near:
+        return None
+    answer = _alone(act, rule, near, desk)
+    if isinstance(answer, Found):
+        return None
+    if isinstance(answer, Undecided):
+        return answer
+    return tuple(near[place - 1] for place in answer.core if place > 0)
+
+
+def _alone(act: Act, rule: CheckedRule, others: Sequence[CheckedRule], desk: Desk) -> Answer:
+    """A step on which the rule gives the verdict, or gives the reason for it.
+
+    First: it fires for certain and none of the others does. `forbid … unless once look_up` is not idle beside a rule on what was
+    looked up, though that one fires too, for not knowing. Then, where anything may be missing: it may fire and none of them does.
+    """
+    counts = any(isinstance(node, _COUNTING) for one in others for node in ast.walk(one.fires))
+    fires = rule.fires if counts else scaled(rule.fires)
+    small = tuple(scaled(one.fires) for one in others)
+    answer = desk.ask(Goal(head=act, wishes=(fires,), possible=tuple(ast.Not(body=one) for one in small)))
+    if isinstance(answer, Found):
+        return answer
+    if not all(one is other.fires for one, other in zip(small, others, strict=True)):
+        answer = desk.ask(Goal(head=act, wishes=(fires,), possible=tuple(ast.Not(body=one.fires) for one in others)))
+        if not isinstance(answer, Impossible):
+            return answer
+    spared = tuple(ast.Not(body=one.fires) for one in others)
+    in_gaps = desk.ask(Goal(head=act, wishes=spared, possible=(fires,), incomplete=True))
+    return answer if isinstance(in_gaps, Impossible) else in_gaps
