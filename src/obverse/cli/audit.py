@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import sys
 import time
 from pathlib import Path
@@ -12,13 +11,13 @@ import click
 
 from obverse.cli.exit_codes import ExitCode
 from obverse.cli.output import json_option, note, one_line, print_json, say, when_interrupted
+from obverse.cli.reading import reading_of
 
 if TYPE_CHECKING:
     from io import BufferedReader
 
     from obverse.campaign.audits import Auditor, AuditSummary
     from obverse.core.chat_log import Reading
-    from obverse.policy.checked import Checked
 
 _EVERY = 2.0  # seconds between two lines of progress
 _EXITS = {"broken": ExitCode.VIOLATED, "undecided": ExitCode.UNDECIDED, "clean": ExitCode.HOLDS}
@@ -67,7 +66,7 @@ def audit(
     from obverse.core.version import VERSION
 
     checked = load(policy)
-    reading = _reading(start, checked)
+    reading = reading_of(start, checked)
     auditor = Auditor(checked)
     with when_interrupted("nothing was written"):
         for path in files:
@@ -79,23 +78,6 @@ def audit(
     else:
         _say(summary)
     return _EXITS[summary.verdict]
-
-
-def _reading(start: str | None, checked: Checked) -> Reading:
-    """How chats are read; a start without an offset is in the policy's own time zone."""
-    from obverse.core.chat_log import Reading
-    from obverse.core.errors import MisuseError
-
-    if start is None:
-        return Reading()
-    try:
-        stamp = datetime.datetime.fromisoformat(start)
-    except ValueError:
-        raise MisuseError(f"`{start}` is no time", code="U010", hint="write it as 2024-05-15T15:00:00") from None
-    if stamp.tzinfo is None:
-        zone = datetime.timezone(datetime.timedelta(minutes=checked.timezone_minutes))
-        stamp = stamp.replace(tzinfo=zone)
-    return Reading(start_ms=round(stamp.timestamp() * 1000))
 
 
 def _read(path: Path, format_: Literal["auto", "obverse", "openai"], reading: Reading, auditor: Auditor) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import keyword
 
 import click
 
@@ -12,11 +13,15 @@ HELP = {
     "check": "Is the policy sound? Findings, with a transcript each.",
     "diff": "What a new version of a policy newly allows, asks or denies.",
     "fmt": "Write the policy in its canonical form.",
+    "draft": "Turn a policy in prose into rules that you accept.",
     "cases": "Derive the tests that follow, and what they cover.",
     "run": "Try a model or agent, and say which clauses hold.",
     "report": "Write the report of a run again, from its journal.",
     "audit": "Which clauses do recorded transcripts break, and where.",
+    "why": "Explain one verdict of a transcript, and what would turn it.",
     "decide": "Filter: one event per line in, one decision out.",
+    "export": "The policy as Cedar, or as its temporal extension.",
+    "import": "A policy out of Cedar policies or a list of tools.",
     "models": "List, fetch and remove small models that run here.",
 }
 """Name → one line of help, in the order in which a newcomer meets them."""
@@ -43,7 +48,8 @@ class LazyGroup(click.Group):
 
 def load(name: str) -> click.Command:
     """The click command that `obverse/cli/<name>.py` holds under its own name."""
-    command = getattr(importlib.import_module(f"obverse.cli.{name}"), name)
+    module = f"{name}_" if keyword.iskeyword(name) else name
+    command = getattr(importlib.import_module(f"obverse.cli.{module}"), module)
     if not isinstance(command, click.Command):
         raise TypeError(f"`obverse.cli.{name}.{name}` is not a click command")
     return command

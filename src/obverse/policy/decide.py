@@ -94,7 +94,7 @@ def _apply(checked: Checked, rule: CheckedRule, meant: Truth, history: Sequence[
         return None
     if rule.kind == "ask" and _approved(rule, history, step):
         return None
-    conditions, seen = _explain(checked, rule.fires, history, step)
+    conditions, seen = explain(checked, rule.fires, history, step)
     return Reason(
         clause=rule.clause,
         rule=rule.id,
@@ -107,7 +107,7 @@ def _apply(checked: Checked, rule: CheckedRule, meant: Truth, history: Sequence[
     )
 
 
-def _explain(
+def explain(
     checked: Checked, fires: ast.Expr, history: Sequence[AnyEvent], step: Step
 ) -> tuple[tuple[Condition, ...], Seen]:
     """The atomic conditions that made the value of `fires`, and the events and unknowns that they rest on."""

@@ -142,8 +142,21 @@ class Trace:
         """Whether the event at a slot, or the step after them, has a time stamp."""
         if not self.layout.incomplete:
             return True
-        at = number if number < len(self.layout.slots) else STEP
-        return self._flag(self.given, (at, "timed"), rank=1, likely=True)
+        paths: list[Path] = [(place, "timed") for place in range(len(self.layout.slots))]
+        paths.append((STEP, "timed"))
+        if paths[-1] not in self.given:
+            self._timed(paths)
+        self.touched.update(paths[: number + 1])
+        return self.given[paths[number]]
+
+    def _timed(self, paths: list[Path]) -> None:
+        """A flag for every event; readers refuse an act without a time after an event that had one."""
+        kinds = [*(slot.kind for slot in self.layout.slots), "call"]
+        for place, path in enumerate(paths):
+            flag = self._flag(self.given, path, rank=1, likely=True)
+            for earlier in range(place if kinds[place] in ("call", "reply") else 0):
+                before = z3.And(self.present[earlier], self.given[paths[earlier]])
+                self.solver.add(z3.Implies(before, flag))
 
     @property
     def turn(self) -> tuple[z3.ArithRef, z3.BoolRef]:
