@@ -74,7 +74,8 @@ def lines(state: State, output: Path, beside: Path) -> Iterator[str]:
     """The drafting for people: what is accepted in one line, what waits with all that is needed to decide it."""
     kinds = Counter(entry.kind or entry.statement.kind for entry in state.entries)
     said = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items(), key=lambda one: -one[1]))
-    yield one_line(f"{state.source}: {len(state.entries)} statements ({said}), {len(state.others)} other pieces")
+    pieces = f"{_number(len(state.entries), 'statement')} ({said}), {_number(len(state.others), 'other piece')}"
+    yield one_line(f"{state.source}: {pieces}")
     waiting = [entry for entry in state.entries if entry.status in _WAITING and entry.status != "not drafted"]
     for entry in waiting[:_SHOWN]:
         yield ""
@@ -95,7 +96,8 @@ def lines(state: State, output: Path, beside: Path) -> Iterator[str]:
         "accepted", "agreed", "question", "split", "not formalised", "waiting", "not drafted",
     )  # fmt: skip
     yield ", ".join(f"{counts[name]} {name}" for name in names if counts[name]) or "nothing to draft"
-    yield one_line(f"{output} has {counts['accepted'] + len(gone)} clauses with rules; {beside} has the rest")
+    clauses = _number(counts["accepted"] + len(gone), "clause")
+    yield one_line(f"{output} has {clauses} with rules; {beside} has the rest")
 
 
 def _entry(entry: Entry) -> Iterator[str]:
@@ -135,6 +137,10 @@ def _asked(question: Question) -> Iterator[str]:
         yield f"        {said}: draft {', '.join(map(str, numbers))}"
     words = " or ".join(dict.fromkeys(_word(said) for said in question.options))
     yield f"    answer it with --answer {question.id}=… --by NAME, such as {words}"
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _word(said: str) -> str:

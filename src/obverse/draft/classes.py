@@ -145,7 +145,9 @@ class Settler:
                 groups.append(members)
             else:
                 home += members
-        return sorted(groups, key=lambda group: (-len(group), group[0].number))
+        for group in groups:  # the shortest wording speaks for all
+            group.sort(key=lambda draft: (sum(map(len, draft.rules)), draft.number))
+        return sorted(groups, key=lambda group: (-len(group), min(draft.number for draft in group)))
 
     def pair(self, one: Rules, other: Rules) -> Pair:
         """Whether two sets of rules mean the same, permits included."""

@@ -104,19 +104,19 @@ def formalise(
     examples: Sequence[Example] = (),
     temperature: float = 0.7,
 ) -> Prompt:
-    """Draft `number` of a statement: each has its own seed and its own order of what it is shown; the first is greedy."""
+    """Draft `number` of a statement, from 1: each has its own seed and order of what it is shown; the first is greedy."""
     rotated = [*_EXAMPLES[number % len(_EXAMPLES) :], *_EXAMPLES[: number % len(_EXAMPLES)]]
     shown = "\n".join(f"{json.dumps(said)}\n```rule\n{rule}\n```" for said, rule in rotated)
     declared = "The terms:\n" + "\n".join(terms) if terms else "There are no terms but replies."
     asked = _said(statement)
-    parts = [declared, asked] if number % 2 == 0 else [asked, declared]
+    parts = [declared, asked] if number % 2 else [asked, declared]
     if examples:
         parts.append(_answered(examples))
     return Prompt(
         system=_FORMALISE.format(page=PAGE, examples=shown, no_rule=NO_RULE),
         user="\n\n".join(parts),
         seed=number,
-        temperature=temperature if number else 0.0,
+        temperature=temperature if number > 1 else 0.0,
     )
 
 

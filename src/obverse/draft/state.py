@@ -26,7 +26,7 @@ Status: TypeAlias = Literal[
 ]
 
 
-class Draft(msgspec.Struct, frozen=True, kw_only=True):
+class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One formalisation by one model. `rests_on` names its rules and the terms they draw on; `out` is why it no longer stands.
 
     `says` is `nothing` where the model says that there is nothing to formalise, `failed` where nothing it said could be read;
@@ -49,8 +49,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
         return self.says != "failed" and not self.out
 
 
-class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """Drafts that mean the same, as their first one says it; no rules where they say that there is nothing to formalise."""
+class Group(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Drafts that mean the same, as their shortest one says it; no rules where they say that there is nothing to formalise."""
 
     drafts: tuple[int, ...]
     rules: tuple[str, ...]
@@ -89,7 +89,7 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
     on: str = ""
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One statement with all that is known of it. `kind` is set where a person overruled that of the statement."""
 
     id: str

@@ -220,7 +220,7 @@ class Drafting:
 
         async def one(name: str, number: int) -> None:
             entry = self._entry(name)
-            model = self.models[number % len(self.models)]
+            model = self.models[(number - 1) % len(self.models)]
             examples = [prompts.Example(shown=given.question.shown, says=_answered(given)) for given in entry.answers]
             draft = await formalise(
                 entry.statement, terms, self.state.ground, model,
@@ -253,7 +253,7 @@ class Drafting:
             return False
 
     def _missing(self, entry: Entry) -> list[int]:
-        first = entry.rounds * self.design.drafts
+        first = entry.rounds * self.design.drafts + 1
         there = {draft.number for draft in entry.drafts}
         return [number for number in range(first, first + self.design.drafts) if number not in there]
 
