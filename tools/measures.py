@@ -160,11 +160,39 @@ def transport(result: dict[str, Any]) -> Rows:
         )
 
 
+def cedar_export(result: dict[str, Any]) -> Rows:
+    """Cedar, and back."""
+    plain, odd = result["rows"]["plain values"], result["rows"]["odd values"]
+    yield (
+        "requests decided by Cedar and by `decide`, values that Cedar can hold",
+        f"{plain['requests']:,}, {plain['blocked']:,} of them blocked: {plain['looser']} looser, {plain['stricter']} stricter",
+        "0 disagreements",
+    )
+    yield (
+        "… odd values: huge, missing, of another type, look-alikes",
+        f"{odd['requests']:,}, {odd['blocked']:,} of them blocked: {odd['looser']} looser, {odd['stricter']} stricter",
+        "none looser",
+    )
+    share = 100 * result["rules_said_without_leaves"] / result["rules"]
+    yield "random rules that Cedar can say by itself", f"{share:.0f} % of {result['rules']:,}", ""
+
+
+def dogwood_export(result: dict[str, Any]) -> Rows:
+    """Dogwood."""
+    yield (
+        "decisions by Dogwood's interpreter and by `decide`",
+        f"{result['decisions']:,} under {result['policies']:,} policies: {result['policies_that_differ']} policies differ",
+        "0",
+    )
+
+
 SECTIONS: Final[dict[str, tuple[str, Callable[[dict[str, Any]], Rows]]]] = {
     "start": ("Starting", start),
     "demo": ("The way in", demo),
     "check": ("Proof", check),
     "cases": ("Inversion", cases),
+    "cedar_export": ("Export to Cedar", cedar_export),
+    "dogwood_export": ("Export to Dogwood", dogwood_export),
     "claims": ("Claims", claims),
     "runner": ("Running", runner),
     "runner_kills": ("Running, and being killed", runner_kills),

@@ -47,6 +47,11 @@ def beside(path: str | Path) -> Callable[[str], bytes]:
     return read
 
 
+def read_file(path: str | Path, largest: int, what: str) -> bytes:
+    """The bytes of a file that is refused before it is read if it is too large, or is no file."""
+    return _read(Path(path), largest, what)
+
+
 def _read(path: Path, largest: int, what: str) -> bytes:
     size = path.stat().st_size
     if not path.is_file():

@@ -97,10 +97,18 @@ class Translator:
     With `leaves`, what Cedar cannot say becomes a value that the host looks up, under the condition's own text.
     """
 
-    def __init__(self, checked: Checked, tool: ast.Tool | None, leaves: dict[str, ast.Expr] | None = None) -> None:
+    def __init__(
+        self,
+        checked: Checked,
+        tool: ast.Tool | None,
+        leaves: dict[str, ast.Expr] | None = None,
+        namespace: str = "Agent",
+    ) -> None:
         self.checked = checked
         self.tool = tool
         self.leaves = leaves
+        self.namespace = namespace
+        self.needs: list[Path] = []
 
     # --- conditions -----------------------------------------------------------------------------------------------------
 
@@ -111,7 +119,7 @@ class Translator:
             Inexpressible: if Cedar cannot say it, and no leaves are wanted.
         """
         try:
-            return self._both(expr)
+            return self.condition(expr)
         except Inexpressible:
             if self.leaves is None:
                 raise
@@ -119,7 +127,8 @@ class Translator:
         self.leaves[name] = expr
         return _flag((LEAVES, name))
 
-    def _both(self, expr: ast.Expr) -> Both:
+    def condition(self, expr: ast.Expr) -> Both:
+        """The condition, both ways, or `Inexpressible`; who knows more words overrides this."""
         match expr:
             case ast.Boolean():
                 return Both(TRUE, FALSE) if expr.value else Both(FALSE, TRUE)

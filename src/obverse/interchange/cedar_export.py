@@ -10,6 +10,7 @@ out and named (`dogwood` can say more of those). With `cedarpy` the agreement is
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
@@ -20,7 +21,7 @@ from obverse.interchange.cedar_conditions import Inexpressible, Translator, kind
 from obverse.interchange.cedar_text import FALSE, Clause, Test, conjuncts, every, key, quoted, some, written
 from obverse.policy import ast
 from obverse.policy.checked import Checked, CheckedRule
-from obverse.policy.types import RecordType, Type
+from obverse.policy.types import Field, RecordType, Type
 
 REPLY_ACTION: Final = "reply to the user"
 _UNCONDITIONAL: Final = ast.Boolean(value=True)
@@ -87,12 +88,24 @@ def export_cedar(checked: Checked, *, namespace: str = "Agent", leaves: bool = F
     With `leaves` it can say all of them: a condition that Cedar has no words for is a value in the request, which a monitor
     computes.
     """
-    return _Exporter(checked, namespace, leaves).exported()
+    found: dict[str, ast.Expr] | None = {} if leaves else None
+    return Exporter(checked, namespace, Translator, leaves=found).exported()
 
 
-class _Exporter:
-    def __init__(self, checked: Checked, namespace: str, leaves: bool) -> None:  # private
-        self.leaves: dict[str, ast.Expr] | None = {} if leaves else None
+class Exporter:
+    """Makes the policies out of what a translator says of each rule."""
+
+    def __init__(
+        self,
+        checked: Checked,
+        namespace: str,
+        translator: type[Translator],
+        schema: str | None = None,
+        leaves: dict[str, ast.Expr] | None = None,
+    ) -> None:
+        self.translator = translator
+        self.schema = schema
+        self.leaves = leaves
         self.checked = checked
         self.namespace = namespace
         self.acts = [_Act(name=tool.name, kind="call", tool=tool) for tool in checked.tools.values()]
@@ -103,13 +116,14 @@ class _Exporter:
         self.left_out: list[LeftOut] = []
 
     def exported(self) -> Exported:
+        """All of it."""
         self.policies += self._defaults()
         for rule in self.checked.rules:
             self._rule(rule)
         self.policies += self._permits()
         return Exported(
             policies=tuple(self.policies),
-            schema=schema_of(self.checked, self.namespace, self.leaves or ()),
+            schema=self.schema or schema_of(self.checked, self.namespace, self.leaves or ()),
             rules=tuple(self.rules),
             left_out=tuple(self.left_out),
             leaves=self.leaves or {},
@@ -123,10 +137,7 @@ class _Exporter:
             reason = "a permit lifts nothing" if rule.verdict is None else "Cedar has no verdict that only notes"
             return self._leave_out(rule, reason, loosens=False)
         try:
-            spared = {
-                act.name: Translator(self.checked, act.tool, self.leaves).both(rule.fires).false
-                for act in self._meant(rule)
-            }
+            spared = {act.name: self._translator(act).both(rule.fires).false for act in self._meant(rule)}
         except Inexpressible as error:
             return self._leave_out(rule, str(error), loosens=True)
         self.rules.append(rule.id)
@@ -135,14 +146,24 @@ class _Exporter:
             self.permitted[act].append(clause)
             group = (clause, act == _UNKNOWN.name)
             groups.setdefault(group, []).append(act)
+        numbers = itertools.count(1)
         for (clause, unknown), acts in groups.items():
-            name = rule.id if len(groups) == 1 else f"{rule.id} {', '.join(acts)}"
+            name = rule.id if len(groups) == 1 else f"{rule.id} ({next(numbers)})"
             spares = some([Test(self._known()), clause]) if unknown else clause
             self.policies.append(self._forbid(rule, name, acts, spares))
         return None
 
+    def _translator(self, act: _Act) -> Translator:
+        return self.translator(self.checked, act.tool, self.leaves, self.namespace)
+
     def _meant(self, rule: CheckedRule) -> list[_Act]:
-        return [act for act in self.acts if any(self._may_mean(head, act) for head in rule.heads)]
+        acts = self.acts[:-1] if self._is_said_by_default(rule) else self.acts
+        return [act for act in acts if any(self._may_mean(head, act) for head in rule.heads)]
+
+    def _is_said_by_default(self, rule: CheckedRule) -> bool:
+        """Whether the default for tools that nobody declared is as strict as the rule."""
+        default = {"deny-unknown-tools": Verdict.DENY, "ask-unknown-tools": Verdict.ASK}.get(self.checked.default.calls)
+        return default is not None and rule.verdict is not None and strictest([default, rule.verdict]) is default
 
     def _may_mean(self, head: ast.Head, act: _Act) -> bool:
         """Which effects an undeclared tool has is not known, so every rule about effects may mean it (L03)."""
@@ -180,8 +201,8 @@ class _Exporter:
             clause = every([*self._allowed(act), *self.permitted[act.name]])
             if clause != FALSE:
                 groups.setdefault(clause, []).append(act.name)
-        for clause, acts in groups.items():
-            name = f"allow {', '.join(acts)}"
+        for number, (clause, acts) in enumerate(groups.items(), 1):
+            name = f"allow ({number})"
             text = [f"@id({quoted(name)})", f"permit (principal, {self._scope(acts)}, resource)"]
             text += ["when {", *_block(every([_WELL_FORMED, clause])), "}"]
             yield ExportedPolicy(id=name, clause="", verdict=Verdict.ALLOW, text="\n".join(text) + ";\n")
@@ -224,7 +245,7 @@ class _Exporter:
         for rule in self.checked.rules:
             if rule.verdict is None and act in self._meant(rule):
                 try:
-                    wanted.append(Translator(self.checked, None, self.leaves).both(rule.fires).true)
+                    wanted.append(self._translator(act).both(rule.fires).true)
                 except Inexpressible:
                     continue  # a permit that cannot be said permits nothing
         return [some(wanted)]
@@ -249,8 +270,11 @@ def _block(clause: Clause) -> list[str]:
 # --- schema ---------------------------------------------------------------------------------------------------------------
 
 
-def schema_of(checked: Checked, namespace: str, leaves: Iterable[str] = ()) -> str:
-    """A Cedar schema in which each value may be missing: what is not known is not there."""
+def schema_of(checked: Checked, namespace: str, leaves: Iterable[str] = (), *, outputs: bool = False) -> str:
+    """A Cedar schema in which each value may be missing: what is not known is not there.
+
+    With `outputs`, as events need it: results are declared, and what a tool demands is there.
+    """
     facts = tuple((fact.name, fact.type) for fact in checked.facts.values())
     judged = "".join(f"{key(name)}?: Bool, " for name in checked.judged)
     common = [
@@ -266,7 +290,12 @@ def schema_of(checked: Checked, namespace: str, leaves: Iterable[str] = ()) -> s
     for tool in checked.tools.values():
         fields = tuple((field.name, field.type) for field in tool.parameters)
         looks = f"looks?: {{ input?: {_record(fields, texts=True)}, facts?: {_record(facts, texts=True)}, message?: {{ text?: String }} }}"
-        lines += _action(tool.name, [f"input?: {_record(fields)}", looks, *common])
+        inputs = [f"input?: {_record(fields)}"]
+        if outputs:
+            inputs = [f"input: {_declared(tool.parameters)}"]
+            returns = tool.returns.fields if isinstance(tool.returns, RecordType) else ()
+            inputs.append(f"output?: {_declared(returns)}")
+        lines += _action(tool.name, [*inputs, looks, *common])
     looks = f"looks?: {{ facts?: {_record(facts, texts=True)}, message?: {{ text?: String }}, reply?: {{ text?: String }} }}"
     lines += _action(REPLY_ACTION, ["reply?: { text?: String }", looks, *common])
     return "\n".join([*lines, "}"]) + "\n"
@@ -287,6 +316,15 @@ def _action(name: str, context: list[str]) -> list[str]:
 
 def _record(fields: Sequence[tuple[str, Type]], *, texts: bool = False) -> str:
     parts = [f"{key(name)}?: {shown}" for name, kind in fields if (shown := _type(kind, texts=texts))]
+    return f"{{ {', '.join(parts)} }}"
+
+
+def _declared(fields: Sequence[Field]) -> str:
+    parts = [
+        f"{key(field.name)}{'?' if field.optional else ''}: {shown}"
+        for field in fields
+        if (shown := _type(field.type, texts=False))
+    ]
     return f"{{ {', '.join(parts)} }}"
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -64,7 +64,7 @@ def import_cedar(policies: Mapping[str, Any], *, name: str = "imported") -> Impo
         UntrustedInputError: if this is no policy set in Cedar's JSON form.
     """
     found = policies.get("staticPolicies")
-    if not isinstance(found, dict):
+    if not isinstance(found, dict) or not (found or policies.get("templates")):
         raise UntrustedInputError(
             "no policy set in Cedar's JSON form", code="P140", hint='it has a member "staticPolicies"'
         )
@@ -242,7 +242,7 @@ class _Reader:
         return ast.Compare(op="=", left=name, right=ast.Text(value=text))
 
     def _name(self, *path: str) -> ast.Name:
-        self.names.add(path)
+        self.names.add(tuple(map(_writable, path)))
         return ast.Name(path=path)
 
     # --- conditions -----------------------------------------------------------------------------------------------------
@@ -263,7 +263,7 @@ class _Reader:
             case "Value" if isinstance(inside, bool):
                 return ast.Boolean(value=inside)
             case "&&":
-                return _every([self.condition(inside["left"]), self.condition(inside["right"])])
+                return _every([self.condition(part) for part in _needed(list(_parts(node)))])
             case "||":
                 return _some([self.condition(inside["left"]), self.condition(inside["right"])])
             case "!":
@@ -410,6 +410,38 @@ class _Reader:
         return self._name(*path)
 
 
+def _parts(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The operands of a chain of `&&`."""
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        if set(one) == {"&&"}:
+            waiting += [one["&&"]["right"], one["&&"]["left"]]
+        else:
+            yield one
+
+
+def _needed(parts: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Without the ways to what is asked for: `context has a.b` is written out as `context has a && context.a has b`."""
+    asked = {place: _asked(part) for place, part in enumerate(parts)}
+    paths = [path for path in asked.values() if path]
+    return [
+        part
+        for place, part in enumerate(parts)
+        if not any(path[: len(asked[place])] == asked[place] != path for path in paths if asked[place])
+    ]
+
+
+def _asked(node: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a `has` asks for; nothing for any other condition."""
+    if set(node) != {"has"}:
+        return ()
+    try:
+        return (*_path(node["has"]["left"]), node["has"]["attr"])
+    except _UnsayableError:
+        return ()
+
+
 def _path(node: Mapping[str, Any]) -> tuple[str, ...]:
     ((op, inside),) = node.items()
     if op == "Var":
@@ -423,10 +455,17 @@ def _actions(scope: Mapping[str, Any]) -> tuple[str, ...] | None:
     if scope["op"] == "All":
         return None
     if scope["op"] == "==":
-        return (scope["entity"]["id"],)
+        return (_writable(scope["entity"]["id"]),)
     if scope["op"] == "in" and "entities" in scope:
-        return tuple(entity["id"] for entity in scope["entities"])
+        return tuple(_writable(entity["id"]) for entity in scope["entities"])
     raise _UnsayableError("a group of actions: its members stand in no policy")
+
+
+def _writable(name: str) -> str:
+    """A name that the rule language can write, in backticks if need be."""
+    if not name or not name.isprintable() or "`" in name:
+        raise _UnsayableError("a name that cannot be written: empty, or with backticks or control characters")
+    return name
 
 
 def _literal(value: Any) -> tuple[ast.Expr, Type]:

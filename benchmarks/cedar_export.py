@@ -1,6 +1,6 @@
 """Do exported policies decide in Cedar as `decide` does? Random policies and requests, each asked of both.
 
-    python benchmarks/cedar.py            100,000 requests; about two minutes
+    python benchmarks/cedar_export.py            100,000 requests; about two minutes
 
 Each policy is drawn over the terms of `obverse.testing`; each is exported twice: what Cedar can say by itself, compared with
 `decide` over those rules alone, and all of it, with the conditions on the history looked up (`leaves`). A disagreement is
@@ -35,7 +35,7 @@ from obverse.policy.types import BoolType, EnumType, Field, ListType, MapType, N
 from obverse.testing.strategies import checked_policies
 from obverse.testing.vocabulary import FACTS, HOUR, START, TEXTS
 
-RESULT = Path(__file__).parent / "results" / "cedar.json"
+RESULT = Path(__file__).parent / "results" / "cedar_export.json"
 ODD_TEXTS = ("\u0410", "A\u200b", "bob@\u0435vil.example", "alice@acme.com\u0301", "A" * 300, "*", "\\", "\n")
 ODD_NUMBERS: tuple[Any, ...] = (10**30, Decimal("0.00001"), "5", None, True)
 
@@ -150,7 +150,7 @@ def main(arguments: list[str]) -> int:
                 break
     rows = tally.rows()
     result = {
-        "command": "python benchmarks/cedar.py",
+        "command": "python benchmarks/cedar_export.py",
         "cedarpy": version("cedarpy"),
         "requests": tally.requests,
         "policies": tally.policies,
