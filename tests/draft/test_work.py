@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from tests.draft.desk import PROSE, TERMS, TRUTH, drafted, entry, ground
 
 from obverse.core.errors import MisuseError, UnavailableError
 from obverse.draft.accept import accept, answer, drop, overrule
@@ -14,7 +15,6 @@ from obverse.draft.work import Design, Drafting, Progress
 from obverse.policy.check import check
 from obverse.policy.parse import parse
 from obverse.testing.drafters import NONSENSE, Babbler, Drafter, Silent
-from tests.draft.desk import PROSE, TERMS, TRUTH, drafted, entry, ground
 
 WRONG = {**TRUTH, "Refunds above 100 need the approval of a colleague.": ["ask refund when amount >= 100"]}
 
@@ -60,7 +60,9 @@ def test_an_answer_that_no_draft_gives_leaves_none_and_the_next_run_drafts_again
     drafting.state = answer(drafting.state, name, "no", by="Ana")
     drafting.settle()
     assert entry(drafting.state, "Refunds above").status == "not formalised"
-    again = Drafter({**TRUTH, "Refunds above 100 need the approval of a colleague.": ["forbid refund when amount >= 100"]})
+    again = Drafter(
+        {**TRUTH, "Refunds above 100 need the approval of a colleague.": ["forbid refund when amount >= 100"]}
+    )
     drafting = drafted([again], state=drafting.state)
     assert asked(again) == ["Refunds above 100 need the approval of a colleague."] * 3
     found = entry(drafting.state, "Refunds above")
@@ -157,7 +159,9 @@ def test_a_term_that_a_person_changed_has_only_those_statements_drafted_again_th
     drafting.settle()
     assert [word.text for word in drafting.state.words] == terms
     assert asked(model, "terms") != []
-    words = tuple(Word(text=one.text.replace("shipped: bool", "posted: bool"), by="Ana") for one in drafting.state.words)
+    words = tuple(
+        Word(text=one.text.replace("shipped: bool", "posted: bool"), by="Ana") for one in drafting.state.words
+    )
     state = read_state(write_state(drafting.state))
     drafting = Drafting(
         State(**{**{name: getattr(state, name) for name in state.__struct_fields__}, "words": words}),
@@ -272,7 +276,10 @@ def test_a_run_that_is_stopped_keeps_what_is_finished_and_tells_how_far_it_is() 
 
 
 def test_a_rule_that_can_never_fire_is_out_with_the_reason() -> None:
-    dead = {**TRUTH, "Refunds above 100 need the approval of a colleague.": ["ask refund when amount > 100 and amount < 50"]}
+    dead = {
+        **TRUTH,
+        "Refunds above 100 need the approval of a colleague.": ["ask refund when amount > 100 and amount < 50"],
+    }
     found = entry(drafted([Drafter(dead)], design=Design(drafts=1)).state, "Refunds above")
     assert found.status == "not formalised"
     assert "can never fire" in found.drafts[0].out
@@ -294,7 +301,7 @@ def test_with_confirm_a_question_is_asked_where_all_agree_and_catches_what_all_g
 def test_a_person_can_say_that_background_is_a_rule_after_all() -> None:
     state = drafted([Drafter(TRUTH)]).state
     name = entry(state, "We like").id
-    truth = {**TRUTH, "We like our customers.": ["forbid send_email when body contains \"hate\""]}
+    truth = {**TRUTH, "We like our customers.": ['forbid send_email when body contains "hate"']}
     state = drafted([Drafter(truth)], state=overrule(state, name, "normative")).state
     assert entry(state, "We like").status == "agreed"
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from obverse.core.errors import EvidenceError, ManyErrors, UntrustedInputError
 from obverse.draft.pieces import Statement
 from obverse.draft.state import Entry, State
-from obverse.draft.terms import name_of, needed, read_rules, read_terms
+from obverse.draft.terms import all_terms, name_of, needed, read_rules
 from obverse.policy import ast
 from obverse.policy.check import check
 from obverse.policy.parse import parse
@@ -39,10 +39,10 @@ def document(state: State, *, name: str, version: str = "1") -> str:
 
 def terms_of(state: State, rules: Sequence[ast.Rule]) -> tuple[ast.Term, ...]:
     """The terms that were given, and of the proposed ones those that these rules draw on."""
-    given = [term for text in state.ground.terms for term in read_terms(text, source="the given terms")]
-    proposed = [term for word in state.words for term in read_terms(word.text, source="the vocabulary")]
-    names = {name_of(term) for term in needed([*given, *proposed], rules)}
-    return (*given, *(term for term in proposed if name_of(term) in names))
+    terms = all_terms(state.ground, [word.text for word in state.words])
+    given = len(all_terms(state.ground, ()))
+    names = {name_of(term) for term in needed(terms, rules)}
+    return (*terms[:given], *(term for term in terms[given:] if name_of(term) in names))
 
 
 def clauses_of(state: State) -> tuple[Entry, ...]:

@@ -83,6 +83,18 @@ def read_terms(text: str, *, source: str = "terms") -> tuple[ast.Term, ...]:
     return tuple(found)
 
 
+def all_terms(ground: Ground, proposed: Sequence[str]) -> tuple[ast.Term, ...]:
+    """The terms that were given and those that were proposed; a name that is given is not proposed any more.
+
+    Raises:
+        ManyErrors: someone edited them so that they cannot be read.
+    """
+    given = [term for text in ground.terms for term in read_terms(text, source="the given terms")]
+    known = {name_of(term) for term in given}
+    words = [term for text in proposed for term in read_terms(text, source="the vocabulary")]
+    return (*given, *(term for term in words if name_of(term) not in known))
+
+
 def read_rules(text: str, *, source: str = "rules") -> tuple[ast.Rule, ...]:
     """The rules of these lines.
 

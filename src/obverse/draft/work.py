@@ -27,7 +27,7 @@ from obverse.draft.pieces import Cut, Statement
 from obverse.draft.refine import is_compound, read_parts, refined
 from obverse.draft.split import split
 from obverse.draft.state import Answer, Draft, Entry, State, Word
-from obverse.draft.terms import Ground, name_of, policy_of, read_rules, read_terms, small
+from obverse.draft.terms import Ground, all_terms, policy_of, read_rules, small
 from obverse.policy import ast
 from obverse.policy.check import check
 from obverse.policy.print import text_of
@@ -141,10 +141,7 @@ class Drafting:
         Raises:
             ManyErrors: someone edited them so that they cannot be read.
         """
-        given = [term for text in self.state.ground.terms for term in read_terms(text, source="the given terms")]
-        known = {name_of(term) for term in given}
-        words = [term for word in self.state.words for term in read_terms(word.text, source="the vocabulary")]
-        terms = (*given, *(term for term in words if name_of(term) not in known))
+        terms = all_terms(self.state.ground, [word.text for word in self.state.words])
         check(policy_of(terms, (), self.state.ground), source="the vocabulary")
         return terms
 
