@@ -72,8 +72,8 @@ def draft(prose: Path, **given: Any) -> ExitCode:
     from obverse.draft.split import read_prose
     from obverse.draft.state import State
 
-    output, beside = _places(prose, given)
     text = read_prose(_bytes(prose), source=str(prose))
+    output, beside = _places(prose, given)
     state = _state(beside) or State()
     _unedited(output, state)
     keeper = _Keeper(beside)
