@@ -39,6 +39,10 @@ class Level(enum.StrEnum):
     """Each fault that an author could have made is noticed (`cases.mutation`); counted there, not by `coverage`."""
 
 
+COUNTED: Final = tuple(level for level in Level if level is not Level.MUTANT)
+"""The levels that `coverage` counts."""
+
+
 class Obligation(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that a suite must show. `condition` is as the author wrote it, `value` says which edge or side of it."""
 

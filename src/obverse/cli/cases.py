@@ -11,10 +11,15 @@ import click
 import msgspec
 
 from obverse.cli.exit_codes import ExitCode
+from obverse.cli.mutation_lines import mutation_document, say_mutation, until_interrupted
 from obverse.cli.output import json_option, note, one_line, print_json, say, when_interrupted
+from obverse.cli.progress import shown
 
 if TYPE_CHECKING:
+    from obverse.cases.mutation.records import Chosen
+    from obverse.cases.mutation.settle import Settled
     from obverse.cases.records import Count, Obligation, Suite
+    from obverse.cases.settings import Settings
     from obverse.policy.checked import Checked
 
 _SHOWN = 12  # obligations of one kind that are listed for people; --json has the counts, and the file has the cases
@@ -41,11 +46,17 @@ class PolicyName(msgspec.Struct, frozen=True, kw_only=True):
     help="Another seed, other words and names.",
 )
 @click.option("--no-boundaries", is_flag=True, help="Leave out thresholds and window edges: a smaller suite.")
+@click.option(
+    "--mutation", is_flag=True, help="Make faulty versions of the policy, and add cases until each is noticed."
+)
 @json_option
-def cases(policy: Path, *, output: Path | None, seed: int, no_boundaries: bool, as_json: bool) -> ExitCode:
+def cases(
+    policy: Path, *, output: Path | None, seed: int, no_boundaries: bool, mutation: bool, as_json: bool
+) -> ExitCode:
     """Derive the cases of a policy: each with the verdict it must get, and a twin that must be allowed.
 
-    The table counts obligations: met by a case, proved infeasible by the solver, or open.
+    The table counts obligations: met by a case, proved infeasible by the solver, or open. With `--mutation` a second one counts
+    faults that an author could have made: noticed by a case, or proved to change nothing.
     """
     from obverse.cases.files import write_cases
     from obverse.cases.invert import invert
@@ -55,14 +66,39 @@ def cases(policy: Path, *, output: Path | None, seed: int, no_boundaries: bool, 
 
     checked = load(policy)
     with when_interrupted("nothing was written; the same seed gives the same cases again"):
-        suite = invert(checked, settings=Settings(boundaries=not no_boundaries), seed=seed, progress=_progress())
+        settings = Settings(boundaries=not no_boundaries)
+        suite = invert(checked, settings=settings, seed=seed, progress=_progress())
+        suite, score = _mutation(checked, suite, settings) if mutation else (suite, None)
         if output is not None:
             write_whole(output, write_cases(suite.cases))
     if as_json:
-        print_json(_document(checked, suite, output))
+        print_json(
+            _document(checked, suite, output) | ({} if score is None else {"mutation": mutation_document(*score)})
+        )
     else:
         _print(checked, suite, output)
-    return ExitCode.UNDECIDED if any(count.open for count in suite.coverage.levels.values()) else ExitCode.HOLDS
+        if score is not None:
+            say()
+            say_mutation(*score)
+    settled = score is None or score[0].after.total.settled
+    covered = not any(count.open for count in suite.coverage.levels.values())
+    return ExitCode.HOLDS if covered and settled else ExitCode.UNDECIDED
+
+
+def _mutation(checked: Checked, suite: Suite, settings: Settings) -> tuple[Suite, tuple[Settled, Chosen]]:
+    """The suite with the cases that mutants made necessary, the score, and the smallest part of it that does as much."""
+    from obverse.cases.mutation.chosen import apart, choose
+    from obverse.cases.mutation.mutants import mutants
+    from obverse.cases.mutation.settle import settle, strengthened
+
+    made = mutants(checked)
+    with until_interrupted() as stopped, shown("mutants", "mutants") as tell:
+        settled = settle(
+            checked, suite.cases, settings=settings, seed=suite.seed, mutants=made, stopped=stopped,
+            progress=lambda done, of, _: tell(done, of),
+        )  # fmt: skip
+        least = None if stopped() else len(apart(checked, made, settled.after, settings=settings.solver))
+    return strengthened(checked, suite, settled), (settled, choose(settled.after, apart=least))
 
 
 def _progress() -> Callable[[int, int, str], None]:

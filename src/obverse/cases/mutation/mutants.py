@@ -12,7 +12,6 @@ rules that use it, as its author would have done.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from itertools import combinations
 
 import msgspec
 
@@ -24,11 +23,14 @@ from obverse.cases.mutation.vocabulary import Vocabulary
 from obverse.cases.mutation.whole import Nothing, as_kind
 from obverse.core.canon import digest
 from obverse.core.errors import Span, UntrustedInputError
+from obverse.core.verdicts import Verdict
 from obverse.policy import ast
 from obverse.policy.check import check
 from obverse.policy.checked import Checked, CheckedRule
 from obverse.policy.print import text_of
+from obverse.solver.answers import Act
 from obverse.solver.normal import normal, shape
+from obverse.solver.questions import acts_of
 
 MOST = 20_000
 """So many mutants of one policy are made, the first ones of the document; who wants all of a larger policy scores it in parts."""
@@ -61,8 +63,8 @@ class _Maker:
     def all(self) -> Iterator[Mutant]:
         """Rules, then definitions, then pairs of rules."""
         for name, (clause, rule) in self.written.items():
-            if not self._is_silent(name):
-                for operator, site, new in self._changes(rule):
+            for operator, site, new in self._changes(rule):
+                if operator == "verdict" or not self._is_silent(name):
                     yield from self._of_rule(operator, name, clause, rule, site, new)
         for term in self.policy.terms:
             if isinstance(term, ast.LetTerm):
@@ -72,12 +74,8 @@ class _Maker:
             yield from self._exchanged()
 
     def _is_silent(self, name: str) -> bool:
-        """A permit gives no verdict, so nothing that is changed in it is seen, unless replies need one."""
-        rule = self.rules[name]
-        return rule.kind == "permit" and self.checked.default.replies == "allow" and not self._may_be_forbidden(rule)
-
-    def _may_be_forbidden(self, rule: CheckedRule) -> bool:
-        return any(operator.name == "verdict" for operator in self.operators)
+        """A permit gives no verdict: what is changed in it is not seen, unless replies need one or it gets a verdict itself."""
+        return self.rules[name].kind == "permit" and self.checked.default.replies == "allow"
 
     def _changes(self, root: ast.Node) -> Iterator[tuple[str, Site, ast.Node]]:  # (1)
         for site in sites(root):
@@ -90,8 +88,6 @@ class _Maker:
     def _of_rule(
         self, operator: str, name: str, clause: ast.Clause, rule: ast.Rule, site: Site, new: ast.Node
     ) -> Iterator[Mutant]:
-        if self.rules[name].kind == "permit" and self.checked.default.replies == "allow" and operator != "verdict":
-            return
         if isinstance(new, Nothing):
             yield self._mutant(operator, clause.id, name, text_of(rule), "", rule.at, (), (name,))
             return
@@ -126,7 +122,7 @@ class _Maker:
             )
             for clause in self.policy.clauses
         )
-        rules = self._checked(msgspec.structs.replace(self.policy, terms=terms, clauses=clauses))  # type: ignore[arg-type]  # a term for a term
+        rules = self._checked(msgspec.structs.replace(self.policy, terms=terms, clauses=clauses))
         differing = tuple(rule for rule in rules if not _same(rule, self.rules[rule.id]))
         if differing:
             before, after, at = _told(site, new)
@@ -135,28 +131,14 @@ class _Maker:
 
     def _exchanged(self) -> Iterator[Mutant]:
         """Each rule and the next one that may speak of the same step with another verdict, verdicts exchanged."""
-        done: set[str] = set()
-        for one, other in combinations(self.checked.rules, 2):
-            if one.id in done or not self._can_exchange(one, other):
-                continue
-            done.add(one.id)
+        for one, other in _neighbours(self.checked):
             (first, left), (second, right) = self.written[one.id], self.written[other.id]
-            kinds = {"require": "forbid"}
-            new_left = as_kind(left, kinds.get(right.kind, right.kind))
-            new_right = as_kind(right, kinds.get(left.kind, left.kind))
-            resolved = self._resolved(one.id, first, new_left), self._resolved(other.id, second, new_right)
-            if resolved[0] is not None and resolved[1] is not None:
+            new_left, new_right = as_kind(left, _plain_kind(right)), as_kind(right, _plain_kind(left))
+            resolved = [self._resolved(one.id, first, new_left), self._resolved(other.id, second, new_right)]
+            found = tuple(rule for rule in resolved if rule is not None)
+            if len(found) == len(resolved):
                 before, after = f"{text_of(left)}\n{text_of(right)}", f"{text_of(new_left)}\n{text_of(new_right)}"
-                yield self._mutant(PRECEDENCE, one.clause, one.id, before, after, left.at, (resolved[0], resolved[1]))
-
-    def _can_exchange(self, one: CheckedRule, other: CheckedRule) -> bool:
-        if "limit" in (one.kind, other.kind) or one.verdict is None or other.verdict is None:
-            return False
-        return one.verdict is not other.verdict and any(
-            self.checked.matches(head, kind, tool) and any(self.checked.matches(beside, kind, tool) for beside in other.heads)
-            for kind, tool in (("reply", None), *(("call", name) for name in self.checked.tools))
-            for head in one.heads
-        )  # fmt: skip
+                yield self._mutant(PRECEDENCE, one.clause, one.id, before, after, left.at, found)
 
     def _mutant(
         self,
@@ -183,9 +165,28 @@ def _told(site: Site, new: ast.Node) -> tuple[str, str, Span | None]:
         and not site.is_condition
         and isinstance(holder, ast.Compare | ast.In | ast.TextTest | ast.Arith | ast.Listing)
     ):
-        whole = put(holder, (site.place[-1],), new)  # type: ignore[arg-type]  # any node has fields
+        whole = put(holder, (site.place[-1],), new)
         return text_of(holder), text_of(whole), site.node.at
     return text_of(site.node), text_of(new), site.node.at
+
+
+def _neighbours(checked: Checked) -> Iterator[tuple[CheckedRule, CheckedRule]]:
+    """For each rule that has a verdict to exchange, the next one after it with another verdict at one of its acts."""
+    rules = [rule for rule in checked.rules if rule.verdict is not None and rule.kind != "limit"]
+    ahead: dict[Act, dict[Verdict | None, int]] = {}
+    found: list[tuple[CheckedRule, CheckedRule]] = []
+    for place in range(len(rules) - 1, -1, -1):
+        rule, acts = rules[place], acts_of(checked, rules[place])
+        others = [at for act in acts for given, at in ahead.get(act, {}).items() if given is not rule.verdict]
+        if others:
+            found.append((rule, rules[min(others)]))
+        for act in acts:
+            ahead.setdefault(act, {})[rule.verdict] = place
+    yield from reversed(found)
+
+
+def _plain_kind(rule: ast.Rule) -> str:
+    return "forbid" if rule.kind == "require" else rule.kind
 
 
 def _same(one: CheckedRule, other: CheckedRule) -> bool:

@@ -15,12 +15,14 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from obverse.cases.coverage import coverage
+from obverse.cases.files import digest_of
 from obverse.cases.mutation.killing import Trial
 from obverse.cases.mutation.mutants import mutants as all_mutants
 from obverse.cases.mutation.records import Difference, Doubt, Mutant, MutationScore, Proof
 from obverse.cases.mutation.score import mutation
 from obverse.cases.mutation.staging import Staging
-from obverse.cases.records import Case
+from obverse.cases.records import Case, Suite
 from obverse.cases.search import Search
 from obverse.cases.settings import Settings
 from obverse.core.verdicts import Truth
@@ -115,3 +117,17 @@ class _Settling:
         else:
             reasons = dict.fromkeys(one.reason for one in found.undecided)
             self.doubts.append(Doubt(mutant=mutant.id, reason="; ".join(reasons)))
+
+
+def strengthened(checked: Checked, suite: Suite, settled: Settled) -> Suite:
+    """The suite with the added cases: what it covers and its digest are those of all of them."""
+    cases = (*suite.cases, *(case for case in settled.added if case.id not in {one.id for one in suite.cases}))
+    covered = coverage(checked, cases, suite.infeasible)
+    met = set(covered.met)
+    return msgspec.structs.replace(
+        suite,
+        cases=cases,
+        coverage=covered,
+        open=tuple(one for one in suite.open if one.obligation.key not in met),
+        digest=digest_of(cases),
+    )
