@@ -15,10 +15,14 @@ from obverse.policy.checked import Checked
 from obverse.solver.analyses import (
     acts,
     conflicts,
+    declarations,
     definitions,
+    examples,
     grants,
     judged,
+    memory,
     permits,
+    reach,
     rules,
     shadows,
     trust,
@@ -43,6 +47,10 @@ ANALYSES: Final[tuple[Callable[[Checked], Iterator[Question]], ...]] = (
     grants.questions,
     unknowns.questions,
     trust.questions,
+    declarations.questions,
+    examples.questions,
+    memory.questions,
+    reach.questions,
 )
 """What is asked of a policy. About one rule the answers stand in this order."""
 

@@ -49,15 +49,14 @@ class Examination:
         self._answers = answers
         self._outcomes: list[Outcome] = []
         self._reused = 0
-        self._why_not: str | None = None
 
     def __iter__(self) -> Iterator[Progress]:
         for question in self._questions[len(self._outcomes) :]:
             try:
-                self._outcomes.append(self._answer(question))
-            except Stopped as stopped:
-                self._why_not = str(stopped)
-                return
+                outcome = self._answer(question)
+            except Stopped as stopped:  # what needs no solver, or was answered before, is still told
+                outcome = (_unasked(question, str(stopped)),)
+            self._outcomes.append(outcome)
             yield Progress(done=len(self._outcomes), total=len(self._questions), reused=self._reused)
 
     def analysis(self) -> Analysis:
@@ -65,7 +64,8 @@ class Examination:
         places = whereabouts(self._desk.checked)
         found: list[Finding | Open] = []
         for place, question in enumerate(self._questions):
-            outcome = self._outcomes[place] if place < len(self._outcomes) else (self._unasked(question),)
+            asked = place < len(self._outcomes)
+            outcome = self._outcomes[place] if asked else (_unasked(question, "interrupted"),)
             query = key_of(question.code, question.clause, question.rule, question.rests_on, self._desk.settings)
             found += [_placed(one, places, query) for one in outcome]
         return Analysis(
@@ -78,7 +78,7 @@ class Examination:
         )
 
     def _answer(self, question: Question) -> Outcome:
-        if self._answers is None:
+        if self._answers is None or not question.asks_solver:
             return self._desk.answered(question)
         key = key_of(question.code, question.clause, question.rule, question.rests_on, self._desk.settings)
         kept = self._kept(key)
@@ -102,9 +102,9 @@ class Examination:
         except WrongWitness:
             return None
 
-    def _unasked(self, question: Question) -> Open:
-        reason = f"not asked: {self._why_not or 'interrupted'}"
-        return Open(code=question.code, clause=question.clause, reason=reason, rule=question.rule)
+
+def _unasked(question: Question, why: str) -> Open:
+    return Open(code=question.code, clause=question.clause, reason=f"not asked: {why}", rule=question.rule)
 
 
 def solver_of(settings: Settings) -> Solver:

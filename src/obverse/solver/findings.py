@@ -33,7 +33,14 @@ MEANINGS: dict[Code, tuple[Severity, str]] = {
     "S214": ("error", "rules conflict: one lets through only what others deny"),
     "S215": ("warning", "a grant gets past an inviolable rule"),
     "S216": ("warning", "a rule fires where a part of it has no value"),
+    "S217": ("warning", "no rule speaks of a tool"),
+    "S218": ("info", "no rule tells an effect apart"),
+    "S219": ("info", "values of a field are handled alike, though rules tell others apart"),
     "S220": ("info", "a judge alone lets an act with an effect through"),
+    "S221": ("info", "a monitor must keep what nothing bounds"),
+    "S222": ("error", "an example is yes and no of one predicate"),
+    "S223": ("warning", "a declaration contradicts itself or another"),
+    "S224": ("info", "a window or threshold is not reached while the policy is kept"),
 }
 """Every code of an analysis: how severe, and what it says."""
 

@@ -38,6 +38,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     rule: str | None
     rests_on: str
     answer: Callable[[Desk], Outcome]
+    asks_solver: bool = True
+    """False where the answer is known at once: then it is neither kept nor left out when time is up."""
 
 
 class Stopped(Exception):  # noqa: N818  # it names why nothing more is asked
