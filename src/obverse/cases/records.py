@@ -39,7 +39,7 @@ class Level(enum.StrEnum):
     """Each fault that an author could have made is noticed (`cases.mutation`); counted there, not by `coverage`."""
 
 
-COUNTED: Final = tuple(level for level in Level if level is not Level.MUTANT)
+COUNTED: Final[tuple[Level, ...]] = tuple(level for level in Level if level is not Level.MUTANT)
 """The levels that `coverage` counts."""
 
 
