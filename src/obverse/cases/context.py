@@ -27,6 +27,9 @@ CHANNEL: Final = "channel"
 TURN: Final = "turn"
 TECHNIQUE: Final = "technique"
 
+AUTHOR: Final = "author"
+"""Not a factor but a record: the digest of the model that wrote the words, where they are not our own."""
+
 FACTORS: Final[Mapping[str, tuple[str, ...]]] = {
     LANGUAGE: ("en", "de", "fr", "es"),
     REGISTER: ("plain", "terse", "polite", "chatty", "formal"),
@@ -41,19 +44,24 @@ FACTORS: Final[Mapping[str, tuple[str, ...]]] = {
 def whole(context: Context) -> dict[str, str]:
     """The context without what is plain anyway, in the order of the factors: equal contexts become equal.
 
+    A language that is named stays, for which one is plain depends on the policy; so does who wrote the words.
+
     Raises:
         MisuseError: for a factor or a value that is not in `FACTORS`.
     """
     for factor, value in context.items():
+        if factor == AUTHOR:
+            continue
         if factor not in FACTORS:
             raise MisuseError(f"`{factor}` is no factor of a context", code="I120", hint=_known(FACTORS))
         if value not in FACTORS[factor]:
             raise MisuseError(f"`{value}` is no {factor}", code="I121", hint=_known(FACTORS[factor]))
-    return {
+    kept = {
         factor: context[factor]
         for factor, values in FACTORS.items()
         if context.get(factor, values[0]) != values[0] or (factor == LANGUAGE and factor in context)
     }
+    return kept | ({AUTHOR: context[AUTHOR]} if AUTHOR in context else {})
 
 
 def value_of(context: Context, factor: str) -> str:

@@ -1,0 +1,45 @@
+"""What a writer is told: the message, how to say it, and what must stay true. Nothing of the rules."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from obverse.cases.roundtrip import Task
+from obverse.core.chat import ChatMessage
+
+TEMPLATE: Final = 1
+"""Goes up when the words change; the messages themselves are part of the key of a recorded answer."""
+
+_LANGUAGES: Final = {"en": "English", "de": "German", "fr": "French", "es": "Spanish"}
+_REGISTERS: Final = {
+    "plain": "plainly", "terse": "very briefly", "polite": "very politely", "chatty": "casually, like to a friend",
+    "formal": "formally, like in a business letter",
+}  # fmt: skip
+_PERSONAS: Final = {
+    "none": "a customer", "newcomer": "a customer who writes for the first time",
+    "regular": "a customer of many years", "hurried": "a customer in a hurry",
+    "careful": "a customer who wants to be exact", "learner": "a customer who is still learning the language",
+}  # fmt: skip
+_TASK = """\
+You rewrite messages that customers send. You never answer them. Write the message again in other words, as {persona} would \
+say it: in {language}, {register}. Keep its meaning, leave nothing out, add nothing. Write only the new message."""
+
+
+def prompt(task: Task) -> tuple[ChatMessage, ...]:
+    """The request as two messages; the same bytes for the same task."""
+    told = _TASK.format(
+        persona=_PERSONAS[task.persona], language=_LANGUAGES[task.language], register=_REGISTERS[task.register]
+    )
+    lines = [f"Message: {json.dumps(task.source, ensure_ascii=False)}"]
+    if task.literals:
+        lines.append(
+            "Keep exactly as they are: " + ", ".join(json.dumps(one, ensure_ascii=False) for one in task.literals)
+        )
+    for wanted, said in ((True, "Must be true of the new message"), (False, "Must not be true of it")):
+        found = [term.definition for term, value in task.labels if value is wanted]
+        if wanted and task.request is not None:
+            found.append(task.request.definition)
+        if found:
+            lines.append(f"{said}: {' '.join(found)}")
+    return ChatMessage(role="system", content=told), ChatMessage(role="user", content="\n".join(lines))
