@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from obverse.core.events import AnyEvent, Step, Transcript
     from obverse.policy.checked import Checked
     from obverse.solver.edits import Edit
-    from obverse.solver.nearest import Counterfactual
     from obverse.solver.why import Told, Why
 
 _SHOWN = 12  # earlier events of one rule, ids in one hint
@@ -229,15 +228,27 @@ def _rule(told: Told) -> Iterator[str]:
 def _turned(found: Why) -> Iterator[str]:
     for way in found.nearest:
         yield f"it would be {way.verdict.value} if:"
-        yield from (cut(f"    {_edit(edit, way)}") for edit in way.edits)
+        yield from (cut(f"    {_edit(edit, found.recorded)}") for edit in way.edits)
     if found.otherwise is not None:
         yield one_line(f"nothing was found with which it would be {found.otherwise.side}: {found.otherwise.reason}")
 
 
-def _edit(edit: Edit, way: Counterfactual) -> str:
-    del way
+def _edit(edit: Edit, recorded: int) -> str:
+    if edit.place > recorded:
+        there = "there were" if edit.kind == "added" else "there were not"
+        return f"with it {there}: {event_line(edit.event)}"
     if edit.kind == "added":
         return f"before it there were: {event_line(edit.event)}"
     if edit.kind == "removed":
         return f"{edit.event.id} were not there: {event_line(edit.event)}"
-    return f"{edit.event.id}: {edit.member} were {edit.after or _ABSENT} instead of {edit.before or _ABSENT}"
+    before, after = (_value(edit.member, value) for value in (edit.before, edit.after))
+    return f"{edit.event.id}: {edit.member} were {after} instead of {before}"
+
+
+def _value(member: str | None, value: str | None) -> str:
+    """A member's value as JSON; a time as one reads it."""
+    from obverse.solver.realise import iso
+
+    if value is None:
+        return _ABSENT
+    return iso(int(value)) if member == "time" else value

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from itertools import zip_longest
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -23,9 +24,10 @@ _ENCODE = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class Edit(msgspec.Struct, frozen=True, kw_only=True):
-    """One difference. `place` is where in the recorded past it is, or its length for the step; `member` what changes of it.
+    """One difference. `place` is where in the recorded past it is, its length for the step; `member` what changes of it.
 
     `before` and `after` are the member as JSON text, or nothing where it is absent. An added event stands before `place`.
+    What is proposed together with the step comes after it: one past its length for the first of the turn, and so on.
     """
 
     kind: Literal["added", "removed", "changed"]
@@ -60,7 +62,23 @@ def edits_between(history: Sequence[AnyEvent], places: Sequence[int], step: Step
             found.append(Edit(kind="added", place=here, event=msgspec.structs.replace(event, id=f"new{theirs + 1}")))
         else:
             found += _changes(places[mine], part[mine], wanted.history[theirs])
-    return (*found, *_changes(len(history), step.event, wanted.step.event))
+    return (
+        *found,
+        *_changes(len(history), step.event, wanted.step.event),
+        *_beside(len(history) + 1, step, wanted.step),
+    )
+
+
+def _beside(place: int, step: Step, wanted: Step) -> Iterator[Edit]:
+    """What is proposed with the step and should not be, and the other way round."""
+    for kind in (Call, Reply):
+        mine = [n for n, event in enumerate(step.turn) if isinstance(event, kind) and event.id != step.event.id]
+        theirs = [event for event in wanted.turn if isinstance(event, kind) and event.id != wanted.event.id]
+        for n in mine[len(theirs) :]:
+            yield Edit(kind="removed", place=place + n, event=step.turn[n])
+        for n, event in enumerate(theirs[len(mine) :]):
+            new = msgspec.structs.replace(event, id=f"beside{n + 1}", turn=step.event.turn)
+            yield Edit(kind="added", place=place + len(step.turn), event=new)
 
 
 def applied(history: Sequence[AnyEvent], step: Step, edits: Sequence[Edit]) -> Scenario | None:
@@ -77,8 +95,11 @@ def applied(history: Sequence[AnyEvent], step: Step, edits: Sequence[Edit]) -> S
             events.append(_changed(history[place], changes))
     if not isinstance(event, Call | Reply) or not _well_formed([*events, event]):
         return None
-    turn = tuple(event if one.id == event.id else one for one in step.turn)
-    return Scenario(history=tuple(events), step=Step(event=event, turn=turn))
+    beside = [(n, one) for n, one in enumerate(step.turn, start=len(history) + 1) if n not in removed]
+    more = [edit.event for edit in edits if edit.kind == "added" and edit.place > len(history)]
+    turn = [event if one.id == event.id else one for _, one in beside]
+    turn += [one for one in more if isinstance(one, Call | Reply)]
+    return Scenario(history=tuple(events), step=Step(event=event, turn=tuple(turn)))
 
 
 def _well_formed(events: Sequence[AnyEvent]) -> bool:
@@ -96,25 +117,44 @@ def _well_formed(events: Sequence[AnyEvent]) -> bool:
 
 
 def _aligned(mine: Sequence[AnyEvent], theirs: Sequence[AnyEvent]) -> list[Pair]:
-    """Pairs of places in order, with as little to change as can be; None where one side has no such event."""
-    least: dict[tuple[int, int], tuple[float, Pair | None]] = {(len(mine), len(theirs)): (0.0, None)}
-    for n in range(len(mine), -1, -1):
-        for m in range(len(theirs), -1, -1):
+    """Pairs of places in order, with as little to change as can be; None where one side has no such event.
+
+    A result goes with its call, never with another.
+    """
+    ours, others = _units(mine), _units(theirs)
+    least: dict[tuple[int, int], tuple[float, Pair | None]] = {(len(ours), len(others)): (0.0, None)}
+    for n in range(len(ours), -1, -1):
+        for m in range(len(others), -1, -1):
             ways: list[tuple[float, Pair]] = []
-            if n < len(mine) and m < len(theirs) and _alike(mine[n], theirs[m]):
-                changes = len(_changes(0, mine[n], theirs[m]))
+            if n < len(ours) and m < len(others) and _alike(mine[ours[n][0]], theirs[others[m][0]]):
+                pairs = zip(ours[n], others[m], strict=False)
+                changes = sum(len(_changes(0, mine[a], theirs[b])) for a, b in pairs)
                 ways.append((least[n + 1, m + 1][0] + changes / _CHANGES_FOR_AN_EVENT, (n, m)))
-            if n < len(mine):
+            if n < len(ours):
                 ways.append((least[n + 1, m][0] + 1, (n, None)))
-            if m < len(theirs):
+            if m < len(others):
                 ways.append((least[n, m + 1][0] + 1, (None, m)))
             if ways:
                 least[n, m] = min(ways, key=lambda way: way[0])
     found: list[Pair] = []
     n = m = 0
     while (pair := least[n, m][1]) is not None:
-        found.append(pair)
+        found += zip_longest(() if pair[0] is None else ours[n], () if pair[1] is None else others[m])
         n, m = n + (pair[0] is not None), m + (pair[1] is not None)
+    return found
+
+
+def _units(events: Sequence[AnyEvent]) -> list[list[int]]:
+    """The places of events, a call together with its results."""
+    found: list[list[int]] = []
+    calls: dict[str, list[int]] = {}
+    for place, event in enumerate(events):
+        if isinstance(event, Result) and event.call_id in calls:
+            calls[event.call_id].append(place)
+            continue
+        found.append([place])
+        if isinstance(event, Call):
+            calls[event.call_id] = found[-1]
     return found
 
 

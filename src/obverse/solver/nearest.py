@@ -117,9 +117,8 @@ class _Search:
         known = {(edit.place, edit.member) for edit in edits}
         found = edits_between(self.history, self.places, self.step, wanted)
         edits += [edit for edit in found if (edit.place, edit.member) not in known]
-        untimed = [edit for edit in edits if edit.member != "time"]  # times hang together: all of them, or none
-        edits = untimed if self._verdict(untimed) is not None else edits
-        if self._verdict(edits) is None:
+        edits = next((some for some in self._timings(edits) if self._verdict(some) is not None), [])
+        if not edits:
             self.reason = (
                 "a shorter past was found, and what differs in it does not turn the verdict after the whole one"
             )
@@ -132,6 +131,33 @@ class _Search:
             edits[place] = self._closest(edits, place, edit)
         verdict = self._verdict(edits)
         return None if verdict is None else Counterfactual(verdict=verdict, edits=tuple(edits))
+
+    def _timings(self, edits: list[Edit]) -> Iterator[list[Edit]]:
+        """The edits without those of times; with that of the step; with all; with a clock for the whole past.
+
+        Times hang together: a past in which they go back, or stop, is none.
+        """
+        untimed = [self._at_its_place(edit) for edit in edits if edit.member != "time"]
+        yield untimed
+        yield [*untimed, *(edit for edit in edits if edit.member == "time" and edit.place == len(self.history))]
+        yield edits
+        clock = {edit.place: edit for edit in edits if edit.member == "time"}
+        now = min((edit.after or "0" for edit in clock.values()), key=int, default=None)
+        if now is None or any(event.time is not None for event in self.history):
+            return
+        for place, event in enumerate(self.history):
+            now = clock[place].after if place in clock else now
+            clock[place] = Edit(kind="changed", place=place, event=event, member="time", after=now)
+        yield [*untimed, *(clock[place] for place in sorted(clock))]
+
+    def _at_its_place(self, edit: Edit) -> Edit:
+        """An event that is added, at the time of the one before it."""
+        if edit.kind != "added" or edit.place > len(self.history):
+            return edit
+        events: tuple[AnyEvent, ...] = (*self.history, self.step.event)
+        return msgspec.structs.replace(
+            edit, event=msgspec.structs.replace(edit.event, time=events[max(0, edit.place - 1)].time)
+        )
 
     def _closest(self, edits: Sequence[Edit], place: int, edit: Edit) -> Edit:
         """The edit of a number with the number that is closest to the recorded one, in whole steps: bisected by replay."""
@@ -174,7 +200,7 @@ def _declared_only(checked: Checked, step: Step, place: int) -> Iterator[Edit]:
     if tool is None or not isinstance(arguments, dict) or checked.default.arguments != "deny-unknown":
         return
     for name in unknown_arguments(arguments, tool.parameters):
-        yield Edit(kind="changed", place=place, event=event, member=f"argument {name}", before="", after=None)
+        yield Edit(kind="changed", place=place, event=event, member=f"argument {name}")
 
 
 def _by_approvals(

@@ -44,12 +44,13 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Why(msgspec.Struct, frozen=True, kw_only=True):
-    """One verdict with all that made it. `defaults` are what the front matter says; `approvals` are those of this very step.
+    """One verdict with all that made it, after so many `recorded` events. `defaults` are what the front matter says; `approvals` are those of this very step.
 
     `nearest` is the least that would turn the verdict; `otherwise` says why there is none.
     """
 
     step: Step
+    recorded: int
     verdict: Verdict
     certain: Verdict
     clauses: tuple[str, ...]
@@ -75,6 +76,7 @@ def why(
     wanted = call_digest(step.event)
     return Why(
         step=step,
+        recorded=len(history),
         verdict=decision.verdict,
         certain=decision.certain,
         clauses=decision.clauses,
