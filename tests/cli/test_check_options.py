@@ -145,7 +145,7 @@ def test_ctrl_c_prints_what_was_found_and_keeps_it(tmp_path: Path, own_cache: Pa
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "OBVERSE_CACHE": str(own_cache)}
     ) as process:
-        time.sleep(2.5)
+        time.sleep(4)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err

@@ -151,7 +151,7 @@ def _alike(values: Sequence[str]) -> Iterator[tuple[str, str]]:
 def _questions_of_judges(checked: Checked) -> Iterator[Question]:
     own = {term.full_name: term for term in checked.source.terms if isinstance(term, ast.JudgedTerm)}
     mentions = {
-        name: [other for other in own if re.search(rf"(?<![\w.]){re.escape(other)}(?![\w.])", term.definition)]
+        name: [other for other in own if re.search(rf"(?<![\w.]){re.escape(other)}(?!\w|\.\w)", term.definition)]
         for name, term in own.items()
     }
     asked: dict[tuple[str, str], str] = {}
