@@ -42,16 +42,16 @@ def read_checkpoint(text: str) -> Checkpoint:
     """
     lines = text.split("\n")
     if len(lines) != 4 or lines[3] or not lines[0] or not _SIZE.fullmatch(lines[1]):  # three lines, each ended
-        raise EvidenceError("not a checkpoint: origin, size, root, a line each", code="L124")
+        raise EvidenceError("not a checkpoint: origin, size, root, a line each", code="E124")
     try:
         root = base64.b64decode(lines[2], validate=True)
     except binascii.Error:
         root = b""
     if len(root) != HASH_SIZE or base64.b64encode(root).decode() != lines[2]:
-        raise EvidenceError("a checkpoint without a root of 32 bytes", code="L124")
+        raise EvidenceError("a checkpoint without a root of 32 bytes", code="E124")
     found = Checkpoint(origin=lines[0], size=int(lines[1]), root=root)
     if found.size == 0 and root != EMPTY_ROOT:
-        raise EvidenceError("a checkpoint of nothing with a root of something", code="L124")
+        raise EvidenceError("a checkpoint of nothing with a root of something", code="E124")
     return found
 
 
@@ -71,13 +71,13 @@ def trusted(note: Note, trust: Trust, *, origin: str | None = None) -> tuple[Che
     """
     checkpoint = read_checkpoint(note.text)
     if origin is not None and checkpoint.origin != origin:
-        raise EvidenceError(f"the checkpoint is of `{checkpoint.origin[:200]}`, not of `{origin[:200]}`", code="L125")
+        raise EvidenceError(f"the checkpoint is of `{checkpoint.origin[:200]}`, not of `{origin[:200]}`", code="E125")
     found = check_note(note, (*trust.log, *trust.witnesses))
     if not any(one.key in trust.log for one in found):
-        raise EvidenceError("the checkpoint is not signed by a key of the log", code="L125")
+        raise EvidenceError("the checkpoint is not signed by a key of the log", code="E125")
     witnesses = _by_name([one for one in found if one.key in trust.witnesses])
     if len(witnesses) < trust.quorum:
-        raise EvidenceError(f"{len(witnesses)} of {trust.quorum} witnesses have signed", code="L125")
+        raise EvidenceError(f"{len(witnesses)} of {trust.quorum} witnesses have signed", code="E125")
     return checkpoint, tuple(witnesses)
 
 

@@ -35,7 +35,7 @@ class Frontier:
 
     def __init__(self, size: int = 0, peaks: Sequence[bytes] = ()) -> None:
         if len(peaks) != size.bit_count():
-            raise MisuseError(f"{size} leaves have {size.bit_count()} peaks, not {len(peaks)}", code="L101")
+            raise MisuseError(f"{size} leaves have {size.bit_count()} peaks, not {len(peaks)}", code="E101")
         self.size = size
         self.peaks = list(peaks)
 
@@ -87,7 +87,7 @@ def inclusion_proof(index: int, size: int, hashes: Hashes) -> tuple[bytes, ...]:
         MisuseError: if there is no such leaf.
     """
     if not 0 <= index < size:
-        raise MisuseError(f"no leaf {index} in a tree of {size}", code="L102")
+        raise MisuseError(f"no leaf {index} in a tree of {size}", code="E102")
     proof, start, end = [], 0, size
     while end - start > 1:
         middle = start + _split(end - start)
@@ -107,7 +107,7 @@ def consistency_proof(old: int, new: int, hashes: Hashes) -> tuple[bytes, ...]:
         MisuseError: if there is no such beginning.
     """
     if not 0 < old <= new:
-        raise MisuseError(f"a tree of {old} is no beginning of one of {new}", code="L102")
+        raise MisuseError(f"a tree of {old} is no beginning of one of {new}", code="E102")
     proof, start, end, whole = [], 0, new, True
     while old != end:
         middle = start + _split(end - start)
@@ -147,11 +147,11 @@ def check_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], 
         EvidenceError: if the proof does not show it.
     """
     if not 0 <= index < size:
-        raise EvidenceError(f"no leaf {index} in a tree of {size}", code="L110")
+        raise EvidenceError(f"no leaf {index} in a tree of {size}", code="E110")
     number, last, found = index, size - 1, leaf
     for hash_ in _hashes(proof):
         if last == 0:
-            raise EvidenceError("the inclusion proof is too long", code="L110")
+            raise EvidenceError("the inclusion proof is too long", code="E110")
         if number & 1 or number == last:
             found = node_hash(hash_, found)
             while not number & 1 and number:
@@ -160,9 +160,9 @@ def check_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], 
             found = node_hash(found, hash_)
         number, last = number >> 1, last >> 1
     if last != 0:
-        raise EvidenceError("the inclusion proof is too short", code="L110")
+        raise EvidenceError("the inclusion proof is too short", code="E110")
     if found != root:
-        raise EvidenceError(f"leaf {index} is not in the tree with this root", code="L110")
+        raise EvidenceError(f"leaf {index} is not in the tree with this root", code="E110")
 
 
 def check_consistency(old: int, old_root: bytes, new: int, new_root: bytes, proof: Sequence[bytes]) -> None:
@@ -173,23 +173,23 @@ def check_consistency(old: int, old_root: bytes, new: int, new_root: bytes, proo
     """
     hashes = _hashes(proof)
     if not 0 <= old <= new:
-        raise EvidenceError(f"a tree of {old} is no beginning of one of {new}", code="L111")
+        raise EvidenceError(f"a tree of {old} is no beginning of one of {new}", code="E111")
     if old in (0, new):
         expected = EMPTY_ROOT if old == 0 else new_root
         if hashes or old_root != expected:
-            raise EvidenceError("the two trees are not the same", code="L111")
+            raise EvidenceError("the two trees are not the same", code="E111")
         return
     if old & (old - 1) == 0:
         hashes = [old_root, *hashes]
     if not hashes:
-        raise EvidenceError("the consistency proof is too short", code="L111")
+        raise EvidenceError("the consistency proof is too short", code="E111")
     number, last = old - 1, new - 1
     while number & 1:
         number, last = number >> 1, last >> 1
     first = second = hashes[0]
     for hash_ in hashes[1:]:
         if last == 0:
-            raise EvidenceError("the consistency proof is too long", code="L111")
+            raise EvidenceError("the consistency proof is too long", code="E111")
         if number & 1 or number == last:
             first, second = node_hash(hash_, first), node_hash(hash_, second)
             while not number & 1 and number:
@@ -198,12 +198,12 @@ def check_consistency(old: int, old_root: bytes, new: int, new_root: bytes, proo
             second = node_hash(second, hash_)
         number, last = number >> 1, last >> 1
     if last != 0:
-        raise EvidenceError("the consistency proof is too short", code="L111")
+        raise EvidenceError("the consistency proof is too short", code="E111")
     if first != old_root or second != new_root:
-        raise EvidenceError("the log was rewritten: the older tree is no beginning of the newer one", code="L111")
+        raise EvidenceError("the log was rewritten: the older tree is no beginning of the newer one", code="E111")
 
 
 def _hashes(proof: Sequence[bytes]) -> list[bytes]:
     if any(len(hash_) != HASH_SIZE for hash_ in proof):
-        raise EvidenceError("a hash of another length than 32 bytes in a proof", code="L112")
+        raise EvidenceError("a hash of another length than 32 bytes in a proof", code="E112")
     return list(proof)

@@ -100,11 +100,11 @@ def read_key(text: str) -> Key:
         algorithm = _ALGORITHMS[data[0]]
     except (ValueError, binascii.Error, KeyError, IndexError) as error:
         raise UntrustedInputError(
-            "no verifier key", code="L120", hint="`<name>+<id in hex>+<base64>`, of type 1, 4 or 6"
+            "no verifier key", code="E120", hint="`<name>+<id in hex>+<base64>`, of type 1, 4 or 6"
         ) from error
     key = Key(name=name, algorithm=algorithm, public=data[1:])
     if not _NAME.fullmatch(name) or len(key.public) != _PUBLIC_SIZE[algorithm] or key.id.hex() != key_id:
-        raise UntrustedInputError(f"the parts of the key `{name[:80]}` do not fit together", code="L120")
+        raise UntrustedInputError(f"the parts of the key `{name[:80]}` do not fit together", code="E120")
     return key
 
 
@@ -117,13 +117,13 @@ def read_note(data: bytes) -> Note:
     try:
         whole = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise EvidenceError("a note that is not UTF-8", code="L121") from error
+        raise EvidenceError("a note that is not UTF-8", code="E121") from error
     text, blank, under = whole.rpartition("\n\n")
     if not blank or len(data) > LONGEST_NOTE or not under.endswith("\n") or _steers(whole):
-        raise EvidenceError("not a signed note", code="L121")
+        raise EvidenceError("not a signed note", code="E121")
     lines = under.removesuffix("\n").split("\n")
     if len(lines) > MOST_SIGNATURES:
-        raise EvidenceError(f"a note with more than {MOST_SIGNATURES} signatures", code="L121")
+        raise EvidenceError(f"a note with more than {MOST_SIGNATURES} signatures", code="E121")
     return Note(text=f"{text}\n", signatures=tuple(map(_signature, lines)))
 
 
@@ -138,14 +138,14 @@ def _signature(line: str) -> Signature:
     except binascii.Error:
         data = b""
     if found is None or len(data) <= _ID_SIZE or base64.b64encode(data).decode() != found["signature"]:
-        raise EvidenceError("a line under a note that is no signature", code="L121")
+        raise EvidenceError("a line under a note that is no signature", code="E121")
     return Signature(name=found["name"], key_id=data[:_ID_SIZE], data=data[_ID_SIZE:])
 
 
 def signed(text: str, signers: Iterable[Signer]) -> Note:
     """The note with the signatures of these."""
     if not text.endswith("\n") or _steers(text):
-        raise MisuseError("a note's text is lines, each ended by a newline", code="L122")
+        raise MisuseError("a note's text is lines, each ended by a newline", code="E122")
     return Note(text=text, signatures=tuple(signer.sign(text) for signer in signers))
 
 
@@ -176,7 +176,7 @@ def _checked(text: str, signature: Signature, key: Key) -> Verified:
     try:
         return _check(text, signature, key)
     except (InvalidSignature, ValueError) as error:
-        raise EvidenceError(f"the signature of `{key.name}` is wrong", code="L123") from error
+        raise EvidenceError(f"the signature of `{key.name}` is wrong", code="E123") from error
 
 
 def _check(text: str, signature: Signature, key: Key) -> Verified:

@@ -43,14 +43,14 @@ def read_receipt(data: bytes) -> Receipt:
     try:
         head, blank, note = data.decode().partition("\n\n")
     except UnicodeDecodeError as error:
-        raise EvidenceError("a receipt that is not UTF-8", code="L126") from error
+        raise EvidenceError("a receipt that is not UTF-8", code="E126") from error
     lines = head.split("\n")
     if lines[0] != _HEAD or not blank:
-        raise EvidenceError(f"no receipt: it begins with `{_HEAD}`", code="L126")
+        raise EvidenceError(f"no receipt: it begins with `{_HEAD}`", code="E126")
     rest = lines[2:] if len(lines) > 1 and lines[1].startswith("extra ") else lines[1:]
     index = _INDEX.fullmatch(rest[0]) if rest else None
     if index is None or len(rest) - 1 > _MOST_HASHES:
-        raise EvidenceError("a receipt without an index, or with too many hashes", code="L126")
+        raise EvidenceError("a receipt without an index, or with too many hashes", code="E126")
     return Receipt(index=int(index[1]), hashes=tuple(map(_hash, rest[1:])), checkpoint=read_note(note.encode()))
 
 
@@ -60,7 +60,7 @@ def _hash(line: str) -> bytes:
     except (binascii.Error, ValueError):
         found = b""
     if len(found) != HASH_SIZE:
-        raise EvidenceError("a line of a receipt that is no hash", code="L126")
+        raise EvidenceError("a line of a receipt that is no hash", code="E126")
     return found
 
 

@@ -36,7 +36,7 @@ ENTRIES: Final = -1
 def tile_path(level: int, number: int, width: int = WIDTH) -> str:
     """`tile/0/x001/x234/067`, `tile/entries/000.p/17`: where a tile (or, at level -1, a bundle) stands below the log's folder."""
     if not (ENTRIES <= level <= _TOP and number >= 0 and 0 < width <= WIDTH):
-        raise MisuseError(f"no tile {level}, {number}, {width}", code="L103")
+        raise MisuseError(f"no tile {level}, {number}, {width}", code="E103")
     groups = [f"{number % 1000:03}"]
     while number >= 1000:  # groups of three digits
         number //= 1000
@@ -95,7 +95,7 @@ def bundle_of(entries: Iterable[bytes]) -> bytes:
     for entry in entries:
         if len(entry) > LONGEST_ENTRY:
             raise MisuseError(
-                f"an entry of {len(entry):,} bytes", code="L104", hint="at most 65,535; put payloads beside it"
+                f"an entry of {len(entry):,} bytes", code="E104", hint="at most 65,535; put payloads beside it"
             )
         parts += [len(entry).to_bytes(2, "big"), entry]
     return b"".join(parts)
@@ -112,11 +112,11 @@ def read_bundle(data: bytes, width: int) -> tuple[bytes, ...]:
         length = int.from_bytes(data[at : at + 2], "big")
         entry = data[at + 2 : at + 2 + length]
         if at + 2 > len(data) or len(entry) != length:
-            raise EvidenceError("a bundle of entries that ends in the middle of one", code="L113")
+            raise EvidenceError("a bundle of entries that ends in the middle of one", code="E113")
         entries.append(entry)
         at += 2 + length
     if len(entries) != width:
-        raise EvidenceError(f"a bundle of {len(entries)} entries where {width} belong", code="L113")
+        raise EvidenceError(f"a bundle of {len(entries)} entries where {width} belong", code="E113")
     return tuple(entries)
 
 
@@ -127,7 +127,7 @@ def read_hashes(data: bytes, width: int) -> tuple[bytes, ...]:
         EvidenceError: if it does not hold exactly so many.
     """
     if len(data) != width * HASH_SIZE:
-        raise EvidenceError(f"a tile of {len(data)} bytes where {width * HASH_SIZE} belong", code="L113")
+        raise EvidenceError(f"a tile of {len(data)} bytes where {width * HASH_SIZE} belong", code="E113")
     return tuple(data[at : at + HASH_SIZE] for at in range(0, len(data), HASH_SIZE))
 
 
