@@ -37,6 +37,9 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, eq=False, tag_field="node"
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.parts() == other.parts()
 
+    def __ne__(self, other: object) -> bool:
+        return not self == other  # the record's own would compare identities
+
     def __hash__(self) -> int:
         return hash((type(self).__name__, self.parts()))
 
