@@ -66,7 +66,7 @@ class Embeds(Protocol):
         """What its vectors depend on."""
         ...
 
-    def encode(self, text: str) -> Sequence[float]:
+    def encode(self, text: str) -> Iterable[float]:
         """The vector; the same on every call."""
         ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Final
 
 from obverse.cases.roundtrip import Task
@@ -25,13 +26,15 @@ _TASK = """\
 You rewrite messages that customers send. You never answer them. Write the message again in other words, as {persona} would \
 say it: in {language}, {register}. Keep its meaning, leave nothing out, add nothing. Write only the new message."""
 
+_MESSAGE: Final = "Message: "
+
 
 def prompt(task: Task) -> tuple[ChatMessage, ...]:
     """The request as two messages; the same bytes for the same task."""
     told = _TASK.format(
         persona=_PERSONAS[task.persona], language=_LANGUAGES[task.language], register=_REGISTERS[task.register]
     )
-    lines = [f"Message: {json.dumps(task.source, ensure_ascii=False)}"]
+    lines = [_MESSAGE + json.dumps(task.source, ensure_ascii=False)]
     if task.literals:
         lines.append(
             "Keep exactly as they are: " + ", ".join(json.dumps(one, ensure_ascii=False) for one in task.literals)
@@ -43,3 +46,12 @@ def prompt(task: Task) -> tuple[ChatMessage, ...]:
         if found:
             lines.append(f"{said}: {' '.join(found)}")
     return ChatMessage(role="system", content=told), ChatMessage(role="user", content="\n".join(lines))
+
+
+def message_in(messages: Sequence[ChatMessage]) -> str | None:
+    """The message that such a prompt asks to rewrite; None in any other prompt."""
+    first = messages[-1].content.split("\n")[0] if messages else ""
+    if not first.startswith(_MESSAGE):
+        return None
+    text = json.loads(first.removeprefix(_MESSAGE))
+    return text if isinstance(text, str) else None

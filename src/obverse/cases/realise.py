@@ -25,7 +25,7 @@ from obverse.cases.labellers import Label, Labeller
 from obverse.cases.literals import with_literals
 from obverse.cases.prompt import prompt
 from obverse.cases.records import Case
-from obverse.cases.retell import Untold, relinked
+from obverse.cases.retell import Untold, relinked, sources_of
 from obverse.cases.roundtrip import Reason, Task, flaw, relabelled, unwrapped
 from obverse.cases.same import Same
 from obverse.cases.tasks import Tasks, heads
@@ -79,7 +79,7 @@ class Realised(msgspec.Struct, frozen=True, kw_only=True):
 
     `messages` = `told` + `fallback`. A task stands for all messages that differ in nothing but literals; `accepted` of them
     have a text, after `written` attempts. `rejected` counts texts by the first thing that was wrong with them. `untold` are
-    cases that could not be put into the wanted language.
+    cases that could not be put into the wanted language. `sources`: id of a new case → id of the one that it was told from.
     """
 
     cases: tuple[Case, ...]
@@ -90,6 +90,7 @@ class Realised(msgspec.Struct, frozen=True, kw_only=True):
     accepted: int
     written: int
     rejected: dict[Reason, int]
+    sources: dict[str, str]
     untold: tuple[Untold, ...] = ()
 
 
@@ -262,6 +263,7 @@ class _Result:
             accepted=len(self.work.accepted),
             written=self.work.written,
             rejected=dict(sorted(self.work.rejected.items())),
+            sources=sources_of(linked),
             untold=tuple(untold),
         )
 

@@ -56,10 +56,14 @@ class Untold(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Retold(msgspec.Struct, frozen=True, kw_only=True):
-    """The cases that could be put so, linked to each other as they were, and those that could not."""
+    """The cases that could be put so, linked to each other as they were, and those that could not.
+
+    `sources`: id of a new case → id of the one that it was told from.
+    """
 
     cases: tuple[Case, ...]
     untold: tuple[Untold, ...]
+    sources: dict[str, str]
 
 
 class Reteller:
@@ -107,7 +111,11 @@ class Reteller:
             for case in cases
             if case.id in told and case.id not in linked
         ]
-        return Retold(cases=tuple({new.id: new for new in linked.values()}.values()), untold=tuple(untold))
+        return Retold(
+            cases=tuple({new.id: new for new in linked.values()}.values()),
+            untold=tuple(untold),
+            sources=sources_of(linked),
+        )
 
     def manner(self, language: str) -> Manner:
         """The frames of a language that this policy leaves."""
@@ -240,6 +248,11 @@ def relinked(cases: Sequence[Case], told: Mapping[str, Case]) -> dict[str, Case]
             new, twin=None if twin is None else told[twin].id, family=family.id if family else new.id
         )
     return linked
+
+
+def sources_of(linked: Mapping[str, Case]) -> dict[str, str]:
+    """New id → the first old one: two cases that came out equal are one."""
+    return {new.id: old for old, new in reversed(list(linked.items()))}
 
 
 def _text(event: AnyEvent) -> str:

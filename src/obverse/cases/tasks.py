@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Sequence
 
 import msgspec
 
+from obverse.cases.choice import number
 from obverse.cases.context import LANGUAGE, PERSONA, REGISTER, value_of
 from obverse.cases.literals import literals, masked
+from obverse.cases.naming import candidate, kind_of
 from obverse.cases.phrases.books import book
 from obverse.cases.records import Case
 from obverse.cases.roundtrip import Task
-from obverse.cases.tongues import main_language, spoken
-from obverse.cases.wording import requests, words
+from obverse.cases.tongues import main_language, most_common, spoken
+from obverse.cases.wording import requests, said, words
 from obverse.core.events import Call, Message
 from obverse.policy.ast import JudgedTerm, Tool
 from obverse.policy.checked import Checked
 from obverse.policy.decision import Unknown
 from obverse.policy.reading import read_arguments
+from obverse.policy.types import EnumType, NumberType, TextType, TimeType
 
+_HOLE = re.compile(r"\{([^{}]+)\}")
 _OTHERS = 12
 """Requests for other things that stand as examples of no, at most: a judge is shown them all."""
 
@@ -85,7 +90,7 @@ class Tasks:
             subject="message",
             name=f"asks_for_{tool.name}",
             definition=f"The user asks for this: {(tool.description or words(tool.name)).rstrip('.')}.",
-            yes=tuple(_phrases(tool, language)),
+            yes=_phrases(tool, language),
             no=(*book(language).harmless, *book(language).neutral_messages, *others[:_OTHERS]),
         )
 
@@ -101,7 +106,22 @@ def _likeness(task: Task) -> Task:
     return msgspec.structs.replace(task, source=masked(task.source, task.literals), literals=("",) * len(task.literals))
 
 
-def _phrases(tool: Tool, language: str) -> Iterator[str]:
-    """How one asks for a tool, its holes named."""
-    own = [phrase.replace("{", "").replace("}", "") for phrase in spoken(tool.asks, language)]
-    yield from own or (form.format(act=words(tool.name)) for form in book(language).generic)
+def _phrases(tool: Tool, language: str) -> tuple[str, ...]:
+    """How one asks for a tool, with something natural in the holes."""
+    own = spoken(tool.asks, language, most_common(tool.asks))
+    filled = tuple(_HOLE.sub(lambda hole: _something(tool, hole[1], language), phrase) for phrase in own)
+    return filled or tuple(form.format(act=words(tool.name)) for form in book(language).generic)
+
+
+def _something(tool: Tool, name: str, language: str) -> str:
+    field = tool.parameter(name)
+    match None if field is None else field.type:
+        case NumberType():
+            return said(3, NumberType(), name, 0, language)
+        case EnumType() as type:
+            return said(type.values[0], type, name, 0, language)
+        case TimeType() as type:
+            return said("2026-05-15", type, name, 0, language)
+        case TextType():
+            return candidate(kind_of(name), number(tool.name, name))
+    return words(name)

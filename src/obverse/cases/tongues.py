@@ -85,16 +85,17 @@ def spoken(texts: Sequence[str], language: str, main: str = DEFAULT) -> tuple[st
 
 
 def languages(checked: Checked) -> tuple[str, ...]:
-    """The languages that a whole suite can be put into: examples of each kind of each predicate, a phrase for each tool."""
+    """The languages that a whole suite can be put into: in which each predicate about messages has its examples.
+
+    A tool without a phrase in one of them is asked for by its name, in quotation marks.
+    """
     main = main_language(checked)
-    kinds = [
-        kind for term in checked.judged.values() if term.subject == "message" for kind in (term.yes, term.no) if kind
-    ]
-    asks = [tool.asks for tool in checked.tools.values() if tool.asks]
+    terms = [term for term in checked.judged.values() if term.subject == "message"]
+    kinds = [kind for term in terms for kind in (term.yes, term.no) if kind]
     return tuple(
         language
         for language in LANGUAGES
-        if language == main or (kinds + asks and all(spoken(texts, language, main) for texts in kinds + asks))
+        if language == main or (kinds and all(spoken(kind, language, main) for kind in kinds))
     )
 
 

@@ -15,6 +15,7 @@ HELP = {
     "fmt": "Write the policy in its canonical form.",
     "draft": "Turn a policy in prose into rules that you accept.",
     "cases": "Derive the tests that follow, and what they cover.",
+    "texts": "Put the cases into other words, languages and manners.",
     "run": "Try a model or agent, and say which clauses hold.",
     "report": "Write the report of a run again, from its journal.",
     "audit": "Which clauses do recorded transcripts break, and where.",
