@@ -17,7 +17,7 @@ from obverse.core.errors import Span
 from obverse.policy.checked import Checked
 from obverse.solver.find import WrongWitness
 from obverse.solver.findings import Analysis, Finding, Open, Solver
-from obverse.solver.kept import Answers, key_of, read, written
+from obverse.solver.kept import Answers, key_of, query_of, read, written
 from obverse.solver.questions import Desk, Outcome, Question, Stopped
 from obverse.solver.settings import Settings
 from obverse.solver.whereabouts import whereabouts
@@ -66,7 +66,7 @@ class Examination:
         for place, question in enumerate(self._questions):
             asked = place < len(self._outcomes)
             outcome = self._outcomes[place] if asked else (_unasked(question, "interrupted"),)
-            query = key_of(question.code, question.clause, question.rule, question.rests_on, self._desk.settings)
+            query = _query(question)
             found += [_placed(one, places, query) for one in outcome]
         return Analysis(
             findings=tuple(one for one in found if isinstance(one, Finding)),
@@ -80,7 +80,7 @@ class Examination:
     def _answer(self, question: Question) -> Outcome:
         if self._answers is None or not question.asks_solver:
             return self._desk.answered(question)
-        key = key_of(question.code, question.clause, question.rule, question.rests_on, self._desk.settings)
+        key = key_of(_query(question), self._desk.settings)
         kept = self._kept(key)
         if kept is not None:
             self._reused += 1
@@ -105,6 +105,10 @@ class Examination:
 
 def _unasked(question: Question, why: str) -> Open:
     return Open(code=question.code, clause=question.clause, reason=f"not asked: {why}", rule=question.rule)
+
+
+def _query(question: Question) -> str:
+    return query_of(question.code, question.clause, question.rule, question.rests_on)
 
 
 def solver_of(settings: Settings) -> Solver:

@@ -59,10 +59,18 @@ class KeptAnswer(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[KeptFinding, ...] = ()
 
 
-def key_of(code: str, clause: str | None, rule: str | None, rests_on: str, settings: Settings) -> str:
-    """The name of a question and of everything that its answer may depend on; the wall-clock limit is no part of that."""
+def query_of(code: str, clause: str | None, rule: str | None, rests_on: str) -> str:
+    """The digest of a question: what is asked, and all of the policy that the answer may depend on."""
+    return _digest([code, clause, rule, rests_on])
+
+
+def key_of(query: str, settings: Settings) -> str:
+    """The name under which the answer to a question is kept: with settings, solver and program; no wall-clock limit."""
     options = msgspec.structs.replace(settings, timeout_ms=0)
-    parts = [code, clause, rule, rests_on, options, z3.get_version_string(), program()]
+    return _digest([query, options, z3.get_version_string(), program()])
+
+
+def _digest(parts: object) -> str:
     return f"sha256:{hashlib.sha256(msgspec.json.encode(parts)).hexdigest()}"
 
 
