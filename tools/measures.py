@@ -186,6 +186,40 @@ def dogwood_export(result: dict[str, Any]) -> Rows:
     )
 
 
+def draft(result: dict[str, Any]) -> Rows:
+    """Drafting."""
+    for name, row in result["rows"].items():
+        aim = "all equivalent" if name == "knows the truth" else ""
+        yield f"{row['rules']} rules from a scripted model that {name}", _drafted(row), aim
+    for name, row in result.get("real models", {}).items():
+        text = row.get("not measured") or _drafted(row)
+        yield (
+            f"{row.get('rules', 'no')} rules from `local:{name}`, {row.get('drafts of each', 0)} drafts of each",
+            text,
+            "",
+        )
+        long = row.get("of a long document")
+        if long:
+            what = f"{long['statements']} statements of a long document, terms first, `local:{name}`"
+            yield what, f"{_counted(long['outcomes'])}; {long['terms proposed']} terms taken up", ""
+    long = result.get("long document")
+    if long:
+        yield (
+            f"a document of {long['characters']:,} characters, {long['statements']} statements, split",
+            f"{long['seconds to split']:.2f} s, {long['characters in no piece']} characters in no piece",
+            "0",
+        )
+        asked, edited = (
+            long["calls for rules, stopped half-way and resumed"],
+            long["calls after an edit of one statement"],
+        )
+        yield (
+            "… drafted three times by a scripted model, stopped half-way and resumed",
+            f"{asked:,} calls for {long['drafts wanted']:,} drafts; {edited} after an edit of one statement",
+            "none twice",
+        )
+
+
 SECTIONS: Final[dict[str, tuple[str, Callable[[dict[str, Any]], Rows]]]] = {
     "start": ("Starting", start),
     "demo": ("The way in", demo),
@@ -193,6 +227,7 @@ SECTIONS: Final[dict[str, tuple[str, Callable[[dict[str, Any]], Rows]]]] = {
     "cases": ("Inversion", cases),
     "cedar_export": ("Export to Cedar", cedar_export),
     "dogwood_export": ("Export to Dogwood", dogwood_export),
+    "draft": ("Drafting: rules, said in English, and back", draft),
     "claims": ("Claims", claims),
     "runner": ("Running", runner),
     "runner_kills": ("Running, and being killed", runner_kills),
@@ -217,6 +252,20 @@ def _section(name: str, title: str, rows: Callable[[dict[str, Any]], Rows]) -> s
     result = json.loads(file.read_text())
     lines = "\n".join(f"| {what} | {found} | {aim} |" for what, found, aim in rows(result))
     return f"\n## {title}\n\n`{result['command']}`\n\n| what | measured | aim |\n|---|---|---|\n{lines}\n"
+
+
+def _drafted(row: dict[str, Any]) -> str:
+    """What became of the rules, how many questions it took, and how many wrong drafts they put out."""
+    kinds = ("equivalent", "wrong", "undecided", "not formalised", "left open")
+    found = {name: count for name, count in row.items() if name.startswith(kinds) and "drafts" not in name}
+    caught = (
+        f"; {row['wrong drafts put out']} of {row['wrong drafts']} wrong drafts put out" if row["wrong drafts"] else ""
+    )
+    return f"{_counted(found)}; {row['questions']} questions{caught}"
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items())
 
 
 def _percent(rows: list[dict[str, Any]], key: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+import msgspec
 
 from obverse.cli.exit_codes import ExitCode
 from obverse.cli.numbers import Finite
@@ -42,7 +43,12 @@ _EVERY_S: Final = 2.0  # between two writings of the state
 )
 @click.option("--drafts", type=_COUNT, default=5, show_default=True, help="Formalisations of each statement.")
 @click.option("--refine", is_flag=True, help="Let the model cut compound statements, word for word.")
-@click.option("--confirm", is_flag=True, help="Ask a question also where all drafts agree.")
+@click.option(
+    "--confirm",
+    type=click.IntRange(min=0, max=20),
+    default=0,
+    help="Ask so many questions also where all drafts agree.",
+)
 @click.option("--retry", is_flag=True, help="Ask again for drafts that could not be read.")
 @click.option("--answer", "answers", multiple=True, metavar="ID=yes|no|ask", help="Answer an open question.")
 @click.option(
@@ -144,8 +150,6 @@ def _unedited(output: Path, state: State) -> None:
 
 
 def _write(output: Path, text: str, state: State) -> State:
-    import msgspec
-
     from obverse.core.canon import digest_bytes
     from obverse.core.files import write_whole
 

@@ -5,7 +5,8 @@ The steps, with the same numbers in the code:
 1. a draft with a rule that can never fire (S201) is out;
 2. a draft that decides otherwise than a person answered is out: the scenario of the question is replayed through `decide`;
 3. drafts of one digest are one group, and so are those that `compare` proves to be the same;
-4. of all scenarios on which groups differ, the one that leaves the fewest drafts in its worst answer, then on average, is asked.
+4. of all scenarios on which groups differ, the one that leaves the fewest drafts in its worst answer, then on average, is asked;
+5. with `confirm`, where one group is left, that many scenarios are asked on which it differs from most of its neighbours.
 
 `permit` gives no verdict: what permits say is compared as if they were `warn`, and asked as "must this never be refused?".
 Laws: L06 (by `compare`); what the solver leaves open keeps groups apart, and is said.
@@ -13,6 +14,7 @@ Laws: L06 (by `compare`); what the solver leaves open keeps groups apart, and is
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Final, Literal, TypeAlias
@@ -20,12 +22,14 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from obverse.core.canon import digest
+from obverse.core.errors import UntrustedInputError
 from obverse.core.events import AnyEvent, Step
 from obverse.core.verdicts import Truth, Verdict
 from obverse.draft.english import english
 from obverse.draft.state import Answer, Draft, Entry, Group, Question, question_id
 from obverse.draft.telling import told
 from obverse.draft.terms import Ground, needed, policy_of, read_rules, small
+from obverse.draft.variants import variants
 from obverse.policy import ast
 from obverse.policy.check import check
 from obverse.policy.checked import Checked
@@ -39,6 +43,7 @@ from obverse.solver.settings import Settings
 
 Rules: TypeAlias = "tuple[ast.Rule, ...]"
 
+_NEIGHBOURS: Final = 24
 YES: Final = "yes"
 NO: Final = "no"
 _MAY: Final = {
@@ -69,7 +74,7 @@ class Settler:
     """Settles entries over one vocabulary; what the solver said is kept, so that nothing is asked of it twice."""
 
     def __init__(
-        self, terms: Sequence[ast.Term], ground: Ground, *, settings: Settings | None = None, confirm: bool = False
+        self, terms: Sequence[ast.Term], ground: Ground, *, settings: Settings | None = None, confirm: int = 0
     ) -> None:
         self.terms = tuple(terms)
         self.ground = ground
@@ -108,8 +113,8 @@ class Settler:
         if dead:
             return msgspec.structs.replace(draft, out=dead[0])
         for answer in answers:  # (2)
-            said = self.says(rules, answer.question.asks, answer.question.history, answer.question.step)
-            if not agrees(said, answer.says, answer.question.asks):
+            if self._contradicts(rules, answer):
+                said = self.says(rules, answer.question.asks, answer.question.history, answer.question.step)
                 out = f"{answer.by} answered {answer.says} to {answer.question.id}; it says {said}"
                 return msgspec.structs.replace(draft, out=out)
         return msgspec.structs.replace(draft, out="")
@@ -196,16 +201,48 @@ class Settler:
                 pair = self.pair(one, other)
                 found += pair.differences
                 unsettled += [pair.reason] if pair.same is Truth.UNKNOWN else []
-        if self.confirm and len(groups) == 1 and heads[0] and not answers:
-            found += self.pair(heads[0], ()).differences
+        if not found and len(groups) == 1 and heads[0] and len(answers) < self.confirm:
+            return self._confirming(groups, heads[0], answers), ()
         best: tuple[tuple[int, int, str], Question] | None = None
         for difference in found:
             question = self._asked(difference, groups, heads)
             sizes = [len(numbers) for numbers in question.options.values()]
             rank = (max(sizes), sum(size * size for size in sizes), question.id)
-            if (len(sizes) > 1 or self.confirm) and (best is None or rank < best[0]):
+            if len(sizes) > 1 and (best is None or rank < best[0]):
                 best = rank, question
         return (best[1] if best else None), tuple(dict.fromkeys(unsettled))
+
+    def _confirming(
+        self, groups: Sequence[Sequence[Draft]], rules: Rules, answers: Sequence[Answer]
+    ) -> Question | None:
+        """(5) the scenario on which most of the neighbours that no answer has put out say something else."""
+        left = [
+            other
+            for other in itertools.islice(variants(rules), _NEIGHBOURS)
+            if self._is_sound(other) and not any(self._contradicts(other, answer) for answer in answers)
+        ]
+        found = (one for other in left for one in self.pair(rules, other).differences)
+        questions = {question.id: question for question in (self._asked(one, groups, [rules]) for one in found)}
+        best: tuple[tuple[int, str], Question] | None = None
+        for question in questions.values():
+            said = next(iter(question.options))
+            told_apart = sum(self.says(other, question.asks, question.history, question.step) != said for other in left)
+            rank = (-told_apart, question.id)
+            if best is None or rank < best[0]:
+                best = rank, question
+        return best[1] if best else None
+
+    def _contradicts(self, rules: Rules, answer: Answer) -> bool:
+        said = self.says(rules, answer.question.asks, answer.question.history, answer.question.step)
+        return not agrees(said, answer.says, answer.question.asks)
+
+    def _is_sound(self, rules: Rules) -> bool:
+        """Whether changed rules still mean something: a change may have made a type error, or left all to a judge."""
+        try:
+            small(self.terms, rules, self.ground)
+        except UntrustedInputError:
+            return False
+        return True
 
     def _asked(self, difference: Difference, groups: Sequence[Sequence[Draft]], heads: Sequence[Rules]) -> Question:
         history, step = difference.scenario.history, difference.scenario.step
@@ -236,7 +273,7 @@ class Settler:
         return check(policy_of(self.terms, rules, self.ground))
 
 
-def signature(entry: Entry, *, confirm: bool) -> str:
+def signature(entry: Entry, *, confirm: int) -> str:
     """What settling an entry rests on: while it stands, the solver need not be asked again."""
     drafts = [[draft.number, draft.says, draft.rests_on] for draft in entry.drafts]
     answers = [[answer.question.id, answer.says] for answer in entry.answers]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator, Sequence
-from typing import Final
+from decimal import Decimal
+from typing import Any, Final
 
 from obverse.core import events
-from obverse.core.canon import canonical
+from obverse.core.canon import number_text
 from obverse.core.events import AnyEvent, Step
 from obverse.policy.decision import Unknown
 from obverse.policy.reading import read_arguments
@@ -59,7 +60,7 @@ def _happened(event: AnyEvent) -> Iterator[str]:
         case events.Result():
             yield f"{event.tool} {'failed with' if event.failed else 'gave'} {event.output}"
         case events.Fact():
-            yield f"the host knows: {event.name} is {canonical(event.value).decode()}"
+            yield f"the host knows: {event.name} is {_json(event.value)}"
         case events.Approval():
             yield f"{event.by} approved a call"
         case events.Grant():
@@ -75,7 +76,21 @@ def _arguments(raw: str) -> str:
     read = read_arguments(raw)
     if isinstance(read, Unknown):
         return f" with {_quoted(raw)}"
-    return f"({', '.join(f'{name}: {canonical(value).decode()}' for name, value in read.items())})"
+    return f"({', '.join(f'{name}: {_json(value)}' for name, value in read.items())})"
+
+
+def _json(value: Any) -> str:
+    """JSON as a person reads it: numbers exact and plain."""
+    match value:
+        case bool() | None | str():
+            return json.dumps(value, ensure_ascii=False)
+        case int() | Decimal():
+            return number_text(value)
+        case list():
+            return f"[{', '.join(map(_json, value))}]"
+        case dict():
+            return f"{{{', '.join(f'{_quoted(name)}: {_json(item)}' for name, item in value.items())}}}"
+    return str(value)
 
 
 def _quoted(text: str) -> str:

@@ -146,8 +146,10 @@ def _by_kind(node: ast.Node, terms: Sequence[ast.Term]) -> list[str]:
             case ast.Pattern():
                 tools = tools or (one.tool is None and one.kind in _OF_TOOLS)
                 facts = facts or (one.fact is None and one.kind in {"fact", "any"})
+            case ast.TurnCalls() | ast.TurnHasText():
+                tools = True  # what stands beside the step is of some tool
             case ast.Name():
-                tools = tools or one.path in {("tool",), ("turn", "calls")}
+                tools = tools or one.path == ("tool",)
             case _:
                 pass
     return [

@@ -62,8 +62,8 @@ class Design(msgspec.Struct, frozen=True, kw_only=True):
     refine: bool = False
     """Whether a model is asked to cut compound statements."""
 
-    confirm: bool = False
-    """Whether something is asked also where all drafts agree."""
+    confirm: int = 0
+    """So many questions are asked also where all drafts agree: what all misread alike shows in no other way."""
 
     retry: bool = False
     """Whether drafts that could not be read are asked for again."""
