@@ -74,6 +74,16 @@ def _row(level: int, size: int) -> Iterator[Tile]:
         yield (level, full, rest)
 
 
+def partial_tiles(size: int) -> Iterator[Tile]:
+    """The tiles and bundles of a log of this size that are not full."""
+    return (tile for tile in (_last(level, size) for level in range(ENTRIES, HEIGHT)) if tile is not None)
+
+
+def _last(level: int, size: int) -> Tile | None:
+    full, rest = divmod(size >> HEIGHT * max(level, 0), WIDTH)
+    return (level, full, rest) if rest else None
+
+
 def new_tiles(old: int, new: int) -> Iterator[Tile]:
     """The tiles that a log of `new` entries has and one of `old` had not."""
     level = 0
