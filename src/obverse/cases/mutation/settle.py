@@ -4,6 +4,8 @@
 2. Of each that lives on, the solver is asked whether it decides anything otherwise (`compare`). A proof makes it equivalent, a
    scenario shows that it is not; what ran out of time or effort stays undecided, never equivalent.
 3. The scenario becomes a case (`staging`), which is tried on every mutant that is still alive.
+4. Of the fewest cases that kill as much as all, pairs are merged where one scenario does for both (`merging`); what comes of it
+   is added, so that a smaller part of the suite kills as much.
 
 Deterministic in (policy, suite, settings, seed) as far as no wall-clock limit is hit. `stopped` is asked between two mutants:
 what was done until then is kept, and the rest is alive.
@@ -17,7 +19,9 @@ import msgspec
 
 from obverse.cases.coverage import coverage
 from obverse.cases.files import digest_of
+from obverse.cases.mutation.chosen import choose
 from obverse.cases.mutation.killing import Trial
+from obverse.cases.mutation.merging import Member, merged
 from obverse.cases.mutation.mutants import mutants as all_mutants
 from obverse.cases.mutation.records import Difference, Doubt, Mutant, MutationScore, Proof
 from obverse.cases.mutation.score import mutation
@@ -27,6 +31,8 @@ from obverse.cases.search import Search
 from obverse.cases.settings import Settings
 from obverse.core.verdicts import Truth
 from obverse.policy.checked import Checked
+from obverse.solver.answers import Scenario
+from obverse.solver.changes import Comparison
 from obverse.solver.compare import compare
 from obverse.solver.find import Finder
 
@@ -54,6 +60,7 @@ def settle(
     mutants: Sequence[Mutant] | None = None,
     progress: Progress | None = None,
     stopped: Callable[[], bool] = lambda: False,
+    merge: bool = True,
 ) -> Settled:
     """The cases that a suite lacks to kill every mutant that is not the policy itself, and the proofs for the others.
 
@@ -61,28 +68,27 @@ def settle(
     """
     settings = settings or Settings()
     tried = tuple(all_mutants(checked) if mutants is None else mutants)
-    before = mutation(checked, cases, mutants=tried)  # (1)
-    killed = {fate.mutant for fate in before.fates if fate.killers}
+    killed = {fate.mutant for fate in mutation(checked, cases, mutants=tried).fates if fate.killers}  # (1)
     left = [mutant for mutant in tried if mutant.id not in killed]
     work = _Settling(checked, settings, seed)
-    complete = True
     for number, mutant in enumerate(left):
         if progress is not None:
             progress(number, len(left), f"{mutant.rule}: {mutant.operator}")
         if stopped():
-            complete = False
             break
         work.settle(mutant)
-    added = tuple(work.added.values())
-    after = mutation(checked, (*cases, *added), work.proofs, doubts=work.doubts, mutants=tried) if left else before
+    score = work.score(cases, tried)
+    if merge and not stopped():
+        work.merge(cases, tried, score)  # (4)
+        score = work.score(cases, tried)
     return Settled(
-        before=before if not left else mutation(checked, cases, work.proofs, doubts=work.doubts, mutants=tried),
-        after=after,
-        added=added,
+        before=mutation(checked, cases, work.proofs, doubts=work.doubts, mutants=tried),
+        after=score,
+        added=tuple(work.added.values()),
         proofs=tuple(work.proofs),
         doubts=tuple(work.doubts),
         differences=tuple(work.differences),
-        complete=complete,
+        complete=not stopped(),
     )
 
 
@@ -101,7 +107,7 @@ class _Settling:
     def settle(self, mutant: Mutant) -> None:
         if any(trial.kills(mutant) for trial in self.trials):
             return
-        found = compare(self.checked, mutant.of(self.checked), finder=self.finder, first=True)  # (2)
+        found = self._compared(mutant)  # (2)
         if found.same is Truth.TRUE:
             self.proofs.append(
                 Proof(mutant=mutant.id, bound=found.bound, unbounded=found.unbounded, solver=found.solver)
@@ -110,13 +116,44 @@ class _Settling:
             change = found.changes[0]
             difference = Difference(mutant=mutant.id, scenario=change.scenario, expected=change.old, given=change.new)
             self.differences.append(difference)
-            for case in self.staging.cases(mutant, difference):  # (3)
-                if case.id not in self.added:
-                    self.added[case.id] = case
-                    self.trials.append(Trial(self.checked, case.history, case.step))
+            self.add(self.staging.cases(change.scenario, mutant))  # (3)
         else:
             reasons = dict.fromkeys(one.reason for one in found.undecided)
             self.doubts.append(Doubt(mutant=mutant.id, reason="; ".join(reasons)))
+
+    def score(self, cases: Sequence[Case], mutants: Sequence[Mutant]) -> MutationScore:
+        """The score of these cases and the added ones, with what is proved so far."""
+        return mutation(self.checked, (*cases, *self.added.values()), self.proofs, doubts=self.doubts, mutants=mutants)
+
+    def merge(self, cases: Sequence[Case], mutants: Sequence[Mutant], score: MutationScore) -> None:
+        """Adds cases that stand for two or more of the smallest suite."""
+        by_id, known = {case.id: case for case in (*cases, *self.added.values())}, {one.id: one for one in mutants}
+        members = [
+            Member(
+                scenario=Scenario(history=by_id[name].history, step=by_id[name].step),
+                kills=frozenset(score.killed_by[name]),
+            )
+            for name in choose(score).cases
+        ]
+        for member in merged(self.checked, mutants, members, settings=self.finder.settings):
+            if member.needed:
+                self.add(self.staging.cases(member.scenario, *(known[name] for name in member.needed)))
+
+    def add(self, cases: Sequence[Case]) -> None:
+        """Cases that are new are tried on what comes after them."""
+        for case in cases:
+            if case.id not in self.added:
+                self.added[case.id] = case
+                self.trials.append(Trial(self.checked, case.history, case.step))
+
+    def _compared(self, mutant: Mutant) -> Comparison:
+        """What the solver says; where it does not know, what a finder says in whose way no earlier texts are."""
+        new = mutant.of(self.checked)
+        found = compare(self.checked, new, finder=self.finder, first=True)
+        if found.same is Truth.UNKNOWN:
+            self.finder = Finder(self.checked, self.finder.settings)
+            found = compare(self.checked, new, finder=self.finder, first=True)
+        return found
 
 
 def strengthened(checked: Checked, suite: Suite, settled: Settled) -> Suite:

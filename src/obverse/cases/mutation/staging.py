@@ -15,7 +15,7 @@ import msgspec
 from obverse.cases.brief import brief
 from obverse.cases.conditions import Atom, Conditions, conditions_of
 from obverse.cases.mutation.killing import Trial
-from obverse.cases.mutation.records import Difference, Mutant
+from obverse.cases.mutation.records import Mutant
 from obverse.cases.naming import Names, texts_of_policy
 from obverse.cases.records import Case, Level, Obligation, Said
 from obverse.cases.scene import Scene, Stage, numbered, world_of
@@ -27,7 +27,7 @@ from obverse.core.verdicts import Side, Truth, Verdict
 from obverse.policy import ast
 from obverse.policy.checked import Checked, CheckedRule
 from obverse.policy.decide import decide
-from obverse.solver.answers import Act
+from obverse.solver.answers import Act, Scenario
 
 
 class _Pose(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,17 +50,18 @@ class Staging:
         self.texts = texts_of_policy(checked)
         self._conditions: dict[str, Conditions] = {}
 
-    def cases(self, mutant: Mutant, difference: Difference) -> tuple[Case, ...]:
-        """The case that kills this mutant, first, and its twin if one was found."""
-        scenario = difference.scenario
+    def cases(self, scenario: Scenario, *mutants: Mutant) -> tuple[Case, ...]:
+        """The case that kills these mutants, as the scenario does, first; and its twin if one was found."""
+        mutant = mutants[0]
         sight = Sight(self.checked, scenario.history, scenario.step)
         rule, firing = self._about(mutant, sight)
         conditions = self._conditions_of(rule)
-        killer = _Pose(sight=sight, firing=firing, kept=tuple(_apart(mutant, self.rules, sight)))
+        kept = (expr for one in mutants for expr in _apart(one, self.rules, sight))
+        killer = _Pose(sight=sight, firing=firing, kept=tuple(kept))
         found = self._twin(rule, conditions, killer)
         poses = [killer] if found is None else [killer, found[0]]
         flipped = "" if found is None else found[1].text
-        scenes = self._scenes(mutant, rule, conditions, poses)
+        scenes = self._scenes(mutants, rule, conditions, poses)
         return self._cases(mutant, rule, poses, scenes, flipped)
 
     def _conditions_of(self, rule: CheckedRule) -> Conditions:
@@ -107,16 +108,19 @@ class Staging:
 
     # --- clothes --------------------------------------------------------------------------------------------------------
 
-    def _scenes(self, mutant: Mutant, rule: CheckedRule, conditions: Conditions, poses: Sequence[_Pose]) -> list[Scene]:
-        """The scenes of a family, in one choice of names; the finest that keeps the mutant apart."""
-        key = (self.checked.digest, self.seed, rule.id, mutant.id)
+    def _scenes(
+        self, mutants: Sequence[Mutant], rule: CheckedRule, conditions: Conditions, poses: Sequence[_Pose]
+    ) -> list[Scene]:
+        """The scenes of a family, in one choice of names: the finest that keeps the mutants apart."""
+        key = (self.checked.digest, self.seed, rule.id, *(mutant.id for mutant in mutants))
         for apart in (True, False):
             stages = [Stage(pose.sight, rule, conditions, list(pose.kept), *key) for pose in poses]
             names = Names(self.checked, *key, kept=self.texts, apart=apart)
             taken = [stage.takes(names) for stage in stages]
             if all(taken) or not apart:
                 scenes = [stage.scene() for stage in stages]
-                if Trial(self.checked, scenes[0].history, scenes[0].step).kills(mutant):
+                trial = Trial(self.checked, scenes[0].history, scenes[0].step)
+                if all(trial.kills(mutant) for mutant in mutants):
                     return scenes
         return [self._bare(pose.sight) for pose in poses]
 
