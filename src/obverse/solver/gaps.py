@@ -49,34 +49,44 @@ def gaps_of(checked: Checked, rule: CheckedRule) -> tuple[Gap, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def guarded(rule: CheckedRule, gap: Gap) -> ast.Expr:
-    """What the rule would fire on, had its author guarded that part in the condition and in the exception."""
-    parts = [] if rule.when is None else [_guard(rule.when, gap, wanted=True)]
+class Guarded(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rule would fire on with a guard, and the guard as it stands before the first test."""
+
+    fires: ast.Expr
+    guard: ast.Expr
+
+
+def guarded(rule: CheckedRule, gap: Gap) -> Guarded:
+    """The rule had its author guarded that part in the condition and in the exception."""
+    guards: list[ast.Expr] = []
+    parts = [] if rule.when is None else [_guard(rule.when, gap, guards, wanted=True)]
     if rule.exception is not None:
-        parts.append(negated(_guard(rule.exception, gap, wanted=True)))
-    return all_of(tuple(parts)) if parts else rule.fires
+        parts.append(negated(_guard(rule.exception, gap, guards, wanted=True)))
+    return Guarded(fires=all_of(tuple(parts)) if parts else rule.fires, guard=guards[0] if guards else gap.known)
 
 
 # --- the guard ----------------------------------------------------------------------------------------------------------
 
 
-def _guard(expr: ast.Expr, gap: Gap, *, wanted: bool) -> ast.Expr:
+def _guard(expr: ast.Expr, gap: Gap, guards: list[ast.Expr], *, wanted: bool) -> ast.Expr:
     match expr:
         case ast.Not():
-            return negated(_guard(expr.body, gap, wanted=not wanted))
+            return negated(_guard(expr.body, gap, guards, wanted=not wanted))
         case ast.And() | ast.Or():
-            return msgspec.structs.replace(expr, items=tuple(_guard(one, gap, wanted=wanted) for one in expr.items))
+            items = tuple(_guard(one, gap, guards, wanted=wanted) for one in expr.items)
+            return msgspec.structs.replace(expr, items=items)
         case ast.Quantified():
-            return msgspec.structs.replace(expr, body=_guard(expr.body, gap, wanted=wanted))
+            return msgspec.structs.replace(expr, body=_guard(expr.body, gap, guards, wanted=wanted))
         case ast.Present():
             return expr
         case ast.Once() | ast.Last() | ast.Previous() | ast.Since():
             inner = {name: getattr(expr, name) for name in ("where", "has", "body") if getattr(expr, name, None)}
-            changed = {name: _guard(part, gap, wanted=wanted) for name, part in inner.items()}
+            changed = {name: _guard(part, gap, guards, wanted=wanted) for name, part in inner.items()}
             return msgspec.structs.replace(expr, **changed)
     known = _known(expr, gap)
     if known is None:
         return expr
+    guards.append(known)
     return all_of((known, expr)) if wanted else any_of((negated(known), expr))
 
 

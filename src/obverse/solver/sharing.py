@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from obverse.policy import ast
 from obverse.policy.checked import Checked, CheckedRule
+from obverse.solver.answers import Act
+from obverse.solver.questions import acts_of
 
 _SPOKEN = ("message", "reply", "thought", "approval", "grant")
 _CALLS = ("call", "denied", "proposed", "result")
@@ -34,6 +36,26 @@ def bearing_on(checked: Checked, expr: ast.Node, rules: Sequence[CheckedRule]) -
             return tuple(rule for rule in rules if rule.id in found)
         found |= {rule.id for rule, _ in near}
         reached = reached.union(*(names for _, names in near))
+
+
+def by_act(checked: Checked, rules: Iterable[CheckedRule]) -> dict[Act, tuple[CheckedRule, ...]]:
+    """For each act that some rule speaks of, the rules that do, in their order."""
+    found: dict[Act, list[CheckedRule]] = {}
+    for rule in rules:
+        for act in acts_of(checked, rule):
+            found.setdefault(act, []).append(rule)
+    return {act: tuple(rules) for act, rules in found.items()}
+
+
+def beside(checked: Checked, rules: Sequence[CheckedRule]) -> dict[str, tuple[CheckedRule, ...]]:
+    """For each of these rules, by its id, the others that speak of some act that it speaks of, in their order."""
+    places = {rule.id: place for place, rule in enumerate(rules)}
+    near: dict[str, set[int]] = {rule.id: set() for rule in rules}
+    for together in by_act(checked, rules).values():
+        some = {places[rule.id] for rule in together}
+        for rule in together:
+            near[rule.id] |= some
+    return {rule: tuple(rules[place] for place in sorted(found - {places[rule]})) for rule, found in near.items()}
 
 
 def groups(checked: Checked, rules: Sequence[CheckedRule]) -> list[tuple[CheckedRule, ...]]:

@@ -73,13 +73,19 @@ def _kept(expr: ast.Expr, is_given: Callable[[ast.Node], bool], *, wanted: bool)
 def _is_given(expr: ast.Node, fixed: frozenset[str]) -> bool:
     """Whether this hangs on something that others do or say, and on no argument that the agent is free to choose."""
     nodes = list(ast.walk(expr))
+    asked_for = {id(node.event) for node in nodes if isinstance(node, ast.Once) and node.where is None}
     free = any(isinstance(node, ast.Argument) and node.name not in fixed for node in nodes)
-    return not free and any(_is_of_others(node) or isinstance(node, ast.Argument) for node in nodes)
+    if free:
+        return False
+    if any(_is_of_others(node, asked_for) for node in nodes):
+        return True
+    return any(isinstance(node, ast.Argument) for node in nodes) and not any(isinstance(n, ast.Pattern) for n in nodes)
 
 
-def _is_of_others(node: ast.Node) -> bool:
+def _is_of_others(node: ast.Node, asked_for: set[int]) -> bool:
+    """A result is, but for that one came back at all: the agent need only ask."""
     if isinstance(node, ast.Pattern):
-        return node.kind in _OF_OTHERS
+        return node.kind in _OF_OTHERS and not (node.kind == "result" and not node.failed and id(node) in asked_for)
     return isinstance(node, ast.FactValue | ast.Now)
 
 

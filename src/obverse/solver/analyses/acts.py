@@ -5,7 +5,8 @@
 One question per act. The first part: no step makes all rules that deny the act false. The second: an act is *reachable* if it
 is allowed in a past whose executed calls are all of reachable tools; the least such set is computed, so a prerequisite that is
 banned, or two tools that each wait for the other, are found. What is asked of a person (`ask`) counts as allowed. A ban
-without a condition means to ban, and is no finding; that everything is banned is one.
+without a condition means to ban, and is no finding; that everything is banned is one. Where the front matter denies replies, a
+permit that is swallowed (S203) says why there is none.
 
 A tool that is called here only because a person outside of the policy did it is not reachable, and not thought of.
 """
@@ -16,16 +17,16 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Final
 
+from obverse.core.verdicts import Verdict
 from obverse.policy import ast
 from obverse.policy.checked import Checked, CheckedRule
 from obverse.solver.analyses.standing import escaping, spares_ever
 from obverse.solver.answers import Act, Answer, Found, Impossible, Undecided
 from obverse.solver.findings import Open
 from obverse.solver.grounds import rests_on
-from obverse.solver.questions import Desk, Outcome, Question, acts_of
-from obverse.solver.rewriting import any_of
+from obverse.solver.questions import Desk, Outcome, Question
 from obverse.solver.sentences import listed, named
-from obverse.solver.sharing import groups
+from obverse.solver.sharing import by_act, groups
 
 ALWAYS: Final = ast.Boolean(value=True)
 _EXECUTED: Final = ("call", "result", "proposed", "any")
@@ -34,7 +35,7 @@ _EXECUTED: Final = ("call", "result", "proposed", "any")
 def questions(checked: Checked) -> Iterator[Question]:
     """One for every act that some rule may deny, and one for the whole where each is banned outright."""
     acts = (*(Act(kind="call", tool=name) for name in checked.tools), Act(kind="reply"))
-    denying = {act: denying_rules(checked, act) for act in acts}
+    denying = {**dict.fromkeys(acts, ()), **by_act(checked, denying_rules(checked))}
     if all(_is_banned(checked, act, rules) for act, rules in denying.items()):
         rules = tuple(dict.fromkeys(rule for found in denying.values() for rule in found))
         answer = partial(_everything, rules)
@@ -50,7 +51,7 @@ def questions(checked: Checked) -> Iterator[Question]:
                 rule=None,
                 rests_on=rests_on(
                     checked,
-                    [*rules, *_permits(checked, act), *(rule for one in near for rule in denying[one])],
+                    [*rules, *(rule for one in near for rule in denying[one])],
                     tools=[one.tool for one in near if one.tool],
                     also=["S209", act.kind, act.tool],
                 ),
@@ -58,31 +59,23 @@ def questions(checked: Checked) -> Iterator[Question]:
             )
 
 
-def denying_rules(checked: Checked, act: Act) -> tuple[CheckedRule, ...]:
-    """The rules that deny steps of this shape: what asks or warns lets it happen."""
+def denying_rules(checked: Checked) -> tuple[CheckedRule, ...]:
+    """The rules that deny: what asks or warns lets it happen."""
     return tuple(
         rule
         for rule in checked.rules
-        if rule.verdict is not None and rule.verdict.strictness >= _DENY and act in acts_of(checked, rule)
+        if rule.verdict is not None and rule.verdict.strictness >= Verdict.DENY.strictness
     )
 
 
-_DENY: Final = 3
 _Denying = dict[Act, tuple[CheckedRule, ...]]
-
-
-def _permits(checked: Checked, act: Act) -> tuple[CheckedRule, ...]:
-    """What a reply needs where the front matter denies replies."""
-    if act.kind != "reply" or checked.default.replies != "deny":
-        return ()
-    return tuple(rule for rule in checked.rules if rule.kind == "permit" and act in acts_of(checked, rule))
 
 
 def _is_banned(checked: Checked, act: Act, rules: Sequence[CheckedRule]) -> bool:
     """Whether it is denied by a rule without a condition, or by a default: said in so many words."""
-    if act.kind == "reply" and checked.default.replies == "deny" and not _permits(checked, act):
-        return True
-    return any(rule.fires == ALWAYS for rule in rules)
+    opened = any(head.kind == "reply" for rule in checked.rules if rule.kind == "permit" for head in rule.heads)
+    closed = act.kind == "reply" and checked.default.replies == "deny" and not opened
+    return closed or any(rule.fires == ALWAYS for rule in rules)
 
 
 def _everything(rules: Sequence[CheckedRule], desk: Desk) -> Outcome:
@@ -103,36 +96,24 @@ def _act(act: Act, denying: _Denying, near: Sequence[Act], desk: Desk) -> Outcom
 
 
 def _allowed(act: Act, rules: Sequence[CheckedRule], desk: Desk) -> list[tuple[tuple[CheckedRule, ...], Answer]]:
-    """For each group of rules that bear on each other: a step that none of them denies?"""
-    permits = _permits(desk.checked, act)
-    parts = groups(desk.checked, rules) if not permits else [tuple(rules)]
-    found: list[tuple[tuple[CheckedRule, ...], Answer]] = []
-    for part in parts:
-        if len(part) == 1 and len(desk.acts(part[0])) == 1 and not permits:
-            continue  # S202 asks just that
-        opened = (any_of(tuple(permit.fires for permit in permits)),) if permits else ()
-        found.append((part, escaping(act, part, opened, desk)))
-    return found
+    """For each group of rules that bear on each other: a step that none of them denies? Of a single act S202 asks just that."""
+    parts = [part for part in groups(desk.checked, rules) if len(part) > 1 or len(desk.acts(part[0])) > 1]
+    return [(part, escaping(act, part, (), desk)) for part in parts]
 
 
 def _dead(act: Act, rules: tuple[CheckedRule, ...], answer: Answer, desk: Desk) -> Outcome:
-    core = [rules[place] for place in answer.core if place < len(rules)] if isinstance(answer, Impossible) else []
+    core = [rules[place] for place in answer.core] if isinstance(answer, Impossible) else []
     if len(core) == 1 and not spares_ever(core[0], desk):
         return ()  # S202 says it
-    permits = _permits(desk.checked, act)
-    names = [named(rule) for rule in core]
-    if permits and isinstance(answer, Impossible) and len(rules) in answer.core:
-        names.append("the default for replies")
-    message = (
-        f"{called(act)} is never allowed: {listed(names)} {'denies' if len(names) == 1 else 'together deny'} each one"
-    )
+    deny = "denies" if len(core) == 1 else "together deny"
+    message = f"{called(act)} is never allowed: {listed([named(rule) for rule in core])} {deny} each one"
     found = desk.find(act, ())
     scenario = found.scenario if isinstance(found, Found) else None
     return (
         desk.finding(
             "S209",
             message,
-            clause=core[0].clause if core else None,
+            clause=core[0].clause,
             scenario=scenario,
             others=core,
             blocks=scenario is not None,
@@ -156,7 +137,7 @@ def _unreachable(act: Act, denying: _Denying, near: Sequence[Act], desk: Desk) -
             }
             more = {one for one, answer in answers.items() if isinstance(answer, Found)}
             if not more:
-                return _stuck(act, answers, waiting, reached, desk)
+                return _stuck(act, denying[act], answers, waiting[act], reached, desk)
         reached |= more
     return ()
 
@@ -169,21 +150,26 @@ def _after(act: Act, denying: _Denying, needed: frozenset[str], reached: set[Act
 
 
 def _stuck(
-    act: Act, answers: dict[Act, Answer], waiting: dict[Act, frozenset[str]], reached: set[Act], desk: Desk
+    act: Act,
+    rules: Sequence[CheckedRule],
+    answers: dict[Act, Answer],
+    needed: frozenset[str],
+    reached: set[Act],
+    desk: Desk,
 ) -> Outcome:
     open_ones = [answer for answer in answers.values() if isinstance(answer, Undecided)]
-    if open_ones:
-        return _open(act, open_ones)
     answer = answers[act]
-    missing = sorted(waiting[act] - {one.tool for one in reached if one.tool})
-    count = len(denying_rules(desk.checked, act))
-    places = answer.core if isinstance(answer, Impossible) else ()
-    core = [denying_rules(desk.checked, act)[place] for place in places if place < count]
-    tools = [missing[place - count] for place in places if place >= count]
-    needs = listed([f"`{tool}`" for tool in tools or missing])
-    never = "which is never allowed before it" if len(tools or missing) == 1 else "which are never allowed before it"
-    names = listed([named(rule) for rule in core])
-    message = f"{called(act)} is never allowed: {names} {'lets' if len(core) == 1 else 'let'} it through only after {needs}, {never}"
+    if open_ones or not isinstance(answer, Impossible):
+        return _open(act, open_ones)
+    missing = sorted(needed - {one.tool for one in reached if one.tool})
+    core = [rules[place] for place in answer.core if place < len(rules)]
+    tools = [missing[place - len(rules)] for place in answer.core if place >= len(rules)]
+    if not tools:
+        return ()  # S202 says of a rule that it always fires
+    names, waits = listed([named(rule) for rule in core]), listed([f"`{tool}`" for tool in tools])
+    lets = "lets" if len(core) == 1 else "let"
+    never = "is never allowed before it" if len(tools) == 1 else "are never allowed before it"
+    message = f"{called(act)} is never allowed: {names} {lets} it through only after {waits}, which {never}"
     found = desk.find(act, (core[0].fires,))
     scenario = found.scenario if isinstance(found, Found) else None
     return (

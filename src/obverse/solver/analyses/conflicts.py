@@ -24,29 +24,26 @@ from obverse.solver.analyses.standing import escaping
 from obverse.solver.answers import Act, Answer, Found, Impossible, Undecided
 from obverse.solver.findings import Finding, Open
 from obverse.solver.grounds import rests_on
-from obverse.solver.questions import Desk, Outcome, Question, acts_of
+from obverse.solver.questions import Desk, Outcome, Question
 from obverse.solver.rewriting import all_of, negated
 from obverse.solver.sentences import listed, named, short
-from obverse.solver.sharing import bearing_on, touched
+from obverse.solver.sharing import bearing_on, beside, touched
 
 
 def questions(checked: Checked) -> Iterator[Question]:
     """One for every denying rule with an exception that shares an act with another denying rule."""
-    for rule in checked.rules:
-        if rule.exception is None or rule.verdict is None or not rule.verdict.blocks or rule.kind == "ask":
-            continue
-        acts = acts_of(checked, rule)
-        near = tuple(
-            one for one in checked.rules if one is not rule and any(one in denying_rules(checked, act) for act in acts)
-        )
-        if near:
-            later = [one.id for one in checked.rules[checked.rules.index(rule) :] if one in near]
+    denying = denying_rules(checked)
+    near = beside(checked, denying)
+    for place, rule in enumerate(denying):
+        if rule.exception is not None and near[rule.id]:
+            later = frozenset(one.id for one in denying[place:])
+            also = ["S214", [one.id in later for one in near[rule.id]]]
             yield Question(
                 code="S214",
                 clause=rule.clause,
                 rule=rule.id,
-                rests_on=rests_on(checked, [rule, *near], also=["S214", len(later)]),
-                answer=partial(_rule, rule, near, frozenset(later)),
+                rests_on=rests_on(checked, [rule, *near[rule.id]], also=also),
+                answer=partial(_rule, rule, near[rule.id], later),
             )
 
 

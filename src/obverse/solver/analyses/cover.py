@@ -14,7 +14,7 @@ import msgspec
 from obverse.policy import ast
 from obverse.policy.checked import Checked, CheckedRule
 from obverse.solver.analyses.rules import scaled
-from obverse.solver.answers import Act, Answer, Found, Goal, Impossible, Undecided
+from obverse.solver.answers import Act, Found, Goal, Impossible, Undecided
 from obverse.solver.questions import Desk
 from obverse.solver.sharing import bearing_on
 
@@ -67,30 +67,37 @@ def _on(
     near = [one for one in others if one.fires == rule.fires][:1] or bearing_on(desk.checked, rule.fires, others)
     if not near:
         return None
-    answer = _alone(act, rule, near, desk)
-    if isinstance(answer, Found):
-        return None
-    if isinstance(answer, Undecided):
-        return answer
-    return tuple(near[place - 1] for place in answer.core if place > 0)
+    return _covering(act, rule, near, desk)
 
 
-def _alone(act: Act, rule: CheckedRule, others: Sequence[CheckedRule], desk: Desk) -> Answer:
-    """A step on which the rule gives the verdict, or gives the reason for it.
+def _covering(
+    act: Act, rule: CheckedRule, others: Sequence[CheckedRule], desk: Desk
+) -> tuple[CheckedRule, ...] | Undecided | None:
+    """The same, asked of the solver. Is there a step on which the rule gives the verdict, or gives the reason for it?
 
-    First: it fires for certain and none of the others does. `forbid … unless once look_up` is not idle beside a rule on what was
-    looked up, though that one fires too, for not knowing. Then, where anything may be missing: it may fire and none of them does.
+    First: it fires for certain and none of the others does, every fact being stated. `forbid … unless once look_up` is not idle
+    beside a rule on what was looked up, though that one fires too, for not knowing. Then, where anything may be missing: it may
+    fire and none of them does.
     """
     counts = any(isinstance(node, _COUNTING) for one in others for node in ast.walk(one.fires))
     fires = rule.fires if counts else scaled(rule.fires)
+    wishes = (fires, *_stated((rule, *others)))
     small = tuple(scaled(one.fires) for one in others)
-    answer = desk.ask(Goal(head=act, wishes=(fires,), possible=tuple(ast.Not(body=one) for one in small)))
-    if isinstance(answer, Found):
-        return answer
-    if not all(one is other.fires for one, other in zip(small, others, strict=True)):
-        answer = desk.ask(Goal(head=act, wishes=(fires,), possible=tuple(ast.Not(body=one.fires) for one in others)))
-        if not isinstance(answer, Impossible):
-            return answer
-    spared = tuple(ast.Not(body=one.fires) for one in others)
-    in_gaps = desk.ask(Goal(head=act, wishes=spared, possible=(fires,), incomplete=True))
-    return answer if isinstance(in_gaps, Impossible) else in_gaps
+    answer = desk.ask(Goal(head=act, wishes=wishes, possible=tuple(ast.Not(body=one) for one in small)))
+    if not isinstance(answer, Found) and not all(one is other.fires for one, other in zip(small, others, strict=True)):
+        answer = desk.ask(Goal(head=act, wishes=wishes, possible=tuple(ast.Not(body=one.fires) for one in others)))
+    if isinstance(answer, Impossible):
+        core = tuple(others[place - len(wishes)] for place in answer.core if place >= len(wishes))
+        spared = tuple(ast.Not(body=one.fires) for one in others)
+        in_gaps = desk.ask(Goal(head=act, wishes=spared, possible=(fires,), incomplete=True))
+        return core if isinstance(in_gaps, Impossible) else in_gaps if isinstance(in_gaps, Undecided) else None
+    return answer if isinstance(answer, Undecided) else None
+
+
+def _stated(rules: Sequence[CheckedRule]) -> tuple[ast.Expr, ...]:
+    """That each fact was stated whose value the rules ask, unless they ask whether it was."""
+    nodes = [node for rule in rules for node in ast.walk(rule.fires)]
+    if any(isinstance(node, ast.Pattern) and node.kind in ("fact", "any") for node in nodes):
+        return ()
+    names = sorted({node.name for node in nodes if isinstance(node, ast.FactValue)})
+    return tuple(ast.Once(event=ast.Pattern(kind="fact", fact=name)) for name in names)

@@ -149,9 +149,11 @@ def _shown(
     if guard.clause not in denied or any(clause in firm or clause.startswith("@") for clause in denied | last):
         reason = f"a run was found that rests on more than `{guard.clause}`"
         return (Open(code="S215", clause=rule.clause, reason=reason, rule=rule.id),)
+    always = guard.fires == ast.Boolean(value=True)
+    where = "" if always else f" where `{short(guard.fires)}`"
     message = (
         f"{named(rule)} is inviolable, but rests on calls of `{tool}`, and {named(guard)} is not: with a grant for "
-        f"`{guard.clause}` the call is let through where `{short(guard.fires)}`, and then the step is too"
+        f"`{guard.clause}` the call is let through{where}, and then the step is too"
     )
     return (desk.finding("S215", message, rule=rule, scenario=scenario, absent=(rule,), others=(guard,)),)
 

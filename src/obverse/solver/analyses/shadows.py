@@ -23,22 +23,26 @@ from obverse.solver.findings import Code, Finding
 from obverse.solver.grounds import rests_on
 from obverse.solver.questions import Desk, Outcome, Question, acts_of
 from obverse.solver.sentences import listed, named
+from obverse.solver.sharing import beside
 
 
 def questions(checked: Checked) -> Iterator[Question]:
     """One for every rule that others may cover on all that it speaks of."""
-    acts = {rule.id: frozenset(acts_of(checked, rule)) for rule in checked.rules}
-    for rule in (rule for rule in checked.rules if rule.verdict is not None):
-        near = tuple(
-            other for other in checked.rules if other is not rule and acts[other.id] & acts[rule.id] and other.verdict
-        )
+    rules = [rule for rule in checked.rules if rule.verdict is not None]
+    acts = {rule.id: frozenset(acts_of(checked, rule)) for rule in rules}
+    places = {rule.id: place for place, rule in enumerate(rules)}
+    besides = beside(checked, rules)
+    for rule in rules:
+        near = besides[rule.id]
         may_cover = [other for other in near if can_cover(checked, other, rule)]
         if acts[rule.id] and acts[rule.id] <= frozenset().union(*(acts[other.id] for other in may_cover)):
             yield Question(
                 code="S213",
                 clause=rule.clause,
                 rule=rule.id,
-                rests_on=rests_on(checked, [rule, *near], also=["S213", _order(checked, rule, near)]),
+                rests_on=rests_on(
+                    checked, [rule, *near], also=["S213", [places[other.id] < places[rule.id] for other in near]]
+                ),
                 answer=partial(_rule, rule, near),
             )
 
@@ -56,12 +60,6 @@ def said_to_be_idle(rule: CheckedRule, desk: Desk) -> bool:
     """Whether S212 or S213 says of this rule that it adds nothing."""
     near = tuple(other for other in desk.checked.rules if other is not rule and other.verdict is not None)
     return rule.verdict is not None and any(isinstance(one, Finding) for one in _rule(rule, near, desk))
-
-
-def _order(checked: Checked, rule: CheckedRule, near: Sequence[CheckedRule]) -> list[bool]:
-    """Which of them stand before it: the later of two equal rules is the one that is named."""
-    places = {one.id: place for place, one in enumerate(checked.rules)}
-    return [places[other.id] < places[rule.id] for other in near]
 
 
 def _rule(rule: CheckedRule, near: Sequence[CheckedRule], desk: Desk) -> Outcome:

@@ -29,6 +29,7 @@ from obverse.solver.grounds import rests_on
 from obverse.solver.questions import Desk, Outcome, Question, acts_of
 from obverse.solver.rewriting import answered, judged_in
 from obverse.solver.sentences import listed, named
+from obverse.solver.sharing import beside
 
 _NO: Final = ast.Boolean(value=False)
 _COUNTS: Final = (ast.Length, ast.CountIn, ast.SumIn, ast.CountEvents, ast.SumEvents, ast.Exceeds)
@@ -37,18 +38,14 @@ _SOLID: Final = ("call", "denied", "fact", "approval", "grant")
 
 def questions(checked: Checked) -> Iterator[Question]:
     """One for every blocking rule that asks a judge, and speaks of an act with an effect."""
-    for rule in checked.rules:
+    blocking = [rule for rule in checked.rules if rule.verdict is not None and rule.verdict.blocks]
+    near_to = beside(checked, blocking)
+    for rule in blocking:
         judges = frozenset(name for name in judged_in(rule.fires) if checked.judged[name].pattern is None)
         acts = tuple(act for act in acts_of(checked, rule) if _has_effect(checked, act))
-        if rule.verdict is None or not rule.verdict.blocks or not judges or not acts:
+        if not judges or not acts:
             continue
-        if answered(rule.fires, judges, _NO) == rule.fires:
-            continue
-        near = [
-            one
-            for one in checked.rules
-            if one is not rule and one.verdict is not None and one.verdict.blocks and {*acts} & {*acts_of(checked, one)}
-        ]
+        near = near_to[rule.id]
         yield Question(
             code="S220",
             clause=rule.clause,

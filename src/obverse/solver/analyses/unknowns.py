@@ -46,9 +46,9 @@ def _rule(rule: CheckedRule, gaps: tuple[Gap, ...], desk: Desk) -> Outcome:
 
 
 def _condition(rule: CheckedRule, gap: Gap, desk: Desk) -> Outcome:
-    wishes = (ast.Not(body=guarded(rule, gap)),)
-    hint = f"write `{short(gap.known)} and …` before it"
-    return _asked(rule, gap, wishes, hint, desk)
+    found = guarded(rule, gap)
+    guard = short(found.guard) if isinstance(found.guard, ast.Present | ast.Compare) else f"({short(found.guard)})"
+    return _asked(rule, gap, (ast.Not(body=found.fires),), f"write `{guard} and …` before it", desk)
 
 
 def _limit(rule: CheckedRule, gap: Gap, desk: Desk) -> Outcome:
