@@ -39,6 +39,7 @@ from obverse.solver.texts import Asked, Texts
 from obverse.solver.trace import Path, Trace
 
 _ROOMS_KEPT: Final = 64
+_WISHES_KEPT: Final = 4096  # whoever asks about thousands of mutants must not hold them all
 
 
 class WrongWitness(Exception):  # noqa: N818  # L06: a fault of ours, never an answer
@@ -107,6 +108,10 @@ class Finder:
         Raises:
             WrongWitness: if the reference evaluator does not confirm the scenario (L06).
         """
+        if len(self._by_meaning) > _WISHES_KEPT:
+            self.forget()
+            self._by_identity.clear()
+            self._by_meaning.clear()
         asked = [self._asked(wish) for wish in goal.wishes]
         asked += [self._asked(wish, possible=True) for wish in goal.possible]
         answer: Answer | None = None
