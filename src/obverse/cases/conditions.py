@@ -64,6 +64,11 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
         """Outer, inner and bindings."""
         return self.outer + self.others
 
+    def within(self, expr: ast.Expr) -> tuple[Atom, ...]:
+        """The outer conditions that this part of the rule is made of."""
+        inside = {_positive(leaf)[0] for _, leaf in leaves(apart(expr), ())}
+        return tuple(atom for atom in self.outer if _positive(atom.expr)[0] in inside)
+
     def variants(self, atom: Atom, spot: Spot) -> tuple[ast.Expr, ...]:
         """What `fires` is when this condition is otherwise: fixed to true, fixed to false; a binding can only be left out."""
         if atom.kind == "binding":

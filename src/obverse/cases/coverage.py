@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from obverse.cases.obligations import Aim, Plan, clause_obligations, plan_of, simple_obligations
-from obverse.cases.records import COUNTED, Case, ClauseCoverage, Count, Coverage, Infeasible, Level, Obligation
+from obverse.cases.aims import Aim, Plan
+from obverse.cases.obligations import clause_obligations, plan_of, simple_obligations
+from obverse.cases.records import STANDARD, Case, ClauseCoverage, Count, Coverage, Infeasible, Level, Obligation
 from obverse.cases.sight import Sight, aim_is_met, only_differ_in
 from obverse.core.verdicts import Truth
 from obverse.policy.checked import Checked, CheckedRule
@@ -95,11 +96,11 @@ def _are_twins(plan: Plan, one: Sight, other: Sight | None) -> bool:
 def _table(
     checked: Checked, asked: Sequence[Obligation], met: Collection[str], impossible: Collection[str]
 ) -> Coverage:
-    counts = {clause.id: {level: Count() for level in COUNTED} for clause in checked.clauses}
+    counts = {clause.id: {level: Count() for level in STANDARD} for clause in checked.clauses}
     for obligation in asked:
         key = obligation.key
         one = Count(met=1) if key in met else Count(infeasible=1) if key in impossible else Count(open=1)
         counts[obligation.clause][obligation.level] += one
-    levels = {level: sum((row[level] for row in counts.values()), Count()) for level in COUNTED}
+    levels = {level: sum((row[level] for row in counts.values()), Count()) for level in STANDARD}
     rows = tuple(ClauseCoverage(clause=clause, levels=row) for clause, row in counts.items())
     return Coverage(levels=levels, clauses=rows, met=tuple(sorted(met)))

@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
+from obverse.cases.aims import Plan
 from obverse.cases.brief import brief
 from obverse.cases.choice import Turn
 from obverse.cases.coverage import coverage
 from obverse.cases.files import digest_of
 from obverse.cases.naming import Names, texts_of_policy
-from obverse.cases.obligations import Plan, clause_obligations, plan_of, simple_obligations
+from obverse.cases.obligations import clause_obligations, plan_of, simple_obligations
 from obverse.cases.records import Case, Infeasible, Level, Obligation, Open, Suite
 from obverse.cases.scene import Stage
 from obverse.cases.search import Finds, Pair, Search

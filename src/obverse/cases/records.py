@@ -35,12 +35,23 @@ class Level(enum.StrEnum):
     """Each threshold was met exactly, one unit below and one above; each window at its edge and one second to each side."""
     TWIN = "twin"
     """Each rule that blocks has a case and an allowed twin that differ in one condition."""
+    EXCEPTION = "exception"
+    """Each way out of a rule covers a case by itself, and just fails to cover another."""
+    ORDER = "order"
+    """For each look into the past: two events swapped, one left out, repeated, put between, put just outside; the verdict turns, or
+    provably cannot and does not."""
+    PAIR = "pair"
+    """Of each two rules that can meet: both speak, and each alone, with the strictest verdict of those that do."""
+    TWAY = "t-way"
+    """Each t values of the factors of context (language, person, channel, technique, …) occur together in a case that is run."""
     MUTANT = "mutant"
     """Each fault that an author could have made is noticed (`cases.mutation`); counted there, not by `coverage`."""
 
 
+STANDARD: Final[tuple[Level, ...]] = (Level.CLAUSE, Level.RULE, Level.CONDITION, Level.MCDC, Level.BOUNDARY, Level.TWIN)
+"""The levels that a suite of standard depth is made for."""
 COUNTED: Final[tuple[Level, ...]] = tuple(level for level in Level if level is not Level.MUTANT)
-"""The levels that `coverage` counts."""
+"""The levels that `coverage` counts at full depth."""
 
 
 class Obligation(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,8 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
-from obverse.cases.obligations import Aim, Plan, Way, simple_obligations
+from obverse.cases.aims import Aim, Plan, Way
+from obverse.cases.obligations import simple_obligations
 from obverse.cases.records import Infeasible, Level, Obligation, Open
 from obverse.cases.settings import Settings
 from obverse.cases.sight import Sight, aim_is_met, only_differ_in

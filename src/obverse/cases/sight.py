@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
+from obverse.cases.aims import Aim, Way
 from obverse.cases.conditions import Conditions
-from obverse.cases.obligations import Aim, Way
 from obverse.core.events import AnyEvent, Reply, Step
 from obverse.core.verdicts import Truth, Verdict
 from obverse.policy import ast
