@@ -92,7 +92,7 @@ def go(page: Page, models: Sequence[Model], design: Design, score: Score) -> Sta
     """The page drafted, its questions answered by the truth, and counted."""
     drafting = Drafting(State(), models, design)
     drafting.take_up(page.text, source=page.name, ground=page.ground)
-    asyncio.run(drafting.run(page.text))
+    asyncio.run(_asked(drafting, page.text))
     drafting.settle()
     settler = Settler(drafting.terms(), page.ground)
     asked: Counter[str] = Counter()
@@ -115,6 +115,16 @@ def go(page: Page, models: Sequence[Model], design: Design, score: Score) -> Sta
     score.questions += asked.total()
     score.calls += drafting.state.calls
     return drafting.state
+
+
+async def _asked(drafting: Drafting, text: str) -> None:
+    """Everything that a model is needed for; engines of models that run here end with it."""
+    try:
+        await drafting.run(text)
+    finally:
+        for model in drafting.models:
+            if isinstance(model, Local):
+                await model.target.close()
 
 
 def _count(entry: Entry, true: Rules, settler: Settler, asked: int, score: Score) -> None:
@@ -267,7 +277,7 @@ def _real_long(name: str, prose: Path, most: int) -> dict[str, Any]:
     started = time.perf_counter()
     drafting = Drafting(State(), [Local(name)], Design(drafts=2, repairs=1, concurrency=2))
     drafting.take_up(text, source=prose.name)
-    asyncio.run(drafting.run(text))
+    asyncio.run(_asked(drafting, text))
     drafting.settle()
     return {
         "statements": len(drafting.state.entries),

@@ -17,6 +17,7 @@ from obverse.draft.state import Answer, Draft, Entry
 from obverse.draft.telling import told
 from obverse.draft.terms import Ground, ground_of, needed, read_rules, read_terms, small
 from obverse.draft.variants import variants
+from obverse.policy.ast import Defaults
 from obverse.policy.check import check
 from obverse.policy.parse import parse
 from obverse.policy.print import text_of
@@ -72,6 +73,15 @@ def test_rules_that_differ_are_told_apart_by_a_scenario_on_which_they_do(one: st
         assert number in question.options[said], "replayed through `decide`"
     assert sum(map(len, question.options.values())) == 2
     assert len(question.options) == 2
+
+
+@pytest.mark.parametrize("kind", ["permit", "forbid"])
+def test_a_default_that_denies_replies_hides_no_difference(kind: str) -> None:
+    strict = msgspec.structs.replace(ground(), default=Defaults(replies="deny"))
+    settler = Settler(read_terms(TERMS), strict)
+    one = read_rules(f"{kind} reply when message.asks_refund and not reply.refuses")
+    other = read_rules(f"{kind} reply when message.asks_refund or not reply.refuses")
+    assert settler.pair(one, other).same is Truth.FALSE
 
 
 def test_the_question_that_splits_the_drafts_best_is_asked() -> None:

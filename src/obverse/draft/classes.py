@@ -9,6 +9,7 @@ The steps, with the same numbers in the code:
 5. with `confirm`, where one group is left, that many scenarios are asked on which it differs from most of its neighbours.
 
 `permit` gives no verdict: what permits say is compared as if they were `warn`, and asked as "must this never be refused?".
+A default that denies replies hides what rules say of them; a statement is asked about by itself, under one that allows.
 Laws: L06 (by `compare`); what the solver leaves open keeps groups apart, and is said.
 """
 
@@ -77,7 +78,10 @@ class Settler:
         self, terms: Sequence[ast.Term], ground: Ground, *, settings: Settings | None = None, confirm: int = 0
     ) -> None:
         self.terms = tuple(terms)
-        self.ground = ground
+        neutral = msgspec.structs.replace(
+            ground.default, replies="allow"
+        )  # a default that denies would hide every rule
+        self.ground = msgspec.structs.replace(ground, default=neutral)
         self.settings = settings or Settings(timeout_ms=5_000)
         self.confirm = confirm
         self.queries = 0
