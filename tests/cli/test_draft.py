@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -185,3 +189,26 @@ def test_a_model_that_refuses_leaves_every_statement_listed(folder: Path, capsys
     assert found["counts"] == {"no rule": 1, "not formalised": 5}
     text = Path("refunds.policy.md").read_text()
     assert text.count("Not formalised: nobody has accepted a rule for it.") == 5
+
+
+def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(folder: Path) -> None:
+    name = Path("name").read_text()
+    with Path(f"{name}.py").open("a") as file:
+        file.write(
+            "\nimport asyncio\n\nasync def slow(messages, sampling):\n    await asyncio.sleep(0.15)\n    return reply(messages, sampling)\n"
+        )
+    command = [sys.executable, "-m", "obverse.cli", "draft", "refunds.md", "--terms", "terms.txt"]
+    command += ["--model", f"python:{name}:slow", "--drafts", "8", "--concurrency", "2", "--json"]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while calls() < 5:
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=30)
+    assert running.returncode == 130, err
+    kept = sum(len(one["drafts"]) for one in json.loads(out)["statements"])
+    assert kept >= 4
+    assert calls() == 1 + kept, "nothing that was under way is lost"
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 4, done.stderr
+    assert calls() == 1 + 5 * 8, "nothing is asked twice"
+    assert sum(len(one["drafts"]) for one in json.loads(done.stdout)["statements"]) == 40

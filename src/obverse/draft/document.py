@@ -108,7 +108,8 @@ def _standing(entry: Entry, *, gone: bool) -> str:
 
 def _line(statement: Statement) -> str:
     """INVARIANT: one line that begins with a word of ours, so that no block of Markdown can begin in it."""
-    return f"Line {statement.at.line}: {statement.plain}"
+    at = statement.at
+    return f"Prose {at.line}:{at.column} to {at.end_line}:{at.end_column}: {statement.plain}"
 
 
 def _title(text: str) -> str:
