@@ -27,6 +27,19 @@ def opposite(formula: z3.BoolRef) -> z3.BoolRef:
     return z3.BoolRef(z3.Z3_mk_not(formula.ctx.ref(), formula.as_ast()), formula.ctx)
 
 
+def implied(condition: z3.BoolRef, formula: z3.BoolRef) -> z3.BoolRef:
+    """That the one implies the other."""
+    context = condition.ctx
+    return z3.BoolRef(z3.Z3_mk_implies(context.ref(), condition.as_ast(), formula.as_ast()), context)
+
+
+def hold(solver: z3.Solver, *formulas: z3.BoolRef) -> None:
+    """Let these be true from now on."""
+    context = solver.ctx.ref()
+    for formula in formulas:
+        z3.Z3_solver_assert(context, solver.solver, formula.as_ast())
+
+
 def check(solver: z3.Solver, literals: Sequence[z3.BoolRef]) -> z3.CheckSatResult:
     """What the solver says under these assumptions."""
     found = z3.Z3_solver_check_assumptions(solver.ctx.ref(), solver.solver, len(literals), _array(literals))

@@ -18,6 +18,7 @@ from obverse.policy.text import host_of, test
 from obverse.solver.patterns import widths
 from obverse.solver.spelling import HOST, Spellings, Test, Unspellable
 from obverse.solver.symbols import Formula, Kleene, Scalar, both, disjunction, given
+from obverse.solver.terms import all_of, hold, implied, opposite
 
 _LITERALS, _NAMED = 1_000_000, 1_000
 LONGEST_TEXT = 20_000
@@ -90,7 +91,7 @@ class Texts:
             else:
                 stretches.append([number, number])
         return disjunction(
-            term == first if first == last else z3.And(term >= first, term <= last) for first, last in stretches
+            term == first if first == last else all_of((term >= first, term <= last)) for first, last in stretches
         )
 
     def named(self, name: str) -> z3.IntNumRef:
@@ -167,7 +168,7 @@ class Texts:
             return
         least, most = widths(asked.test.op, asked.test.pattern)
         length, passes = self._length(asked.term), self._tests[asked.test](asked.term)
-        self._assert(z3.Implies(passes, z3.And(length >= least, length <= min(most, LONGEST_TEXT))))
+        self._assert(implied(passes, all_of((length >= least, length <= min(most, LONGEST_TEXT)))))
 
     def _fold(self, text: Scalar) -> z3.ArithRef:
         if text.literal is not None:
@@ -198,18 +199,18 @@ class Texts:
         one, other = subject.term, pattern.term
         self.asked.add(self._asked.setdefault((test_, one.get_id(), other.get_id()), Asked(test_, one, other)))
         if op in ("starts with", "ends with", "contains"):  # every text does so with itself
-            self._assert(z3.Implies(one == other, predicate(one, other)))
+            self._assert(implied(one == other, predicate(one, other)))
         return predicate(one, other)
 
     def _settle(self, asked: Test, text: str) -> None:
         found = _answer(asked, text)
         if found is not Truth.UNKNOWN:
             answer = self._tests[asked](self._literals[text])
-            self._assert(answer if found is Truth.TRUE else z3.Not(answer))
+            self._assert(answer if found is Truth.TRUE else opposite(answer))
 
     def _assert(self, *facts: z3.BoolRef) -> None:
         if self._solver is not None:
-            self._solver.add(*facts)
+            hold(self._solver, *facts)
 
     # --- spelling -------------------------------------------------------------------------------------------------------
 
@@ -279,7 +280,7 @@ class Texts:
         together += [term != self.literal(text) for text in unspellable.known]
         if unspellable.length is not None:
             together.append(self._length(term) == unspellable.length)
-        self._assert(z3.Not(z3.And(together)))
+        self._assert(opposite(all_of(together)))
 
     def _required(
         self, model: z3.ModelRef, asked: Iterable[Asked]

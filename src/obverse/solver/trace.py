@@ -32,6 +32,7 @@ from obverse.solver.answers import Act
 from obverse.solver.layout import Layout
 from obverse.solver.settings import Settings
 from obverse.solver.symbols import NOTHING, Formula, Keys, Rec, Scalar, Seq, Value, both, weaker
+from obverse.solver.terms import all_of, hold, implied, opposite
 from obverse.solver.texts import Texts
 
 Path: TypeAlias = tuple[Any, ...]
@@ -95,12 +96,12 @@ class Trace:
         present = z3.Bool(f"{number}:{slot.kind}:{slot.name or ''}", self.context)
         if slot.kind == "result" and slot.call is not None:
             call = z3.Bool(f"{slot.call}:call:{slot.name or ''}", self.context)
-            self.solver.add(z3.Implies(present, call))  # INVARIANT: a result follows its call
+            hold(self.solver, implied(present, call))  # INVARIANT: a result follows its call
             self.prefer(1, present == call)
         elif slot.kind == "message" and not any(one.kind == "message" for one in self.layout.slots[:number]):
             self.prefer(2, present)  # a session begins with a message, unless the question wants none
         else:
-            self.prefer(2, z3.Not(present))
+            self.prefer(2, opposite(present))
         return present
 
     @property
@@ -108,9 +109,9 @@ class Trace:
         """The time of every slot, the step's last, in units; they never decrease."""
         if self._times is None:
             times = tuple(z3.Int(f"time:{number}", self.context) for number in range(len(self.layout.slots) + 1))
-            self.solver.add(times[0] >= 0)
+            hold(self.solver, times[0] >= 0)
             for number, (earlier, later) in enumerate(pairwise(times), start=1):
-                self.solver.add(earlier <= later)
+                hold(self.solver, earlier <= later)
                 apart = later - earlier == _APART_MS // self.layout.unit
                 if number < len(self.layout.slots):  # an event that is absent takes no time
                     apart = z3.If(self.present[number], apart, later == earlier)
@@ -156,7 +157,7 @@ class Trace:
             flag = self._flag(self.given, path, rank=1, likely=True)
             for earlier in range(place if kinds[place] in ("call", "reply") else 0):
                 before = z3.And(self.present[earlier], self.given[paths[earlier]])
-                self.solver.add(z3.Implies(before, flag))
+                hold(self.solver, implied(before, flag))
 
     @property
     def turn(self) -> tuple[z3.ArithRef, z3.BoolRef]:
@@ -164,9 +165,9 @@ class Trace:
         if self._turn is None:
             calls, spoken = z3.Int("turn:calls", self.context), z3.Bool("turn:text", self.context)
             least = 1 if self.act.kind == "call" else 0
-            self.solver.add(calls >= least)
+            hold(self.solver, calls >= least)
             self.prefer(2, calls == least)
-            self.prefer(2, z3.Not(spoken) if self.act.kind == "call" else spoken)
+            self.prefer(2, opposite(spoken) if self.act.kind == "call" else spoken)
             self._turn = (calls, spoken)
         return self._turn
 
@@ -222,7 +223,7 @@ class Trace:
                 return self._time(path, of)
             case DurationType():
                 term = self._int(path)
-                self.solver.add(term >= 0)
+                hold(self.solver, term >= 0)
                 return self._leaf(path, of, Scalar("duration", term))
             case ListType():
                 return self._list(path, of.item)
@@ -250,10 +251,10 @@ class Trace:
     def _number(self, path: Path, of: NumberType) -> Scalar:
         if of.integer:
             whole = self._int(path)
-            self.prefer(5, z3.And(whole >= 1, whole <= 1000), path)
+            self.prefer(5, all_of((whole >= 1, whole <= 1000)), path)
             return self._leaf(path, of, Scalar("number", whole))
         term = z3.Real(_name(path), self.context)
-        self.prefer(5, z3.And(term >= 1, term <= 1000), path)
+        self.prefer(5, all_of((term >= 1, term <= 1000)), path)
         self.prefer(4, term == z3.ToReal(z3.Int(f"{_name(path)}:whole", self.context)), path)
         # money is written with two places: tried where a whole number will not do
         self.prefer(3, term * 100 == z3.ToReal(z3.Int(f"{_name(path)}:cents", self.context)), path)
@@ -263,8 +264,8 @@ class Trace:
         term = self._int(path)
         year = 366 * 86_400_000 // self.layout.unit
         start = self.settings.start_ms // self.layout.unit
-        self.prefer(4, z3.And(term >= start - year, term <= start + year), path)
-        self.solver.add(term >= 0, term <= 4_000_000_000_000 // self.layout.unit)  # years that ISO 8601 can write
+        self.prefer(4, all_of((term >= start - year, term <= start + year)), path)
+        hold(self.solver, term >= 0, term <= 4_000_000_000_000 // self.layout.unit)  # years that ISO 8601 can write
         self.prefer(5, term % (60_000 // self.layout.unit) == 0, path)
         return self._leaf(path, of, Scalar("time", term))
 
@@ -276,7 +277,7 @@ class Trace:
         longest = self.layout.longest
         length = self._int((*path, "length"))
         self.lengths[path] = length
-        self.solver.add(length >= 0, length <= longest)
+        hold(self.solver, length >= 0, length <= longest)
         self.prefer(4, length == 1, path)
         for shorter in range(2, longest):
             self.prefer(5, length <= shorter, path)
@@ -320,9 +321,9 @@ class Trace:
         self._fresh += 1
         literal = z3.Bool(f"?{self._fresh}", self.context)
         if not isinstance(formula, bool):
-            self.solver.add(z3.Implies(literal, formula))
+            hold(self.solver, implied(literal, formula))
         elif not formula:
-            self.solver.add(z3.Not(literal))
+            hold(self.solver, opposite(literal))
         return literal
 
     def _flag(self, table: dict[Path, z3.BoolRef], path: Path, *, rank: int, likely: bool) -> z3.BoolRef:
@@ -330,7 +331,7 @@ class Trace:
         found = table.get(path)
         if found is None:
             found = table[path] = z3.Bool(_name(path), self.context)
-            self.prefer(rank, found if likely else z3.Not(found), path)
+            self.prefer(rank, found if likely else opposite(found), path)
         return found
 
     def _int(self, path: Path) -> z3.ArithRef:
