@@ -23,7 +23,7 @@ from obverse.cases.wording import asked_back, framed, request
 from obverse.core.canon import canonical
 from obverse.core.events import AnyEvent, Approval, Call, Denied, Fact, Message, Reply, Result, Step, Thought
 from obverse.policy import ast
-from obverse.policy.checked import CheckedRule
+from obverse.policy.checked import Checked, CheckedRule
 from obverse.policy.decide import call_digest
 from obverse.policy.decision import Unknown
 from obverse.policy.reading import read_arguments
@@ -161,17 +161,7 @@ class Stage:
     # --- a call is asked for --------------------------------------------------------------------------------------------
 
     def _opening(self) -> int:
-        """Where the request belongs: after all that has effects, for what comes later the target may well do itself."""
-        places = [place for place, event in enumerate(self.sight.history) if self._is_given(event)]
-        return max(places, default=-1) + 1
-
-    def _is_given(self, event: AnyEvent) -> bool:
-        if isinstance(event, Fact):
-            return True
-        if not isinstance(event, Call | Denied | Result):
-            return False
-        tool = self.checked.tools.get(event.tool)
-        return isinstance(event, Denied) or tool is None or tool.effects != ("read",)
+        return opening_of(self.checked, self.sight.history)
 
     def _place_request(self, call: Call, opening: int) -> None:
         tool = self.checked.tools.get(call.tool)
@@ -254,6 +244,21 @@ class Stage:
             yield _inserted(
                 history, self.sight.step, len(history), Message(id="", text=offer.text, labels=offer.labels)
             )
+
+
+def opening_of(checked: Checked, history: Sequence[AnyEvent]) -> int:
+    """Where the request belongs: after all that has effects, for what comes later the target may well do itself."""
+    places = [place for place, event in enumerate(history) if _is_given(checked, event)]
+    return max(places, default=-1) + 1
+
+
+def _is_given(checked: Checked, event: AnyEvent) -> bool:
+    if isinstance(event, Fact):
+        return True
+    if not isinstance(event, Call | Denied | Result):
+        return False
+    tool = checked.tools.get(event.tool)
+    return isinstance(event, Denied) or tool is None or tool.effects != ("read",)
 
 
 def _phrased(text: str, language: str) -> Iterator[str]:
@@ -351,18 +356,19 @@ def plain_output(tool: ast.Tool, names: Names) -> str:
     """What a tool says when nothing particular is known."""
     if tool.returns is None:
         return '{"status": "ok"}'
-    value = _plain(tool.returns, tool.name, names)
+    value = plain_value(tool.returns, tool.name, names)
     return value if isinstance(value, str) else dumps(value)
 
 
-def _plain(type: Type, name: str, names: Names) -> Any:
+def plain_value(type: Type, name: str, names: Names) -> Any:
+    """A value of this type that says nothing in particular; texts are names such as things of that name have."""
     match type:
         case RecordType():
-            return {f.name: _plain(f.type, f.name, names) for f in type.fields if not f.optional}
+            return {f.name: plain_value(f.type, f.name, names) for f in type.fields if not f.optional}
         case ListType():
-            return [_plain(type.item, name, names)]
+            return [plain_value(type.item, name, names)]
         case MapType():
-            return {names.natural(f"{name}_id", "plain"): _plain(type.item, name, names)}
+            return {names.natural(f"{name}_id", "plain"): plain_value(type.item, name, names)}
         case EnumType():
             return type.values[0]
         case BoolType():
