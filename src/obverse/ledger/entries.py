@@ -111,11 +111,13 @@ def read_payload(data: bytes) -> Payload:
     """
     try:
         fields = json.loads(data)
-        return Payload(
-            salt=base64.b64decode(fields["salt"], validate=True), data=base64.b64decode(fields["data"], validate=True)
-        )
+        salt, content = (base64.b64decode(fields[name], validate=True) for name in ("salt", "data"))
+        found = Payload(salt=salt, data=content)
     except (ValueError, TypeError, KeyError, binascii.Error, RecursionError) as error:
         raise EvidenceError("a payload file that is none", code="E131") from error
+    if found.file != data:
+        raise EvidenceError("a payload file that is none", code="E131")
+    return found
 
 
 def payload_path(commitment: str) -> str:

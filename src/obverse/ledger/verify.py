@@ -1,0 +1,323 @@
+"""`verify`: does the evidence hold? Every check by name, each with what it found, and the list of what none of them proves.
+
+Streams: bundle by bundle, so that a log of millions takes the memory of one bundle and of the hashes above it. A check that
+could not be made is `not checked`, never `holds`. L15: a flipped byte, a dropped tail, a changed order, a forked history fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from obverse.core.errors import EvidenceError
+from obverse.ledger.checkpoint import Checkpoint, Trust, read_checkpoint, trusted
+from obverse.ledger.entries import Entry, payload_path, read_entry, read_payload
+from obverse.ledger.journal import read_journal
+from obverse.ledger.merkle import HASH_SIZE, Frontier, check_consistency, consistency_proof, leaf_hash
+from obverse.ledger.note import Note, Verified, read_note
+from obverse.ledger.reader import Files, Reader, read_head
+from obverse.ledger.tiles import WIDTH, joined, read_hashes, tile_path
+
+JOURNAL: Final = "journal"
+Outcome: TypeAlias = Literal["holds", "fails", "not checked"]
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was looked at, what came out, and in one sentence what was found."""
+
+    name: str
+    outcome: Outcome
+    found: str
+
+
+class Verification(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that was checked of a log. `head` is None where not even a checkpoint could be read."""
+
+    head: Checkpoint | None
+    checks: tuple[Check, ...]
+    witnesses: tuple[Verified, ...] = ()
+    pending: int = 0
+
+    @property
+    def outcome(self) -> Outcome:
+        """`fails` if anything fails, `not checked` if nobody vouches for the checkpoint, else `holds`."""
+        outcomes = {check.outcome for check in self.checks}
+        if "fails" in outcomes:
+            return "fails"
+        signed = next((check for check in self.checks if check.name == "checkpoint"), None)
+        return "holds" if signed is not None and signed.outcome == "holds" else "not checked"
+
+    @property
+    def not_proved(self) -> tuple[str, ...]:
+        """What a reader must not conclude from this."""
+        return tuple(_not_proved(self))
+
+
+def verify(files: Files, trust: Trust | None, *, origin: str | None = None, older: Sequence[Note] = ()) -> Verification:
+    """The log in these files, checked from its checkpoint down to its last byte.
+
+    Without `trust` nobody vouches for the checkpoint and the outcome is `not checked` at best. `older` are checkpoints that
+    the reader kept: each must be a beginning of this log.
+    """
+    checks: list[Check] = []
+    note = _note(files, checks)
+    if note is None:
+        return Verification(head=None, checks=tuple(checks))
+    head, witnesses = _signatures(note, trust, origin, checks)
+    if head is None:
+        return Verification(head=None, checks=tuple(checks))
+    reader = Reader(files, head.size)
+    checks.append(_tree(files, reader, head))
+    checks += _contents(files, reader)
+    checks += [_beginning(kept, head, reader, trust) for kept in older]
+    pending, journal = _journal(files, reader, head)
+    checks.append(journal)
+    return Verification(head=head, checks=tuple(checks), witnesses=witnesses, pending=pending)
+
+
+def _note(files: Files, checks: list[Check]) -> Note | None:
+    try:
+        note = read_head(files)
+    except EvidenceError as error:
+        checks.append(Check(name="checkpoint", outcome="fails", found=error.message))
+        return None
+    if note is None:
+        checks.append(Check(name="checkpoint", outcome="fails", found="there is no checkpoint"))
+    return note
+
+
+def _signatures(
+    note: Note, trust: Trust | None, origin: str | None, checks: list[Check]
+) -> tuple[Checkpoint | None, tuple[Verified, ...]]:
+    try:
+        if trust is None:
+            head = read_checkpoint(note.text)
+            found = f"{head.size:,} entries of `{head.origin}`, signed by whom we do not know"
+            checks.append(Check(name="checkpoint", outcome="not checked", found=found))
+            return head, ()
+        head, witnesses = trusted(note, trust, origin=origin)
+    except EvidenceError as error:
+        checks.append(Check(name="checkpoint", outcome="fails", found=error.message))
+        return None, ()
+    found = f"{head.size:,} entries of `{head.origin}`, signed by a key of the log"
+    checks.append(Check(name="checkpoint", outcome="holds", found=found))
+    names = ", ".join(f"`{one.key.name}`" for one in witnesses)
+    checks.append(
+        Check(
+            name="witnesses",
+            outcome="holds" if witnesses else "not checked",
+            found=f"cosigned by {names}" if witnesses else "no witness is known to have seen this checkpoint",
+        )
+    )
+    return head, witnesses
+
+
+# --- the tree -------------------------------------------------------------------------------------------------------------
+
+
+def _tree(files: Files, reader: Reader, head: Checkpoint) -> Check:
+    """That bundles, tiles and root are those of one tree."""
+    rows, frontier = _Rows(files), Frontier()
+    try:
+        for entry in reader.entries():
+            leaf = leaf_hash(entry)
+            frontier.append(leaf)
+            rows.add(leaf)
+        rows.end()
+    except EvidenceError as error:
+        return Check(name="tree", outcome="fails", found=error.message)
+    if frontier.root() != head.root:
+        return Check(name="tree", outcome="fails", found="the entries do not have the root that was signed")
+    found = f"{head.size:,} entries and {rows.compared:,} tiles have the root that was signed"
+    return Check(name="tree", outcome="holds", found=found)
+
+
+class _Rows:
+    """The tiles under way, one a level; each is compared with its file once it is full, or at the end."""
+
+    def __init__(self, files: Files) -> None:
+        self.files = files
+        self.compared = 0
+        self._rows: list[list[bytes]] = []
+        self._numbers: list[int] = []
+
+    def add(self, leaf: bytes) -> None:
+        """One leaf hash more."""
+        level, hash_ = 0, leaf
+        while True:
+            if level == len(self._rows):
+                self._rows.append([])
+                self._numbers.append(0)
+            row = self._rows[level]
+            row.append(hash_)
+            if len(row) < WIDTH:
+                return
+            self._compare(level)
+            hash_, self._rows[level] = joined(row), []
+            self._numbers[level] += 1
+            level += 1
+
+    def end(self) -> None:
+        """The tiles that are not full."""
+        for level, row in enumerate(self._rows):
+            if row:
+                self._compare(level)
+
+    def _compare(self, level: int) -> None:
+        row, number = self._rows[level], self._numbers[level]
+        path = tile_path(level, number, len(row))
+        data = self.files.read(path)
+        if data is None and len(row) < WIDTH:
+            data = (self.files.read(tile_path(level, number)) or b"")[: len(row) * HASH_SIZE] or None
+        if data is None:
+            raise EvidenceError(f"`{path}` is missing", code="E134")
+        if list(read_hashes(data, len(row))) != row:
+            raise EvidenceError(f"`{path}` does not hold the hashes of its entries", code="E136")
+        self.compared += 1
+
+
+# --- what is in it --------------------------------------------------------------------------------------------------------
+
+
+def _contents(files: Files, reader: Reader) -> Iterator[Check]:
+    """The form of the entries, the order of their times, and the payloads that they commit to."""
+    times, payloads = _Times(), _Payloads(files)
+    try:
+        for index, data in enumerate(reader.entries()):
+            entry = read_entry(data)
+            times.add(index, entry)
+            payloads.add(index, entry)
+    except EvidenceError as error:
+        yield Check(name="entries", outcome="fails", found=error.message)
+        return
+    yield Check(name="entries", outcome="holds", found=f"{reader.size:,} entries are in canonical form")
+    yield times.check
+    yield payloads.check
+
+
+class _Times:
+    """Whether the writer's clock went back, which is no proof of anything, and must be explained."""
+
+    def __init__(self) -> None:
+        self.newest = 0
+        self.back: int | None = None
+
+    def add(self, index: int, entry: Entry) -> None:
+        """The next entry."""
+        if entry.time < self.newest and self.back is None:
+            self.back = index
+        self.newest = max(self.newest, entry.time)
+
+    @property
+    def check(self) -> Check:
+        """What was found."""
+        if self.back is None:
+            return Check(name="times", outcome="holds", found="no entry is older than the one before it")
+        return Check(name="times", outcome="fails", found=f"entry {self.back} is older than one before it")
+
+
+class _Payloads:
+    """Payloads that are there are what was committed to; one that is gone was erased, or is kept elsewhere."""
+
+    def __init__(self, files: Files) -> None:
+        self.files = files
+        self.there = self.gone = 0
+        self.wrong: str | None = None
+
+    def add(self, index: int, entry: Entry) -> None:
+        """The next entry."""
+        for name, commitment in entry.payloads.items():
+            data = self.files.read(payload_path(commitment))
+            if data is None:
+                self.gone += 1
+                continue
+            self.there += 1
+            if not _is_it(data, commitment) and self.wrong is None:
+                self.wrong = f"`{name}` of entry {index} is not what the entry commits to"
+
+    @property
+    def check(self) -> Check:
+        """What was found."""
+        if self.wrong is not None:
+            return Check(name="payloads", outcome="fails", found=self.wrong)
+        gone = f"; {self.gone:,} are not here: erased, or kept elsewhere" if self.gone else ""
+        return Check(name="payloads", outcome="holds", found=f"{self.there:,} payloads are what was committed to{gone}")
+
+
+def _is_it(data: bytes, commitment: str) -> bool:
+    try:
+        return read_payload(data).commitment == commitment
+    except EvidenceError:
+        return False
+
+
+# --- around it ------------------------------------------------------------------------------------------------------------
+
+
+def _beginning(kept: Note, head: Checkpoint, reader: Reader, trust: Trust | None) -> Check:
+    """That a checkpoint that somebody kept is a beginning of this log."""
+    name = "older checkpoint"
+    try:
+        old = read_checkpoint(kept.text) if trust is None else trusted(kept, trust, origin=head.origin)[0]
+        if old.origin != head.origin:
+            raise EvidenceError(f"the older checkpoint is of `{old.origin}`", code="E125")
+        if old.size > head.size:
+            raise EvidenceError(
+                f"the log had {old.size:,} entries and has {head.size:,}: its tail is gone", code="E137"
+            )
+        proof = consistency_proof(old.size, head.size, reader.hashes) if old.size else ()
+        check_consistency(old.size, old.root, head.size, head.root, proof)
+    except EvidenceError as error:
+        return Check(name=name, outcome="fails", found=error.message)
+    return Check(name=name, outcome="holds", found=f"the log of {old.size:,} entries is the beginning of this one")
+
+
+def _journal(files: Files, reader: Reader, head: Checkpoint) -> tuple[int, Check]:
+    """What was recorded since the checkpoint: durable, and not yet proved by anything."""
+    data = files.read(JOURNAL)
+    if data is None:
+        return 0, Check(name="journal", outcome="not checked", found="there is none, as in a bundle")
+    try:
+        first, records = read_journal(data)
+        if first > head.size:
+            raise EvidenceError(
+                f"entries {head.size:,} to {first:,} are nowhere: the checkpoint is older than the journal", code="E132"
+            )
+        if first + len(records) < head.size:
+            raise EvidenceError(
+                f"the journal ends at entry {first + len(records):,}, before the checkpoint", code="E132"
+            )
+        for index, record in enumerate(records, first):
+            if index < head.size and reader.entry(index) != record.entry:
+                raise EvidenceError(f"entry {index} is another in the journal than in the log", code="E132")
+            read_entry(record.entry)
+    except EvidenceError as error:
+        return 0, Check(name="journal", outcome="fails", found=error.message)
+    pending = max(0, first + len(records) - head.size)
+    found = f"{pending:,} entries since the checkpoint are recorded and not yet under a signature"
+    return pending, Check(name="journal", outcome="holds", found=found if pending else "nothing waits for a checkpoint")
+
+
+def _not_proved(found: Verification) -> Iterator[str]:
+    if not found.witnesses:
+        yield "that other readers were shown the same log: no witness has signed, so the owner of the key can keep two"
+    yield "that everything that happened was recorded: a log shows what is in it, not what was kept out of it"
+    yield "that the clock was right: times are the writer's own" + (
+        ", bounded by those of witnesses" if found.witnesses else ""
+    )
+    yield "that a decision was right: only that it was recorded then and not changed since"
+    if found.pending:
+        yield f"anything about the newest {found.pending:,} entries: no checkpoint covers them yet"
+
+
+def read_older(data: bytes) -> Note:
+    """A checkpoint that somebody kept, as a note.
+
+    Raises:
+        EvidenceError: if it is none.
+    """
+    note = read_note(data)
+    read_checkpoint(note.text)
+    return note
