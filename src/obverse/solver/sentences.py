@@ -17,6 +17,15 @@ def named(rule: CheckedRule) -> str:
     return f"`{rule.kind}` in `{rule.clause}`"
 
 
+def named_apart(rules: Sequence[CheckedRule]) -> list[str]:
+    """The same for several rules; those that would be called alike are told apart by their conditions."""
+    names = [named(rule) for rule in rules]
+    return [
+        f"{name} (`{short(rule.fires)}`)" if names.count(name) > 1 else name
+        for name, rule in zip(names, rules, strict=True)
+    ]
+
+
 def fires(rule: CheckedRule) -> str:
     """What the rule does where it speaks: a permit applies, any other fires."""
     return "applies" if rule.kind == "permit" else "fires"

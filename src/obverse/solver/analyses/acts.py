@@ -25,7 +25,7 @@ from obverse.solver.answers import Act, Answer, Found, Impossible, Undecided
 from obverse.solver.findings import Open
 from obverse.solver.grounds import rests_on
 from obverse.solver.questions import Desk, Outcome, Question
-from obverse.solver.sentences import listed, named
+from obverse.solver.sentences import listed, named_apart
 from obverse.solver.sharing import by_act, groups
 
 ALWAYS: Final = ast.Boolean(value=True)
@@ -79,7 +79,7 @@ def _is_banned(checked: Checked, act: Act, rules: Sequence[CheckedRule]) -> bool
 
 
 def _everything(rules: Sequence[CheckedRule], desk: Desk) -> Outcome:
-    names = listed([named(rule) for rule in rules]) if rules else "the front matter"
+    names = listed(named_apart(rules)) if rules else "the front matter"
     message = f"nothing that the agent could do is ever allowed: {names} leave no call and no reply"
     return (desk.finding("S209", message, others=rules),)
 
@@ -106,7 +106,7 @@ def _dead(act: Act, rules: tuple[CheckedRule, ...], answer: Answer, desk: Desk) 
     if len(core) == 1 and not spares_ever(core[0], desk):
         return ()  # S202 says it
     deny = "denies" if len(core) == 1 else "together deny"
-    message = f"{called(act)} is never allowed: {listed([named(rule) for rule in core])} {deny} each one"
+    message = f"{called(act)} is never allowed: {listed(named_apart(core))} {deny} each one"
     found = desk.find(act, ())
     scenario = found.scenario if isinstance(found, Found) else None
     return (
@@ -166,7 +166,7 @@ def _stuck(
     tools = [missing[place - len(rules)] for place in answer.core if place >= len(rules)]
     if not tools:
         return ()  # S202 says of a rule that it always fires
-    names, waits = listed([named(rule) for rule in core]), listed([f"`{tool}`" for tool in tools])
+    names, waits = listed(named_apart(core)), listed([f"`{tool}`" for tool in tools])
     lets = "lets" if len(core) == 1 else "let"
     never = "is never allowed before it" if len(tools) == 1 else "are never allowed before it"
     message = f"{called(act)} is never allowed: {names} {lets} it through only after {waits}, which {never}"

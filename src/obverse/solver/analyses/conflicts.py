@@ -26,7 +26,7 @@ from obverse.solver.findings import Finding, Open
 from obverse.solver.grounds import rests_on
 from obverse.solver.questions import Desk, Outcome, Question
 from obverse.solver.rewriting import all_of, negated
-from obverse.solver.sentences import listed, named, short
+from obverse.solver.sentences import listed, named_apart, short
 from obverse.solver.sharing import bearing_on, beside, touched
 
 
@@ -153,9 +153,10 @@ def _conflict(
     wishes: tuple[ast.Expr, ...],
     desk: Desk,
 ) -> Finding:
-    names = listed([named(one) for one in others])
+    mine, *theirs = named_apart([rule, *others])
+    names = listed(theirs)
     where = f"where `{short(all_of(region))}`, {called(act)} is never allowed"
-    lets = f"{named(rule)} lets through only `{short(rule.exception or _TRUE)}`"
+    lets = f"{mine} lets through only `{short(rule.exception or _TRUE)}`"
     message = f"{where}: {lets}, which {names} {'denies' if len(others) == 1 else 'deny'} there"
     found = desk.find(act, wishes)
     scenario = found.scenario if isinstance(found, Found) else None

@@ -27,7 +27,7 @@ from obverse.solver.findings import Finding, Open
 from obverse.solver.grounds import rests_on
 from obverse.solver.questions import Desk, Outcome, Question, acts_of
 from obverse.solver.rewriting import answered, judged_in
-from obverse.solver.sentences import listed, named
+from obverse.solver.sentences import listed, named_apart
 
 _YES, _NO = ast.Boolean(value=True), ast.Boolean(value=False)
 _Rules = tuple[CheckedRule, ...]
@@ -77,7 +77,7 @@ def _unasked(name: str, desk: Desk) -> Finding:
 
 
 def _idle(name: str, asking: _Rules, desk: Desk) -> Finding:
-    rules = listed([named(rule) for rule in asking])
+    rules = listed(named_apart(asking))
     asks = "asks it" if len(asking) == 1 else "ask it"
     message = f"`{name}` can never matter: {rules} {asks}, and no verdict hangs on the answer"
     return desk.finding(

@@ -22,7 +22,7 @@ from obverse.solver.find import WrongWitness
 from obverse.solver.findings import Code, Finding
 from obverse.solver.grounds import rests_on
 from obverse.solver.questions import Desk, Outcome, Question, acts_of
-from obverse.solver.sentences import listed, named
+from obverse.solver.sentences import listed, named_apart
 from obverse.solver.sharing import beside
 
 
@@ -91,15 +91,16 @@ def _goes_first(other: CheckedRule, rule: CheckedRule, near: Sequence[CheckedRul
 
 
 def _idle(code: Code, rule: CheckedRule, cover: Cover, desk: Desk) -> Finding:
-    names = listed([named(one) for one in cover.rules])
+    mine, *theirs = named_apart([rule, *cover.rules])
+    names = listed(theirs)
     fires = "fires" if len(cover.rules) == 1 else "fire"
     if code == "S212":
         is_stricter = "which is stricter" if len(cover.rules) == 1 else "which are stricter"
-        message = f"{named(rule)} never gives the verdict: wherever it fires {names} {fires} too, {is_stricter}"
+        message = f"{mine} never gives the verdict: wherever it fires {names} {fires} too, {is_stricter}"
     elif rule.fires == ALWAYS or rule.fires in [one.fires for one in cover.rules]:
-        message = f"{named(rule)} is said already by {names}"
+        message = f"{mine} is said already by {names}"
     else:
-        message = f"{named(rule)} adds nothing: wherever it fires {names} {fires} too"
+        message = f"{mine} adds nothing: wherever it fires {names} {fires} too"
     witness = desk.first(rule, (rule.fires,))
     if witness is not None:
         _confirm(code, rule, cover, witness, desk)
