@@ -58,6 +58,23 @@ def check(result: dict[str, Any]) -> Rows:
         yield f"`obverse check`, {name} policy ({row['rules']} rules)", text, aim
 
 
+def diff(result: dict[str, Any]) -> Rows:
+    """Comparing and explaining."""
+    rows, every = result["policies"].values(), result["all"]
+    same, different, open_ = (sum(row[key] for row in rows) for key in ("same", "different", "undecided"))
+    text = f"{same} proved the same, {different} shown to differ, {open_} undecided"
+    yield f"{every['mutants']:,} policies with one fault, compared with the {len(rows)} that they come from", text, ""
+    missed, shown = (sum(row[key] for row in rows) for key in ("missed", "scenarios"))
+    yield "of those proved the same, shown to differ by the scenarios of the others", f"{missed} ({shown:,} scenarios)", "0"
+    times = f"mean {every['milliseconds_mean']} ms, median {every['milliseconds_median']} ms, 95 % in {every['milliseconds_p95']} ms"
+    yield "one comparison, with a finder that is kept", times, "typically under 100 ms"
+    one = result["process"]
+    yield f"`obverse diff`, airline policy, {one['edit']}", f"{one['seconds']:.1f} s, import to exit", ""
+    why = result["why"]
+    text = f"{why['turned']} of {why['steps']} turned, mean {why['milliseconds_mean']} ms"
+    yield "steps of the airline example that are not allowed, explained", text, ""
+
+
 def cases(result: dict[str, Any]) -> Rows:
     """Inversion."""
     for name, row in result["rows"].items():
@@ -224,6 +241,7 @@ SECTIONS: Final[dict[str, tuple[str, Callable[[dict[str, Any]], Rows]]]] = {
     "start": ("Starting", start),
     "demo": ("The way in", demo),
     "check": ("Proof", check),
+    "diff": ("Comparing two policies, and explaining a verdict", diff),
     "cases": ("Inversion", cases),
     "cedar_export": ("Export to Cedar", cedar_export),
     "dogwood_export": ("Export to Dogwood", dogwood_export),
