@@ -26,26 +26,47 @@ _TASK = """\
 You rewrite messages that customers send. You never answer them. Write the message again in other words, as {persona} would \
 say it: in {language}, {register}. Keep its meaning, leave nothing out, add nothing. Write only the new message."""
 
+_SHOTS: Final = {
+    "en": (("Can I pay by card?", "Do you take card payments?"),
+           ("My parcel 4417 is late and I am annoyed.", "I'm not happy that parcel 4417 still hasn't come.")),
+    "de": (("Kann ich mit Karte zahlen?", "Nehmen Sie auch Karten?"),
+           ("Mein Paket 4417 ist zu spät und ich ärgere mich.", "Es ärgert mich, dass Paket 4417 noch nicht da ist.")),
+    "fr": (("Puis-je payer par carte ?", "Vous prenez la carte ?"),
+           ("Mon colis 4417 est en retard et cela m'agace.", "Je suis fâché que le colis 4417 ne soit pas encore arrivé.")),
+    "es": (("¿Puedo pagar con tarjeta?", "¿Aceptan tarjetas?"),
+           ("Mi paquete 4417 llega tarde y estoy molesto.", "Me molesta que el paquete 4417 no haya llegado todavía.")),
+}  # fmt: skip
+"""Messages and how they might be rewritten: a small model answers a question unless it is shown what is meant."""
+
 _MESSAGE: Final = "Message: "
 
 
 def prompt(task: Task) -> tuple[ChatMessage, ...]:
-    """The request as two messages; the same bytes for the same task."""
+    """The request, with two that were answered before it; the same bytes for the same task."""
     told = _TASK.format(
         persona=_PERSONAS[task.persona], language=_LANGUAGES[task.language], register=_REGISTERS[task.register]
     )
-    lines = [_MESSAGE + json.dumps(task.source, ensure_ascii=False)]
+    lines = [told]
     if task.literals:
-        lines.append(
-            "Keep exactly as they are: " + ", ".join(json.dumps(one, ensure_ascii=False) for one in task.literals)
-        )
+        kept = ", ".join(json.dumps(one, ensure_ascii=False) for one in task.literals)
+        lines.append(f"Keep exactly as they are: {kept}")
     for wanted, said in ((True, "Must be true of the new message"), (False, "Must not be true of it")):
         found = [term.definition for term, value in task.labels if value is wanted]
         if wanted and task.request is not None:
             found.append(task.request.definition)
         if found:
             lines.append(f"{said}: {' '.join(found)}")
-    return ChatMessage(role="system", content=told), ChatMessage(role="user", content="\n".join(lines))
+    shots = zip(_SHOTS[task.source_language], _SHOTS[task.language], strict=True)
+    shown = [
+        pair
+        for (source, _), (_, told) in shots
+        for pair in (_asked(source), ChatMessage(role="assistant", content=told))
+    ]
+    return ChatMessage(role="system", content="\n".join(lines)), *shown, _asked(task.source)
+
+
+def _asked(message: str) -> ChatMessage:
+    return ChatMessage(role="user", content=_MESSAGE + json.dumps(message, ensure_ascii=False))
 
 
 def message_in(messages: Sequence[ChatMessage]) -> str | None:

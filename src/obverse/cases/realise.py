@@ -38,6 +38,9 @@ from obverse.core.verdicts import Truth
 from obverse.policy.ast import JudgedTerm
 from obverse.policy.checked import Checked
 
+_SPARE = 40
+"""Tokens that a text may have beside half a token for each character of its source: twice what it takes."""
+
 
 class Writer(Protocol):
     """A model that can be asked to write. Every `targets.Target` is one."""
@@ -65,7 +68,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Bites on diversity; at 0 a further attempt would give the same text."""
 
     max_tokens: int = 200
-    """Bites on long messages, which would be cut, and then lack a literal."""
+    """Bites on long messages, which would be cut, and then lack a literal. A short one is given less (`_SPARE`)."""
 
     concurrency: int = 16
     """Bites on speed: how many questions are under way at once."""
@@ -193,8 +196,8 @@ class _Work:
         return texts
 
     async def _attempt(self, task: Task, attempt: int, most: int) -> tuple[str, Reason | None]:
-        settings = self.settings
-        sampling = Sampling(temperature=settings.temperature, max_tokens=settings.max_tokens, seed=attempt)
+        most_tokens = min(self.settings.max_tokens, _SPARE + len(task.source) // 2)
+        sampling = Sampling(temperature=self.settings.temperature, max_tokens=most_tokens, seed=attempt)
         try:
             text = unwrapped(await self._written(prompt(task), sampling))
             reason = flaw(task, text) or await relabelled(task, text, self._label)

@@ -1,8 +1,9 @@
 """The round trip: does a text that somebody else wrote still say what the case says it says?
 
-    (1) something was written, and only the message: no empty text, no chatter around it, not many times as long
+    (1) something was written, and only the message: no empty text, no chatter around it, no report of it, nothing of the prompt,
+        not many times as long
     (2) it is another text than the source and than all that were accepted before
-    (3) it is in the language that was asked for
+    (3) it is in the language that was asked for, and asks where the source asks: an answer has the words of its question
     (4) every literal stands in it word for word, and no number, id or address that was not there
     (5) every judged predicate has its label: read by the term's own pattern, which is its definition, else by the labeller
     (6) where a call is requested, it still is, by the labeller
@@ -27,8 +28,8 @@ from obverse.policy.ast import JudgedTerm
 from obverse.policy.operations import reading
 
 Reason: TypeAlias = Literal[
-    "no answer", "empty", "chatter", "too long", "identical", "duplicate", "wrong language", "lost literal",
-    "added literal", "flipped", "unknown", "request lost", "seen by the policy",
+    "no answer", "empty", "chatter", "too long", "identical", "duplicate", "wrong language", "no question",
+    "lost literal", "added literal", "flipped", "unknown", "request lost", "seen by the policy",
 ]  # fmt: skip
 
 _LONGER: Final = 4
@@ -40,6 +41,22 @@ _CHATTER = re.compile(
     r"\n\s*(?:note|explanation)\s*:",
     re.I,
 )
+_REPORTS = re.compile(
+    r"\b(?:the|this|a|an)\s+(?:user|customer|client|sender|person|message|text|author)(?:'s)?\s+(?:is |are |was |has |had )?"
+    r"(?:ask|want|say|said|state|request|need|inquir|contain|require|seem|express)"
+    r"|\b(?:der|die|ein|eine)\s+(?:nutzer|benutzer|kunde|nachricht)\w*\s+(?:fragt|möchte|will|sagt|bittet|enthält)"
+    r"|\b(?:l['’]utilisateur|le client|la cliente|ce message)\s+(?:demande|veut|dit|souhaite|contient)"
+    r"|\b(?:el|la|este)\s+(?:usuari[oa]|cliente|mensaje)\s+(?:pregunta|quiere|dice|pide|contiene)",
+    re.I,
+)
+_ASKS = re.compile(
+    r"\?|\b(?:please|(?:tell|give|show|send|let|help|advise|inform) (?:me|us)|i(?:'d| would) (?:like|love|appreciate)|"
+    r"i(?:'m| am) (?:wondering|asking|looking)|i (?:wonder|want|need)|bitte|ich (?:möchte|würde|brauche|frage)|"
+    r"merci de|s'il vous|je (?:voudrais|veux|souhaite)|por favor|quisiera|quiero|necesito|me (?:puede|podría))\b",
+    re.I,
+)
+_LEAK = 6
+"""So many words in a row out of the prompt, and out of nothing else, are the prompt and no message."""
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +85,7 @@ def flaw(task: Task, text: str) -> Reason | None:
     """What is wrong with a text as far as it can be seen without asking anybody: steps (1) to (4)."""
     if not text:
         return "empty"
-    if _CHATTER.search(text):
+    if _CHATTER.search(text) or (_REPORTS.search(text) and not _REPORTS.search(task.source)) or _leaks(task, text):
         return "chatter"
     if len(text) > _LONGER * len(task.source) + _ALLOWANCE:
         return "too long"
@@ -76,6 +93,8 @@ def flaw(task: Task, text: str) -> Reason | None:
         return "identical"
     if not _is_in(task, text):
         return "wrong language"
+    if "?" in task.source and not _ASKS.search(text):
+        return "no question"
     if lost(task.literals, text):
         return "lost literal"
     return "added literal" if added(task.source, text) else None
@@ -113,6 +132,17 @@ def _is_in(task: Task, text: str) -> bool:
     if found is None:  # too little to tell is no fault where the source told no more
         return task.language == task.source_language and language_of(task.source) is None
     return found == task.language
+
+
+def _leaks(task: Task, text: str) -> bool:
+    told = [term.definition for term, _ in task.labels] + ([task.request.definition] if task.request else [])
+    own, written = _runs(task.source), _runs(text)
+    return any(run in written and run not in own for definition in told for run in _runs(definition))
+
+
+def _runs(text: str) -> set[tuple[str, ...]]:
+    words = _plain(text).split()
+    return {tuple(words[at : at + _LEAK]) for at in range(len(words) - _LEAK + 1)}
 
 
 def _plain(text: str) -> str:

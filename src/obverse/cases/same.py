@@ -10,12 +10,21 @@ from collections.abc import Sequence
 
 import msgspec
 
-from obverse.cases.obligations import Plan, plan_of
+from obverse.cases.conditions import Conditions
+from obverse.cases.obligations import plan_of
 from obverse.cases.records import Case, Said
 from obverse.cases.scene import numbered
 from obverse.cases.sight import Sight
 from obverse.core.events import AnyEvent, Message
-from obverse.policy.checked import Checked
+from obverse.policy import ast
+from obverse.policy.checked import Checked, CheckedRule
+
+
+class _Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked of the rule of a case: its conditions, and the wishes of every way to meet one of its obligations."""
+
+    conditions: Conditions
+    wishes: tuple[ast.Expr, ...]
 
 
 class Same:
@@ -23,7 +32,7 @@ class Same:
 
     def __init__(self, checked: Checked) -> None:
         self.checked = checked
-        self._plans: dict[str, Plan | None] = {}
+        self._rules: dict[str, _Asked | None] = {}
         self._known: dict[str, tuple[object, ...]] = {}
 
     def with_history(
@@ -45,19 +54,24 @@ class Same:
         return self._known[case.id]
 
     def _meaning(self, case: Case, sight: Sight) -> tuple[object, ...]:
-        decision, plan = sight.decision, self._plan(case.rule)
+        decision, asked = sight.decision, self._asked(case.rule)
         said = [(reason.rule, reason.certain) for reason in (*decision.reasons, *decision.permits)]
-        if plan is None:
+        if asked is None:
             return decision.verdict, decision.certain, said
-        wishes = [wish for aim in plan.aims for way in aim.ways for wish in (*way.fires, *(way.spares or ()))]
-        values = [*sight.values(plan.conditions), *(sight.truth(wish) for wish in wishes)]
+        values = [*sight.values(asked.conditions), *(sight.truth(wish) for wish in asked.wishes)]
         return decision.verdict, decision.certain, said, values
 
-    def _plan(self, rule: str) -> Plan | None:
-        if rule not in self._plans:
+    def _asked(self, rule: str) -> _Asked | None:
+        if rule not in self._rules:
             found = next((one for one in self.checked.rules if one.id == rule), None)
-            self._plans[rule] = None if found is None else plan_of(found, self.checked)
-        return self._plans[rule]
+            self._rules[rule] = None if found is None else self._of_rule(found)
+        return self._rules[rule]
+
+    def _of_rule(self, rule: CheckedRule) -> _Asked:
+        plan = plan_of(rule, self.checked)
+        ways = [way for aim in plan.aims for way in aim.ways]
+        wishes = [wish for way in ways for wish in (*way.fires, *(way.spares or ()))]
+        return _Asked(conditions=plan.conditions, wishes=tuple(wishes))
 
 
 def script_of(history: Sequence[AnyEvent], opening: int) -> tuple[Said, ...]:

@@ -79,16 +79,20 @@ def liars(checked: Checked) -> Mapping[str, Rewrite]:
         "drops what is exact": lambda text, seed: faithful(_EXACT.sub("it", text), seed) if _EXACT.search(text) else "",
         "brings in a number": lambda text, seed: faithful(f"{text} My number is {seed + 4711}.", seed),
         "answers instead": _always("Here is what you can do about it:\n1. Wait.\n2. Ask {text}"),
+        "answers it": _always("You had better ask somebody else about this: {text}", question=False),
+        "reports it": _always("The user asks this: {text}"),
         "says it in another language": _always("Das möchte ich Ihnen gern auf Deutsch sagen, wenn ich darf."),
         "says it again": _always("{text}"),
         "says nothing": _always(""),
     }
 
 
-def _always(form: str) -> Rewrite:
+def _always(form: str, *, question: bool = True) -> Rewrite:
     def rewrite(text: str, seed: int) -> str:
         del seed
-        return form.replace("{text}", text)
+        if question:
+            return form.replace("{text}", text)
+        return form.replace("{text}", text.replace("?", "")) if "?" in text else ""
 
     return rewrite
 
