@@ -6,11 +6,14 @@ Not here: how a finding reads (`cli.check_lines`, `report.sarif`), and what is a
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import click
 
@@ -22,7 +25,6 @@ from obverse.cli.progress import shown
 
 if TYPE_CHECKING:
     from obverse.policy.checked import Checked
-    from obverse.solver.examination import Examination
     from obverse.solver.findings import Analysis
     from obverse.solver.kept import Answers
 
@@ -77,9 +79,12 @@ def check(
     checked = load(policy)
     start = time.monotonic()
     settings = Settings(timeout_ms=max(1, round(timeout * 1000)))
-    with _answers(kept=not no_cache) as answers:
-        examination = examine(checked, settings=settings, answers=answers, stop=_until(start, budget))
-        interrupted = _answered(examination, checked)
+    with _answers(kept=not no_cache) as answers, _Patience(start, budget) as patience:
+        examination = examine(checked, settings=settings, answers=answers, stop=patience.why)
+        with shown(one_line(checked.name), "questions") as tell:
+            for progress in examination:
+                tell(progress.done, progress.total)
+    interrupted = patience.interrupted
     analysis = examination.analysis()
     seconds = round(time.monotonic() - start, 3)
     if sarif is not None:
@@ -99,22 +104,38 @@ def check(
     return _exit_code(analysis)
 
 
-def _answered(examination: Examination, checked: Checked) -> bool:
-    """Whether Ctrl-C cut it short; what was answered by then is kept either way."""
-    try:
-        with shown(one_line(checked.name), "questions") as tell:
-            for progress in examination:
-                tell(progress.done, progress.total)
-    except KeyboardInterrupt:
-        return True
-    return False
+class _Patience:
+    """Says why nothing more is to be asked: the budget is spent, or somebody pressed Ctrl-C; a second time ends it at once.
 
+    A flag, since an exception in the middle of a call of the solver is turned into another one on its way.
+    """
 
-def _until(start: float, budget: float | None) -> Callable[[], str | None] | None:
-    """Why nothing more is to be asked, once the budget is spent."""
-    if budget is None:
-        return None
-    return lambda: f"the budget of {budget:g} s was spent" if time.monotonic() - start > budget else None
+    def __init__(self, start: float, budget: float | None) -> None:
+        self.interrupted = False
+        self._start = start
+        self._budget = budget
+        self._before: Any = None
+
+    def why(self) -> str | None:
+        """The reason, or None to go on."""
+        if self.interrupted:
+            return "interrupted"
+        spent = self._budget is not None and time.monotonic() - self._start > self._budget
+        return f"the budget of {self._budget:g} s was spent" if spent else None
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.interrupted:
+            raise KeyboardInterrupt
+        self.interrupted = True
 
 
 @contextmanager

@@ -52,7 +52,7 @@ ANALYSES: Final[tuple[Callable[[Checked], Iterator[Question]], ...]] = (
     memory.questions,
     reach.questions,
 )
-"""What is asked of a policy. About one rule the answers stand in this order."""
+"""What is asked of a policy, in this order; about one rule the answers stand in this order as well."""
 
 
 def analyse(checked: Checked, *, settings: Settings | None = None, answers: Answers | None = None) -> Analysis:
@@ -79,11 +79,5 @@ def examine(
 
 
 def questions_of(checked: Checked) -> list[Question]:
-    """Every question about this policy: what is about the whole of it first, then in the order of the document."""
-    clauses = {clause.id: place for place, clause in enumerate(checked.clauses)}
-    order = {rule.id: place for place, rule in enumerate(checked.rules)}
-
-    def place(question: Question) -> tuple[int, int]:
-        return (-1 if question.clause is None else clauses[question.clause], order.get(question.rule or "", -1))
-
-    return sorted((question for asked in ANALYSES for question in asked(checked)), key=place)
+    """Every question about this policy, in the order in which they are asked: what matters most first."""
+    return [question for asked in ANALYSES for question in asked(checked)]

@@ -60,12 +60,13 @@ class Examination:
             yield Progress(done=len(self._outcomes), total=len(self._questions), reused=self._reused)
 
     def analysis(self) -> Analysis:
-        """All that is known: what was found, and what stayed open or was not asked."""
+        """All that is known, in the order of the document: what was found, and what stayed open or was not asked."""
         places = whereabouts(self._desk.checked)
         found: list[Finding | Open] = []
-        for place, question in enumerate(self._questions):
-            asked = place < len(self._outcomes)
-            outcome = self._outcomes[place] if asked else (_unasked(question, "interrupted"),)
+        for number in _in_order(self._desk.checked, self._questions):
+            question = self._questions[number]
+            asked = number < len(self._outcomes)
+            outcome = self._outcomes[number] if asked else (_unasked(question, "interrupted"),)
             query = _query(question)
             found += [_placed(one, places, query) for one in outcome]
         return Analysis(
@@ -101,6 +102,18 @@ class Examination:
             return self._desk.retold(answer)
         except WrongWitness:
             return None
+
+
+def _in_order(checked: Checked, questions: Sequence[Question]) -> list[int]:
+    """The questions by number: what is about the whole of the policy first, then in the order of the document."""
+    clauses = {clause.id: place for place, clause in enumerate(checked.clauses)}
+    rules = {rule.id: place for place, rule in enumerate(checked.rules)}
+
+    def place(number: int) -> tuple[int, int]:
+        question = questions[number]
+        return (-1 if question.clause is None else clauses[question.clause], rules.get(question.rule or "", -1))
+
+    return sorted(range(len(questions)), key=place)
 
 
 def _unasked(question: Question, why: str) -> Open:
