@@ -18,6 +18,7 @@ _LAST_WORD = re.compile(r"[^\s(\[\"'“‘]*$")
 _NEXT = re.compile(r"\s+[*_`\"'“‘(\[]*(\S)")
 _OPEN, _CLOSE = "([“", ")]”"
 _LONGEST_ASIDE: Final = 400
+_LONGEST_WORD: Final = 40
 
 
 def sentences(text: str, chunks: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
@@ -45,7 +46,7 @@ def _ends(text: str) -> Iterator[int]:
         if found[0][0] in "。！？":  # those of Chinese and Japanese, which need no blank after them
             yield found.end()
             continue
-        word = _LAST_WORD.search(text, 0, found.start())
+        word = _LAST_WORD.search(text, max(0, found.start() - _LONGEST_WORD), found.start())
         before = word[0].lower().lstrip("*_`") if word else ""
         if found[0].startswith(".") and (before in _ABBREVIATIONS or re.fullmatch(r"[a-z]|(?:[a-z]\.)+[a-z]", before)):
             continue
@@ -58,8 +59,8 @@ def _ends(text: str) -> Iterator[int]:
 
 
 def _at_line_start(text: str, found: re.Match[str]) -> bool:
-    line = text[text.rfind("\n", 0, found.start()) + 1 : found.start()]
-    return " " not in line.strip()
+    before = text[max(0, found.start() - _LONGEST_WORD) : found.start()]
+    return " " not in before.rpartition("\n")[2].strip()
 
 
 def _asides(text: str) -> bytearray:

@@ -24,9 +24,10 @@ from obverse.draft.classify import is_wordy, kind_of
 from obverse.draft.pieces import Cut, Other, OtherKind, Statement, key_of
 from obverse.draft.sentences import sentences
 
-LARGEST: Final = 4_000_000
-"""Bytes of the largest prose that is read."""
+LARGEST: Final = 1_000_000
+"""Bytes of the largest prose that is read: no larger policy could hold it."""
 
+_LONGEST_MARKER: Final = 200
 _FRONT = re.compile(r"---[ \t]*\n.*?^(?:---|\.\.\.)[ \t]*$", re.S | re.M)
 _REFERENCE = re.compile(r"\s*\[[^\]]+\]:\s*\S+")
 _MARKUP = re.compile(r"<!--.*?-->|</?[a-zA-Z][^<>]*>", re.S)
@@ -308,7 +309,9 @@ class _Reader:
     def _take(self, begin: int, stop: int) -> None:
         """Mark a piece, and the marker of a list or quote before it on its line."""
         self.taken[begin:stop] = b"\1" * (stop - begin)
-        first = self.text.rfind("\n", 0, begin) + 1
+        first = self.text.rfind("\n", max(0, begin - _LONGEST_MARKER), begin) + 1
+        if first == 0 and begin > _LONGEST_MARKER:
+            return  # far into a long line: no marker reaches so far
         before = self.text[first:begin]
         marker = _MARKER.match(before)
         if before.strip() and not any(self.taken[first:begin]) and marker is not None and marker.end() == len(before):

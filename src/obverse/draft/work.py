@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from typing import Any, Final, Literal
 
@@ -324,11 +325,12 @@ def taken_up(state: State, cut: Cut, source: str) -> State:
     """The state with the statements of this cut: what is known keeps all it has, what is gone and was worked on is retired."""
     known = {entry.statement.key: entry for entry in (*state.retired, *state.entries)}
     taken = {entry.id for entry in known.values()}
+    tried: Counter[str] = Counter()
     entries: list[Entry] = []
     for statement in cut.statements:
         entry = known.pop(statement.key, None)
         if entry is None:
-            name = _free(_slug(statement), taken)
+            name = _free(_slug(statement), taken, tried)
             taken.add(name)
             entry = Entry(id=name, statement=statement)
         entries.append(msgspec.structs.replace(entry, statement=statement))
@@ -363,12 +365,12 @@ def _slug(statement: Statement) -> str:
     return slug if re.match(r"[A-Za-z]", slug) else f"s-{slug}".rstrip("-")
 
 
-def _free(slug: str, taken: set[str] | Mapping[str, object]) -> str:
-    number = 2
+def _free(slug: str, taken: set[str], tried: Counter[str]) -> str:
+    """The name, with a number behind it where it is taken; `tried` counts how far the numbers are used up."""
     name = slug
     while name in taken:
-        name = f"{slug}-{number}"
-        number += 1
+        tried[slug] += 1
+        name = f"{slug}-{tried[slug] + 1}"
     return name
 
 
