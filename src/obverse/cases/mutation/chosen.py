@@ -9,7 +9,7 @@ It is a clique found greedily, so it may be too low, never too high.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -21,7 +21,7 @@ from obverse.solver.answers import Act, Goal, Impossible
 from obverse.solver.find import Finder
 from obverse.solver.settings import Settings as SolverSettings
 
-MOST_QUESTIONS = 4_000
+MOST_QUESTIONS = 600
 """Bites on large policies: so many pairs are asked about; the bound is then that of the pairs before."""
 
 
@@ -43,11 +43,29 @@ def apart(
     by_id = {mutant.id: mutant for mutant in mutants}
     killers = {fate.mutant: frozenset(fate.killers) for fate in score.fates if fate.killers}
     pairs = _Pairs(checked, settings or SolverSettings(), most)
-    clique: list[Mutant] = []
-    for name in sorted(killers, key=lambda name: len(killers[name])):
-        if not any(killers[name] & killers[other.id] for other in clique) and pairs.exclude(by_id[name], clique):
-            clique.append(by_id[name])
-    return tuple(mutant.id for mutant in clique)
+
+    def exclude(one: str, other: str) -> bool:
+        return not killers[one] & killers[other] and pairs.exclude(by_id[one], by_id[other])
+
+    best: list[str] = []
+    for order in (sorted(killers, key=lambda name: len(killers[name])), list(killers)):
+        clique: list[str] = []
+        for name in order:
+            if all(exclude(name, other) for other in clique):
+                clique.append(name)
+        best = max(best, clique, key=len)
+    return tuple(_improved(best, list(killers), exclude))
+
+
+def _improved(clique: list[str], names: Sequence[str], exclude: Callable[[str, str], bool]) -> list[str]:
+    """The clique, one member given up for two others as long as that can be done."""
+    for name in list(clique):
+        rest = [other for other in clique if other != name]
+        fit = [one for one in names if one not in clique and all(exclude(one, other) for other in rest)]
+        pair = next(((a, b) for place, a in enumerate(fit) for b in fit[:place] if exclude(a, b)), None)
+        if pair is not None:
+            return _improved([*rest, *pair], names, exclude)
+    return clique
 
 
 class _Pairs:
@@ -58,10 +76,14 @@ class _Pairs:
         self.finder = Finder(checked, msgspec.structs.replace(settings, tidiness=1))  # nobody reads these scenarios
         self.permits_matter = checked.default.replies == "deny"
         self.left = most
+        self._known: dict[frozenset[str], bool] = {}
 
-    def exclude(self, mutant: Mutant, others: Sequence[Mutant]) -> bool:
-        """Whether it is proved that this one and any of the others never differ together."""
-        return all(self._excludes(mutant, other) for other in others)
+    def exclude(self, one: Mutant, other: Mutant) -> bool:
+        """Whether it is proved that the two never differ from the policy together."""
+        key = frozenset((one.id, other.id))
+        if key not in self._known:
+            self._known[key] = self._excludes(one, other)
+        return self._known[key]
 
     def _excludes(self, one: Mutant, other: Mutant) -> bool:
         first, second = self.ways.of(one), self.ways.of(other)

@@ -10,10 +10,12 @@ once for each case, and only those that differ again; `tests/cases/mutation/test
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 import msgspec
 
 from obverse.cases.mutation.records import Mutant
+from obverse.cases.records import Case
 from obverse.core.events import AnyEvent, Reply, Step
 from obverse.core.verdicts import Verdict, strictest
 from obverse.policy import ast
@@ -21,6 +23,7 @@ from obverse.policy.checked import Checked
 from obverse.policy.decide import decide, speaking
 from obverse.policy.decision import Decision
 
+Kill: TypeAlias = Literal["strict", "weak"]
 _SILENT = ast.Defaults(calls="allow-unknown-tools", arguments="allow-unknown", replies="allow")
 
 
@@ -54,13 +57,43 @@ class Trial:
         said = [(reason.verdict, reason.clause) for reason in self.decision.reasons if reason.rule not in touched]
         return _strictest([*said, *((reason.verdict, reason.clause) for reason in new)])
 
+    def kill(self, mutant: Mutant) -> Kill | None:
+        """Whether the mutant gives another verdict here, or at least the same one by other clauses."""
+        said = self.of(mutant)
+        if said.verdict is not self.expected.verdict:
+            return "strict"
+        return "weak" if said.clauses != self.expected.clauses else None
+
     def kills(self, mutant: Mutant) -> bool:
         """Whether the mutant gives another verdict here."""
-        return self.of(mutant).verdict is not self.expected.verdict
+        return self.kill(mutant) == "strict"
 
     def _needs_all(self, mutant: Mutant) -> bool:
         """Where replies are denied by default, a permit of one rule lifts that default: rules are not apart."""
         return self.checked.default.replies == "deny" and isinstance(self.step.event, Reply)
+
+
+class Matrix:
+    """Cases against mutants; each pair is decided once, when it is first asked about."""
+
+    def __init__(self, checked: Checked) -> None:
+        self.checked = checked
+        self._trials: dict[str, Trial] = {}
+        self._known: dict[tuple[str, str], Kill | None] = {}
+
+    def kill(self, case: Case, mutant: Mutant) -> Kill | None:
+        """How the case notices the mutant, if it does."""
+        key = (case.id, mutant.id)
+        if key not in self._known:
+            self._known[key] = self.trial(case).kill(mutant)
+        return self._known[key]
+
+    def trial(self, case: Case) -> Trial:
+        """The case, decided."""
+        found = self._trials.get(case.id)
+        if found is None:
+            found = self._trials[case.id] = Trial(self.checked, case.history, case.step)
+        return found
 
 
 def _said(decision: Decision) -> Said:

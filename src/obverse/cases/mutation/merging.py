@@ -55,6 +55,7 @@ class _Merging:
         self.mutants = {mutant.id: mutant for mutant in mutants}
         self.ways = Ways(checked)
         self.finder = Finder(checked, settings)
+        self.quick = Finder(checked, msgspec.structs.replace(settings, tidiness=1))
         self.left = most
         self._known: dict[tuple[int, str], Way | None] = {}
         self._truths: dict[tuple[int, int], Truth] = {}
@@ -90,7 +91,10 @@ class _Merging:
             return None
         self.left -= 1
         wishes = _once(wish for way in known for wish in way.wishes)
-        answer = self.finder.find(Goal(head=act, wishes=wishes), near=one.scenario)
+        goal = Goal(head=act, wishes=wishes)
+        if not isinstance(self.quick.find(goal), Found):
+            return None
+        answer = self.finder.find(goal, near=one.scenario)
         if not isinstance(answer, Found):
             return None
         trial = Trial(self.checked, answer.scenario.history, answer.scenario.step)

@@ -7,17 +7,15 @@ is refused, for then one of the two is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
-from obverse.cases.mutation.killing import Trial
+from obverse.cases.mutation.killing import Matrix
 from obverse.cases.mutation.mutants import mutants as all_mutants
 from obverse.cases.mutation.operators import NAMES
 from obverse.cases.mutation.records import Doubt, Fate, Mutant, MutationScore, Proof, State, Tally
 from obverse.cases.records import Case
 from obverse.core.errors import EvidenceError
 from obverse.policy.checked import Checked
-
-Progress = Callable[[int, int], None]
 
 _COUNTED = {
     State.KILLED: Tally(killed=1),
@@ -34,42 +32,38 @@ def mutation(
     *,
     doubts: Iterable[Doubt] = (),
     mutants: Sequence[Mutant] | None = None,
-    progress: Progress | None = None,
+    matrix: Matrix | None = None,
 ) -> MutationScore:
     """What these cases notice of the mutants of the policy (or of those given), mutant by mutant.
+
+    A `matrix` of this policy, kept between calls, saves deciding the same pairs again.
 
     Raises:
         EvidenceError: if a case kills a mutant that is said to be proved equivalent.
     """
     tried = all_mutants(checked) if mutants is None else mutants
-    trials = {case.id: Trial(checked, case.history, case.step) for case in cases}
+    once = tuple({case.id: case for case in cases}.values())
+    matrix = matrix or Matrix(checked)
     proved = {proof.mutant: proof for proof in proofs}
     doubted = {doubt.mutant: doubt for doubt in doubts}
-    fates = []
-    for number, mutant in enumerate(tried):
-        if progress is not None:
-            progress(number, len(tried))
-        fates.append(_fate(mutant, trials, proved.get(mutant.id), doubted.get(mutant.id)))
+    fates = tuple(_fate(one, once, matrix, proved.get(one.id), doubted.get(one.id)) for one in tried)
     return MutationScore(
         policy=checked.digest,
-        cases=len(trials),
+        cases=len(once),
         total=sum((_COUNTED[fate.state] for fate in fates), Tally()),
         operators={
             name: sum((_COUNTED[fate.state] for fate in fates if fate.operator == name), Tally())
             for name in (*NAMES, *dict.fromkeys(fate.operator for fate in fates if fate.operator not in NAMES))
             if any(fate.operator == name for fate in fates)
         },
-        fates=tuple(fates),
+        fates=fates,
     )
 
 
-def _fate(mutant: Mutant, trials: dict[str, Trial], proof: Proof | None, doubt: Doubt | None) -> Fate:
-    said = {name: trial.of(mutant) for name, trial in trials.items()}
-    killers = tuple(name for name, answer in said.items() if answer.verdict is not trials[name].expected.verdict)
-    noticers = tuple(
-        name for name, answer in said.items()
-        if answer.verdict is trials[name].expected.verdict and answer.clauses != trials[name].expected.clauses
-    )  # fmt: skip
+def _fate(mutant: Mutant, cases: Sequence[Case], matrix: Matrix, proof: Proof | None, doubt: Doubt | None) -> Fate:
+    kills = {case.id: matrix.kill(case, mutant) for case in cases}
+    killers = tuple(name for name, kill in kills.items() if kill == "strict")
+    noticers = tuple(name for name, kill in kills.items() if kill == "weak")
     if killers and proof is not None:
         raise EvidenceError(
             f"the case `{killers[0]}` kills the mutant `{mutant.id}`, which is said to be proved equivalent",

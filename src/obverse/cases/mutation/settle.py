@@ -20,7 +20,7 @@ import msgspec
 from obverse.cases.coverage import coverage
 from obverse.cases.files import digest_of
 from obverse.cases.mutation.chosen import choose
-from obverse.cases.mutation.killing import Trial
+from obverse.cases.mutation.killing import Matrix
 from obverse.cases.mutation.merging import Member, merged
 from obverse.cases.mutation.mutants import mutants as all_mutants
 from obverse.cases.mutation.records import Difference, Doubt, Mutant, MutationScore, Proof
@@ -68,9 +68,8 @@ def settle(
     """
     settings = settings or Settings()
     tried = tuple(all_mutants(checked) if mutants is None else mutants)
-    killed = {fate.mutant for fate in mutation(checked, cases, mutants=tried).fates if fate.killers}  # (1)
-    left = [mutant for mutant in tried if mutant.id not in killed]
     work = _Settling(checked, settings, seed)
+    left = [one for one in tried if not any(work.matrix.kill(case, one) == "strict" for case in cases)]  # (1)
     for number, mutant in enumerate(left):
         if progress is not None:
             progress(number, len(left), f"{mutant.rule}: {mutant.operator}")
@@ -82,7 +81,7 @@ def settle(
         work.merge(cases, tried, score)  # (4)
         score = work.score(cases, tried)
     return Settled(
-        before=mutation(checked, cases, work.proofs, doubts=work.doubts, mutants=tried),
+        before=work.score(cases, tried, added=False),
         after=score,
         added=tuple(work.added.values()),
         proofs=tuple(work.proofs),
@@ -99,13 +98,13 @@ class _Settling:
         search = Search(checked, lambda: Finder(checked, settings.solver), settings)
         self.staging = Staging(checked, search, settings, seed)
         self.added: dict[str, Case] = {}
-        self.trials: list[Trial] = []
+        self.matrix = Matrix(checked)
         self.proofs: list[Proof] = []
         self.doubts: list[Doubt] = []
         self.differences: list[Difference] = []
 
     def settle(self, mutant: Mutant) -> None:
-        if any(trial.kills(mutant) for trial in self.trials):
+        if any(self.matrix.kill(case, mutant) == "strict" for case in self.added.values()):
             return
         found = self._compared(mutant)  # (2)
         if found.same is Truth.TRUE:
@@ -116,14 +115,15 @@ class _Settling:
             change = found.changes[0]
             difference = Difference(mutant=mutant.id, scenario=change.scenario, expected=change.old, given=change.new)
             self.differences.append(difference)
-            self.add(self.staging.cases(change.scenario, mutant))  # (3)
+            self.added |= {case.id: case for case in self.staging.cases(change.scenario, mutant)}  # (3)
         else:
             reasons = dict.fromkeys(one.reason for one in found.undecided)
             self.doubts.append(Doubt(mutant=mutant.id, reason="; ".join(reasons)))
 
-    def score(self, cases: Sequence[Case], mutants: Sequence[Mutant]) -> MutationScore:
-        """The score of these cases and the added ones, with what is proved so far."""
-        return mutation(self.checked, (*cases, *self.added.values()), self.proofs, doubts=self.doubts, mutants=mutants)
+    def score(self, cases: Sequence[Case], mutants: Sequence[Mutant], *, added: bool = True) -> MutationScore:
+        """The score of these cases, and of the added ones, with what is proved so far."""
+        scored = (*cases, *(self.added.values() if added else ()))
+        return mutation(self.checked, scored, self.proofs, doubts=self.doubts, mutants=mutants, matrix=self.matrix)
 
     def merge(self, cases: Sequence[Case], mutants: Sequence[Mutant], score: MutationScore) -> None:
         """Adds cases that stand for two or more of the smallest suite."""
@@ -137,14 +137,8 @@ class _Settling:
         ]
         for member in merged(self.checked, mutants, members, settings=self.finder.settings):
             if member.needed:
-                self.add(self.staging.cases(member.scenario, *(known[name] for name in member.needed)))
-
-    def add(self, cases: Sequence[Case]) -> None:
-        """Cases that are new are tried on what comes after them."""
-        for case in cases:
-            if case.id not in self.added:
-                self.added[case.id] = case
-                self.trials.append(Trial(self.checked, case.history, case.step))
+                made = self.staging.cases(member.scenario, *(known[name] for name in member.needed))
+                self.added |= {case.id: case for case in made if case.id not in self.added}
 
     def _compared(self, mutant: Mutant) -> Comparison:
         """What the solver says; where it does not know, what a finder says in whose way no earlier texts are."""

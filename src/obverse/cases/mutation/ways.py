@@ -27,8 +27,8 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
 
     def excludes(self, other: Way) -> bool:
         """Whether the two cannot be at once, by their form alone."""
-        mine, theirs = {id(rule.fires) for rule in self.silent}, {id(rule.fires) for rule in other.silent}
-        return bool({id(self.speaks.fires), id(other.speaks.fires)} & (mine | theirs))
+        both = (self.speaks.fires, other.speaks.fires)
+        return any(rule.fires is fires for fires in both for rule in (*self.silent, *other.silent))
 
     @property
     def wishes(self) -> tuple[ast.Expr, ...]:
