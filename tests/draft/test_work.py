@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 from tests.draft.desk import PROSE, TERMS, TRUTH, drafted, entry, ground
 
-from obverse.core.errors import MisuseError, UnavailableError
+from obverse.core.errors import MisuseError, UnavailableError, UntrustedInputError
 from obverse.draft.accept import accept, answer, drop, overrule
 from obverse.draft.classes import Settler
 from obverse.draft.document import document
@@ -344,3 +345,25 @@ def test_compound_statements_are_cut_word_for_word_or_not_at_all() -> None:
     for lie in (["Refunds are free", *cut[1:]], cut[:1], [cut[1], cut[0]], []):
         whole = drafted([Drafter(truth, parts=lambda _, lie=lie: lie)], prose=prose, design=Design(refine=True)).state
         assert [one.statement.plain for one in whole.entries] == [prose.strip()]
+
+
+def test_what_was_accepted_is_not_changed_by_a_term_that_is_edited_afterwards() -> None:
+    terms = ["tool refund(id: text, amount: number) effect money", "let large(amount) = amount > 100"]
+    truth = {"Large refunds must be approved.": ["ask refund(amount: a) when large(a)"]}
+    prose = "Large refunds must be approved.\n"
+    drafting = Drafting(State(), [Drafter(truth, terms=terms)], Design(drafts=1))
+    drafting.take_up(prose, source="refunds.md")
+    asyncio.run(drafting.run(prose))
+    drafting.settle()
+    state = accept(drafting.state, "all", by="Ana")
+    assert "let large(amount) =" in document(state, name="refunds")
+    words = tuple(msgspec.structs.replace(one, text=one.text.replace("100", "1000")) for one in state.words)
+    edited = msgspec.structs.replace(state, words=words)
+    with pytest.raises(UntrustedInputError) as refused:
+        document(edited, name="refunds")
+    assert refused.value.code == "F113"
+    again = accept(edited, state.entries[0].id, by="Ben")
+    assert "1000" in document(again, name="refunds")
+    with pytest.raises(UntrustedInputError) as refused:
+        document(msgspec.structs.replace(state, words=()), name="refunds")
+    assert refused.value.code == "F112"

@@ -11,6 +11,7 @@ from obverse.core.errors import MisuseError
 from obverse.draft.classes import ANSWERS, NO, YES
 from obverse.draft.pieces import Kind
 from obverse.draft.state import Acceptance, Answer, Entry, Question, State
+from obverse.draft.terms import all_terms, read_rules, small
 from obverse.policy.faults import did_you_mean
 
 
@@ -36,6 +37,7 @@ def accept(state: State, name: str, *, by: str, on: str = "") -> State:
 
     Raises:
         MisuseError: there is no such entry, or its drafts do not mean one thing.
+        ManyErrors: its rules do not fit the terms as they are now.
     """
     if name == "all":
         for entry in state.entries:
@@ -45,7 +47,9 @@ def accept(state: State, name: str, *, by: str, on: str = "") -> State:
     wanted, _, number = name.partition(":")
     entry = _entry(state, wanted)
     rules = _of_draft(entry, number) if number else _agreed(entry)
-    accepted = Acceptance(rules=rules, by=_name(by), on=on)
+    terms = all_terms(state.ground, [word.text for word in state.words])
+    checked = small(terms, read_rules("\n".join(rules)), state.ground, source=f"the rules of `{entry.id}`")
+    accepted = Acceptance(rules=rules, by=_name(by), on=on, rests_on=checked.digest)
     return _with(state, msgspec.structs.replace(entry, accepted=accepted))
 
 

@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 from obverse.core.errors import EvidenceError, ManyErrors, UntrustedInputError
-from obverse.draft.pieces import Statement
+from obverse.draft.pieces import Statement, plain
 from obverse.draft.state import Entry, State
-from obverse.draft.terms import all_terms, name_of, needed, read_rules
+from obverse.draft.terms import Ground, all_terms, name_of, needed, read_rules, small
 from obverse.policy import ast
 from obverse.policy.check import check
 from obverse.policy.parse import parse
@@ -32,6 +32,8 @@ def document(state: State, *, name: str, version: str = "1") -> str:
     """
     rules = {entry.id: _rules(entry) for entry in clauses_of(state)}
     terms = terms_of(state, [rule for several in rules.values() for rule in several])
+    for entry in clauses_of(state):
+        _means_what_was_accepted(entry, rules[entry.id], terms, state.ground)
     text = "\n".join(_lines(state, name, version, terms, rules)) + "\n"
     _proved(text, name, terms, rules)
     return text
@@ -51,6 +53,24 @@ def clauses_of(state: State) -> tuple[Entry, ...]:
     return (*(entry for entry in state.entries if entry.is_normative or entry.accepted is not None), *retired)
 
 
+def _means_what_was_accepted(
+    entry: Entry, rules: tuple[ast.Rule, ...], terms: Sequence[ast.Term], ground: Ground
+) -> None:
+    """A definition or a type that was edited since would change what a person accepted, and say nothing."""
+    if entry.accepted is None:
+        return
+    hint = f"accept it again by `--accept {entry.id}`, or `--drop {entry.id}`"
+    try:
+        now = small(terms, rules, ground).digest
+    except UntrustedInputError as error:
+        message = f"what was accepted of `{entry.id}` does not fit the terms any more: {error.message}"
+        raise UntrustedInputError(message, code="F112", hint=f"mend the terms, or `--drop {entry.id}`") from error
+    if now != entry.accepted.rests_on:
+        raise UntrustedInputError(
+            f"`{entry.id}` was accepted over terms that have changed since", code="F113", hint=hint
+        )
+
+
 def _rules(entry: Entry) -> tuple[ast.Rule, ...]:
     rules = () if entry.accepted is None else entry.accepted.rules
     return read_rules("\n".join(rules), source=f"the accepted rules of `{entry.id}`") if rules else ()
@@ -61,7 +81,7 @@ def _lines(
 ) -> Iterator[str]:
     yield from _front(state, name, version)
     yield from ("", f"# {_title(name)}", "")
-    yield f"Drafted from {json.dumps(state.source, ensure_ascii=False)}, {state.prose}."
+    yield f"Drafted from {json.dumps(state.source, ensure_ascii=False)}, {plain(state.prose)}."
     if terms:
         yield from ("", "```terms", *(layout(term) for term in terms), "```")
     gone = {entry.id for entry in state.retired}
@@ -101,7 +121,7 @@ def _front(state: State, name: str, version: str) -> Iterator[str]:
 def _standing(entry: Entry, *, gone: bool) -> str:
     if entry.accepted is None:
         return "Not formalised: nobody has accepted a rule for it."
-    on = f" on {entry.accepted.on}" if entry.accepted.on else ""
+    on = f" on {plain(entry.accepted.on)}" if entry.accepted.on else ""
     said = f"Rules accepted by {json.dumps(entry.accepted.by, ensure_ascii=False)}{on}."
     return said + (" The statement is no longer in the prose." if gone else "")
 

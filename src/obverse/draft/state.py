@@ -82,11 +82,12 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person accepted of a statement: exactly these rules."""
+    """What a person accepted of a statement: exactly these rules, over terms that mean what `rests_on` names."""
 
     rules: tuple[str, ...]
     by: str
     on: str = ""
+    rests_on: str = ""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
