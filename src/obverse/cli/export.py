@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,8 +52,6 @@ def export(
     What the other language cannot say is left out and named on stderr. Exits 0 where nothing was left out that blocks, 4
     where the export allows more than the policy does.
     """
-    import re
-
     from obverse.cli.load import load
     from obverse.core.files import write_whole
     from obverse.interchange.cedar_export import export_cedar

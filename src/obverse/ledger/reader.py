@@ -15,6 +15,7 @@ from obverse.ledger.tiles import (
     ENTRIES,
     HEIGHT,
     WIDTH,
+    bundle_of,
     joined,
     place_of,
     read_bundle,
@@ -108,8 +109,6 @@ class Reader:
 def _beginning(level: int, full: bytes, width: int) -> bytes:
     if level != ENTRIES:
         return full[: width * 32]
-    from obverse.ledger.tiles import bundle_of
-
     return bundle_of(read_bundle(full, WIDTH)[:width])
 
 
