@@ -25,7 +25,7 @@ _AROUND: Final = (
     "Right. {text} That would be all from me.",
 )  # fmt: skip
 _FILLERS: Final = ("Anyway, that is it.", "And that's what I wanted to say.", "No more for today.", "Have a good one.")
-_WORD = re.compile(r"[^\W\d_]+")
+_WORD = re.compile(r"(?<!\w)[^\W\d_]+(?!\w)")
 _MOST = 0.6
 _EXACT = re.compile(r"[\w.+-]*[\d@][\w.@+-]*")
 
@@ -49,7 +49,7 @@ class ScriptedWriter:
 
 
 class AttentiveLabeller:
-    """A labeller that knows the examples by heart: true where most words of one stand in the text, else false.
+    """A labeller that knows the examples by heart: true where more words of one of yes stand in the text than of one of no.
 
     Never in doubt, so only for texts that were made from the examples; what it says of others means nothing.
     """
@@ -60,10 +60,15 @@ class AttentiveLabeller:
         self.models = frozenset(models)
 
     async def label(self, term: JudgedTerm, text: str) -> Label:
-        """Whether an example of yes is in it."""
-        words = set(_WORD.findall(text.lower()))
-        known = [set(_WORD.findall(example.lower())) for example in term.yes]
-        return Label(truth=Truth.of(any(len(words & one) >= _MOST * len(one) for one in known)))
+        """Whether most of an example of yes is in it, and less of any of no."""
+        yes, no = (max((_share(text, example) for example in kind), default=0.0) for kind in (term.yes, term.no))
+        return Label(truth=Truth.of(yes >= _MOST and yes > no))
+
+
+def _share(text: str, example: str) -> float:
+    """How much of the words of the example the text has."""
+    words = set(_WORD.findall(example.lower()))
+    return len(words & set(_WORD.findall(text.lower()))) / len(words) if words else 0.0
 
 
 def faithful(text: str, seed: int) -> str:
