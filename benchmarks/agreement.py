@@ -1,0 +1,257 @@
+"""Do the evaluator, the monitor and the solver agree? On 100,000 random pairs of a policy and a transcript; 0 may disagree.
+
+    python benchmarks/agreement.py [--full] [--seed 1]      writes benchmarks/results/agreement.json
+
+Policies: those of `benchmarks/policies/`, mutants of them, and policies generated over the terms of `obverse.testing`.
+Transcripts: random walks over what the policy declares (`walks.py`), a fifth of them with missing and malformed values.
+
+1. *Monitor* (law L05): on every step of a walk the streaming monitor and `decide` say the same: verdict, certain verdict, rules.
+2. *Solver* (law L06): what rules do on a short walk, within the bound, is never called impossible; and what the solver finds is
+   replayed through the evaluator (the finder raises otherwise). Asked of each rule: fires for certain, does not fire for
+   certain, may fire where values are missing, and fires for certain together with a second rule.
+
+`--full` is 100,000 pairs (80,000 and 20,000); without it a tenth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import hypothesis
+from hypothesis import HealthCheck, Phase
+from walks import Walks
+
+from obverse.cases.mutation.mutants import mutants
+from obverse.core.events import AnyEvent, Call, Step
+from obverse.core.verdicts import Truth
+from obverse.policy import ast
+from obverse.policy.check import check
+from obverse.policy.checked import Checked
+from obverse.policy.decide import decide
+from obverse.policy.decision import Decision
+from obverse.policy.evaluate import truth
+from obverse.policy.monitor import Monitor, Plan
+from obverse.policy.parse import parse
+from obverse.policy.print import text_of
+from obverse.solver.answers import Act, Found, Goal, Impossible
+from obverse.solver.find import Finder, WrongWitness
+from obverse.solver.questions import acts_of
+from obverse.testing.strategies import checked_policies
+
+POLICIES = Path(__file__).parent / "policies"
+RESULT = Path(__file__).parent / "results" / "agreement.json"
+PAIRS = {"monitor, mutants": 40_000, "monitor, generated": 40_000, "solver": 20_000}
+SHARDS, WALKS, SHORT, LENGTH = 8, 5, 40, 12
+SOME, MUTANTS = 9, 400  # of the written policies for one shard; of each
+
+
+def shard(kind: str, number: int, pairs: int, seed: int) -> dict[str, Any]:
+    """One part of the work, the same on every machine."""
+    random = Random(f"{kind} {number} {seed}")
+    tally = Tally()
+    if kind == "solver":
+        _solver(random, pairs, tally)
+    elif kind == "monitor, generated":
+        _generated(random, pairs, tally)
+    else:
+        for checked in _policies(random):
+            if tally.pairs >= pairs:
+                break
+            _walked(checked, random, min(WALKS, pairs - tally.pairs), tally)
+    return tally.document()
+
+
+class Tally:
+    """What was compared."""
+
+    def __init__(self) -> None:
+        self.pairs = 0
+        self.policies: set[str] = set()
+        self.steps: Counter[str] = Counter()
+        self.answers: Counter[str] = Counter()
+        self.wrong: list[str] = []
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "pairs": self.pairs, "policies": len(self.policies), "steps": self.steps, "answers": self.answers,
+            "wrong": self.wrong,
+        }  # fmt: skip
+
+
+# --- the monitor --------------------------------------------------------------------------------------------------------
+
+
+def _generated(random: Random, pairs: int, tally: Tally) -> None:
+    """Policies that nobody wrote."""
+
+    @hypothesis.seed(random.randrange(2**32))
+    @hypothesis.settings(
+        max_examples=max(1, pairs // WALKS), database=None, deadline=None, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @hypothesis.given(checked_policies())
+    def each(checked: Checked) -> None:
+        _walked(checked, random, WALKS, tally)
+
+    while tally.pairs < pairs:
+        each()
+
+
+def _walked(checked: Checked, random: Random, walks: int, tally: Tally) -> None:
+    plan = Plan(checked)
+    tally.policies.add(checked.digest)
+    for _ in range(walks):
+        tally.pairs += 1
+        odd = 0.2 if random.random() < 0.2 else 0.0
+        monitor, history = Monitor(checked, plan), list[AnyEvent]()
+        for item in Walks(checked, random, odd=odd).transcript(random.randrange(1, LENGTH)):
+            if not isinstance(item, Step):
+                history.append(item)
+                monitor.observe(item)
+                continue
+            one, two = decide(checked, history, item), monitor.decide(item)
+            tally.steps[one.verdict.value] += 1
+            if _essence(one) != _essence(two):
+                tally.wrong.append(f"monitor: {checked.name} {item.event} after {history}: {one} {two}")
+
+
+def _essence(decision: Decision) -> object:
+    """Verdicts and rules; which of several equal events a reason names may differ."""
+    return (
+        decision.verdict,
+        decision.certain,
+        [(reason.rule, reason.verdict, reason.certain) for reason in decision.reasons],
+        [reason.rule for reason in decision.permits],
+    )
+
+
+# --- the solver ---------------------------------------------------------------------------------------------------------
+
+
+def _solver(random: Random, pairs: int, tally: Tally) -> None:
+    for checked in _policies(random):
+        if tally.pairs >= pairs:
+            return
+        tally.policies.add(checked.digest)
+        finder = Finder(checked)
+        for odd in (0.0, 0.15):
+            number = min(SHORT // 2, pairs - tally.pairs)
+            tally.pairs += number
+            asked: set[object] = set()
+            for _ in range(number):
+                history, step = Walks(checked, random, odd=odd).short()
+                for goal in _shown(checked, history, step, odd > 0):
+                    key = (goal.head, goal.wishes, goal.possible)
+                    if key not in asked:
+                        asked.add(key)
+                        _asked(finder, goal, history, step, tally)
+
+
+def _shown(checked: Checked, history: tuple[AnyEvent, ...], step: Step, incomplete: bool) -> Iterator[Goal]:
+    """What this scenario shows to be possible."""
+    act = Act(kind="call", tool=step.event.tool) if isinstance(step.event, Call) else Act(kind="reply")
+    there = []
+    for rule in (rule for rule in checked.rules if act in acts_of(checked, rule)):
+        found = truth(checked, rule.fires, history, step)
+        if incomplete:
+            if found is not Truth.FALSE:
+                yield Goal(head=act, possible=(rule.fires,), incomplete=True)
+            continue
+        if found is Truth.TRUE:
+            there.append(rule.fires)
+            yield Goal(head=act, wishes=(rule.fires,))
+        elif found is Truth.FALSE:
+            yield Goal(head=act, wishes=(ast.Not(body=rule.fires),))
+    if len(there) > 1:
+        yield Goal(head=act, wishes=tuple(there[:2]))
+
+
+def _asked(finder: Finder, goal: Goal, history: tuple[AnyEvent, ...], step: Step, tally: Tally) -> None:
+    try:
+        answer = finder.find(goal)
+    except WrongWitness as error:
+        tally.wrong.append(f"witness: {finder.checked.name}: {error}")
+        return
+    tally.answers[type(answer).__name__] += 1
+    if isinstance(answer, Impossible):
+        wishes = "; ".join(text_of(wish) for wish in (*goal.wishes, *goal.possible))
+        tally.wrong.append(f"impossible: {finder.checked.name}: {wishes}: {step.event} after {history}")
+    elif not isinstance(answer, Found):
+        tally.answers[f"undecided: {answer.reason}"] += 1
+
+
+# --- policies -----------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _written() -> tuple[Checked, ...]:
+    return tuple(check(parse(path.read_text(), source=path.name)) for path in sorted(POLICIES.glob("*.md")))
+
+
+def _policies(random: Random) -> Iterator[Checked]:
+    """Some of the policies that were written and mutants of them, without end; a tenth are as written."""
+    some = [(checked, mutants(checked, most=MUTANTS)) for checked in random.sample(_written(), SOME)]
+    while True:
+        checked, changed = random.choice(some)
+        yield checked if random.random() < 0.1 else random.choice(changed).of(checked)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--full", action="store_true", help="100,000 pairs, not 10,000")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=RESULT)
+    options = parser.parse_args()
+    load_before, start = round(os.getloadavg()[0], 2), time.perf_counter()
+    share = 1 if options.full else 10
+    jobs = [
+        (kind, number, pairs // share // SHARDS, options.seed)
+        for kind, pairs in PAIRS.items()
+        for number in range(SHARDS)
+    ]
+    with ProcessPoolExecutor(options.processes) as pool:
+        parts = [*zip((job[0] for job in jobs), pool.map(shard, *zip(*jobs, strict=True)), strict=True)]
+    result = {
+        "command": f"python benchmarks/agreement.py{' --full' if options.full else ''} --seed {options.seed}",
+        "rerun": "run the command again: it overwrites this file",
+        "pairs": sum(part["pairs"] for _, part in parts),
+        "disagreements": sum(len(part["wrong"]) for _, part in parts),
+        "parts": {
+            kind: {
+                "pairs": sum(part["pairs"] for name, part in parts if name == kind),
+                "policies": sum(part["policies"] for name, part in parts if name == kind),
+                "steps compared": dict(
+                    sorted(sum((part["steps"] for name, part in parts if name == kind), Counter()).items())
+                ),
+                "answers of the solver": dict(
+                    sorted(sum((part["answers"] for name, part in parts if name == kind), Counter()).items())
+                ),
+            }
+            for kind in PAIRS
+        },
+        "wrong": [wrong for _, part in parts for wrong in part["wrong"]][:20],
+        "wall seconds": round(time.perf_counter() - start, 1),
+        "processes": options.processes,
+        "load_before": load_before,
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+    }
+    options.out.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    print(json.dumps(result, indent=2))
+    raise SystemExit(1 if result["disagreements"] else 0)
+
+
+if __name__ == "__main__":
+    main()
