@@ -43,6 +43,13 @@ def random_policy(random: Random) -> Checked:
     return workshop(*clauses, terms=term)
 
 
+def random_clauses(random: Random, number: int) -> list[str]:
+    """So many clauses about one act, for the workshop."""
+    act = random.choice(list(_OF))
+    attributes = [random.choice(["", "", " level=clerk", " inviolable"]) for _ in range(number)]
+    return [f"c{place}{said}: {_rule(random, act, uses_term=False)}" for place, said in enumerate(attributes)]
+
+
 def _rule(random: Random, act: str, *, uses_term: bool) -> str:
     kind = random.choice(_KINDS)
     when = "usual" if uses_term and random.random() < 0.2 else _condition(random, act, random.randint(1, 2))

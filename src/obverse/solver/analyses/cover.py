@@ -13,13 +13,12 @@ import msgspec
 
 from obverse.policy import ast
 from obverse.policy.checked import Checked, CheckedRule
-from obverse.solver.analyses.rules import scaled
+from obverse.solver.analyses.limits import holds, smaller
 from obverse.solver.answers import Act, Found, Goal, Impossible, Undecided
 from obverse.solver.questions import Desk
 from obverse.solver.sharing import bearing_on
 
 ALWAYS: Final = ast.Boolean(value=True)
-_COUNTING: Final = (ast.Exceeds, ast.CountEvents, ast.SumEvents, ast.Since, ast.Previous)
 
 
 class Cover(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +63,9 @@ def _on(
     outright = next((one for one in others if one.fires == ALWAYS), None)
     if outright is not None:
         return (outright,)
+    around = next((one for one in others if holds(one.fires, rule.fires)), None)
+    if around is not None:
+        return (around,)
     near = [one for one in others if one.fires == rule.fires][:1] or bearing_on(desk.checked, rule.fires, others)
     if not near:
         return None
@@ -79,12 +81,13 @@ def _covering(
     beside a rule on what was looked up, though that one fires too, for not knowing. Then, where anything may be missing: it may
     fire and none of them does.
     """
-    counts = any(isinstance(node, _COUNTING) for one in others for node in ast.walk(one.fires))
-    fires = rule.fires if counts else scaled(rule.fires)
-    wishes = (fires, *_stated((rule, *others)))
-    small = tuple(scaled(one.fires) for one in others)
-    answer = desk.ask(Goal(head=act, wishes=wishes, possible=tuple(ast.Not(body=one) for one in small)))
-    if not isinstance(answer, Found) and not all(one is other.fires for one, other in zip(small, others, strict=True)):
+    stated = _stated((rule, *others))
+    small, tight = smaller(rule.fires, [one.fires for one in others])
+    answer = desk.ask(Goal(head=act, wishes=(small, *stated), possible=tuple(ast.Not(body=one) for one in tight)))
+    alike = all(one is other.fires for one, other in zip(tight, others, strict=True))
+    fires = small if alike else rule.fires
+    wishes = (fires, *stated)
+    if not isinstance(answer, Found) and not alike:
         answer = desk.ask(Goal(head=act, wishes=wishes, possible=tuple(ast.Not(body=one.fires) for one in others)))
     if isinstance(answer, Impossible):
         core = tuple(others[place - len(wishes)] for place in answer.core if place >= len(wishes))
