@@ -315,7 +315,7 @@ def main() -> None:
     )
     parser.add_argument("--only-real", action="store_true", help="nothing but those")
     parser.add_argument("--prose", type=Path, help="a long document in prose, such as a public model specification")
-    parser.add_argument("--sample", type=int, default=20, help="rules that real models are asked for")
+    parser.add_argument("--sample", type=int, default=12, help="rules that real models are asked for")
     parser.add_argument("--per-policy", type=int, default=2)
     options = parser.parse_args()
     result = json.loads(options.out.read_text()) if options.out.exists() else {}

@@ -63,7 +63,10 @@ def test_what_was_wrong_is_told_once_however_often_a_reply_goes_back() -> None:
 def test_what_a_person_answered_is_shown_as_data() -> None:
     example = Example(shown=('the user says "x"', "now the agent wants to call refund()"), says="no")
     asked = prompts.formalise(STATEMENT, TERMS, number=1, examples=[example])
-    assert json.loads(asked.user.splitlines()[-1]) == {"scenario": list(example.shown), "decided": "no"}
+    assert json.loads(next(line for line in asked.user.splitlines() if line.startswith('{"scenario'))) == {
+        "scenario": list(example.shown),
+        "decided": "no",
+    }
 
 
 def test_only_terms_that_stand_alone_are_read() -> None:
