@@ -22,6 +22,7 @@ from obverse.policy import ast
 from obverse.policy.checked import Checked
 from obverse.policy.evaluate import truth
 from obverse.solver.answers import Act, Found, Goal, Scenario
+from obverse.solver.approvals import approved
 from obverse.solver.find import Finder
 from obverse.solver.settings import Settings as SolverSettings
 
@@ -97,11 +98,12 @@ class _Merging:
         answer = self.finder.find(goal, near=one.scenario)
         if not isinstance(answer, Found):
             return None
-        trial = Trial(self.checked, answer.scenario.history, answer.scenario.step)
-        if not all(trial.kills(self.mutants[name]) for name in names):  # (3)
-            return None
-        kills = frozenset(name for name, mutant in self.mutants.items() if trial.kills(mutant))
-        return Member(scenario=answer.scenario, kills=kills, needed=tuple(names))
+        for scenario in _approved(answer.scenario, max(way.approvals for way in known)):
+            trial = Trial(self.checked, scenario.history, scenario.step)
+            if all(trial.kills(self.mutants[name]) for name in names):  # (3)
+                kills = frozenset(name for name, mutant in self.mutants.items() if trial.kills(mutant))
+                return Member(scenario=scenario, kills=kills, needed=tuple(names))
+        return None
 
     def _way(self, member: Member, name: str) -> Way | None:
         """The way in which this scenario kills that mutant, if it is one for certain."""
@@ -130,6 +132,13 @@ def _pairs(members: Sequence[Member]) -> Iterator[tuple[Member, Member]]:
         for other in members[place + 1 :]:
             if _act(one.scenario) == _act(other.scenario):
                 yield one, other
+
+
+def _approved(scenario: Scenario, people: int) -> Iterator[Scenario]:
+    """The scenario as it is, or approved by as many people as the ways ask for."""
+    yield scenario
+    if people:
+        yield from approved(scenario, people)
 
 
 def _once(wishes: Iterator[ast.Expr]) -> tuple[ast.Expr, ...]:

@@ -1,8 +1,8 @@
 """In which ways a mutant can give another verdict, said in the rule language: so two mutants can be asked about at once.
 
 The verdict is the strictest of what rules say. So where it differs, a rule of one of the two policies speaks and gives it, and no
-rule of the other gives as much: that is a *way*. An `ask` that fires may have been approved and give nothing, so nothing is asked
-of those in the way.
+rule of the other gives as much: that is a *way*. An `ask` that fires may have been approved and give nothing. So of one that
+speaks too few people approved, and of another one in the way nothing is asked but where it is the same rule for fewer people.
 """
 
 from __future__ import annotations
@@ -20,13 +20,20 @@ from obverse.solver.questions import acts_of
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
-    """This rule speaks, of the policy or of the mutant, and none of those does that would give as much where it does not stand."""
+    """This rule speaks, of the policy or of the mutant, and none of those does that would give as much where it does not stand.
+
+    At least `approvals` people approved the step, and fewer than `below`, if that is said.
+    """
 
     speaks: CheckedRule
     silent: tuple[CheckedRule, ...]
+    approvals: int = 0
+    below: int | None = None
 
     def excludes(self, other: Way) -> bool:
         """Whether the two cannot be at once, by their form alone."""
+        if any(low >= high for low in (self.approvals, other.approvals) for high in (self.below, other.below) if high):
+            return True
         both = (self.speaks.fires, other.speaks.fires)
         return any(rule.fires is fires for fires in both for rule in (*self.silent, *other.silent))
 
@@ -71,10 +78,19 @@ class Ways:
                     if other.verdict is not None and other.verdict is not Verdict.ASK
                     and other.verdict.strictness >= least and act in self._acts_of(other)
                 )  # fmt: skip
-                yield Way(speaks=rule, silent=silent)
+                approvals = max((other.people for other in theirs if _is_same_question(rule, other)), default=0)
+                yield Way(
+                    speaks=rule, silent=silent, approvals=approvals, below=rule.people if rule.kind == "ask" else None
+                )
 
     def _acts_of(self, rule: CheckedRule) -> frozenset[Act]:
         found = self._acts.get(id(rule))
         if found is None:
             found = self._acts[id(rule)] = (rule, frozenset(acts_of(self.checked, rule)))
         return found[1]
+
+
+def _is_same_question(rule: CheckedRule, other: CheckedRule) -> bool:
+    """Whether the other one asks where this one does, be it of another number of people."""
+    same = (rule.id, rule.kind, rule.heads) == (other.id, other.kind, other.heads)
+    return same and rule.kind == "ask" and rule.fires == other.fires
