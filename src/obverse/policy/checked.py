@@ -5,6 +5,7 @@ Only `policy.check` makes a `Checked`.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Literal
 
 import msgspec
@@ -58,7 +59,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     bounded: bool
 
 
-class Checked(msgspec.Struct, frozen=True, kw_only=True):
+class Checked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A policy that means something. `digest` names it everywhere; `rules` are in the order of the document."""
 
     name: str
@@ -77,7 +78,11 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
 
     def clause(self, name: str) -> Clause:
         """The clause of this id, which exists."""
-        return next(clause for clause in self.clauses if clause.id == name)
+        return self._clauses[name]
+
+    @cached_property
+    def _clauses(self) -> dict[str, Clause]:
+        return {clause.id: clause for clause in self.clauses}
 
     def matches(self, head: Head, kind: Literal["call", "reply"], tool: str | None) -> bool:
         """Whether a step of this kind (and tool) is one that the head speaks of."""

@@ -52,11 +52,7 @@ class Examination:
 
     def __iter__(self) -> Iterator[Progress]:
         for question in self._questions[len(self._outcomes) :]:
-            try:
-                outcome = self._answer(question)
-            except Stopped as stopped:  # what needs no solver, or was answered before, is still told
-                outcome = (_unasked(question, str(stopped)),)
-            self._outcomes.append(outcome)
+            self._outcomes.append(self._answer(question))
             yield Progress(done=len(self._outcomes), total=len(self._questions), reused=self._reused)
 
     def analysis(self) -> Analysis:
@@ -79,16 +75,24 @@ class Examination:
         )
 
     def _answer(self, question: Question) -> Outcome:
-        if self._answers is None or not question.asks_solver:
+        """What is found, asked for only where it must be: what needs no solver, or is kept, is told though time is up."""
+        if not question.asks_solver:
             return self._desk.answered(question)
         key = key_of(_query(question), self._desk.settings)
         kept = self._kept(key)
         if kept is not None:
             self._reused += 1
             return kept
+        try:
+            return self._asked(question, key)
+        except Stopped as stopped:
+            return (_unasked(question, str(stopped)),)
+
+    def _asked(self, question: Question, key: str) -> Outcome:
+        self._desk.go_on()
         outcome = self._desk.answered(question)
         answer = self._desk.kept(outcome)
-        if answer is not None:
+        if self._answers is not None and answer is not None:
             self._answers.put(key, written(answer))
         return outcome
 

@@ -105,11 +105,19 @@ class Desk:
 
     def ask(self, goal: Goal) -> Answer:
         """The same for any goal."""
+        self.go_on()
+        self.queries += 1
+        return self.finder.find(goal)
+
+    def go_on(self) -> None:
+        """Nothing, as long as more is to be asked.
+
+        Raises:
+            Stopped: once nothing more is.
+        """
         why = self._stop() if self._stop else None
         if why is not None:
             raise Stopped(why)
-        self.queries += 1
-        return self.finder.find(goal)
 
     def first(self, rule: CheckedRule, wishes: tuple[ast.Expr, ...]) -> Scenario | None:
         """A scenario of any step that the rule speaks of, if one is found."""
