@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from obverse.core.errors import Span
     from obverse.policy.checked import Checked
     from obverse.solver.findings import Analysis, Finding, Open, Witness
+    from obverse.solver.remembering import Remembered
+
+
+_UNASKED = "not asked"
+_SHOWN = 12  # questions that were not asked for one reason: more of them are one line
 
 
 def document(
@@ -29,7 +35,7 @@ def document(
         "questions": analysis.questions,
         "reused": analysis.reused,
         "complete": complete,
-        "memory": checked.memory,
+        "memory": _kept(checked),
         "solver": analysis.solver,
     }
 
@@ -49,10 +55,17 @@ def lines(checked: Checked, analysis: Analysis, source: str, seconds: float, *, 
         yield from _place(finding.at, source)
         if finding.witness is not None:
             yield from _transcript(finding.witness)
+    unasked = Counter(one.reason for one in analysis.undecided if one.reason.startswith(_UNASKED))
     for question in analysis.undecided:
+        if unasked[question.reason] > _SHOWN:
+            continue
         yield ""
         yield one_line(f"undecided {question.code} {question.clause or 'terms'}: {question.reason}")
         yield from _place(question.at, source)
+    for reason, count in unasked.items():
+        if count > _SHOWN:
+            yield ""
+            yield one_line(f"undecided: {count:,} questions were {reason} (--json lists them)")
     if memory:
         yield from _memory(checked)
     yield ""
@@ -64,14 +77,22 @@ def _place(at: Span | None, source: str) -> Iterator[str]:
         yield one_line(f"      at {source}:{at}")
 
 
+def _kept(checked: Checked) -> tuple[Remembered, ...]:
+    from obverse.solver.remembering import remembered
+
+    return remembered(checked)
+
+
 def _memory(checked: Checked) -> Iterator[str]:
     yield ""
     yield "A monitor keeps:"
-    kept = {one.rule for one in checked.memory}
-    for one in checked.memory:
-        yield one_line(f"      {one.rule}: {one.keeps}{'' if one.bounded else ' (grows)'}")
-    if len(kept) < len(checked.rules):
-        yield f"      nothing for {number_of(len(checked.rules) - len(kept), 'other rule' if kept else 'rule')}"
+    found = _kept(checked)
+    for one in found:
+        most = "" if one.bounded else " (grows)" if one.most is None else f" (at most {one.most:,})"
+        yield one_line(f"      {one.rule}: {one.keeps}{most}")
+    others = len(checked.rules) - len({one.rule for one in found})
+    if others:
+        yield f"      nothing for {number_of(others, 'other rule' if found else 'rule')}"
 
 
 def _summary(analysis: Analysis, seconds: float) -> str:

@@ -37,6 +37,7 @@ def questions(checked: Checked) -> Iterator[Question]:
                 rule=None,
                 rests_on=rests_on(checked, also=["S208", clause.id]),
                 answer=answer,
+                asks_solver=False,
             )
     for rule in checked.rules:
         yield Question(
