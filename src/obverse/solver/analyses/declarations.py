@@ -102,7 +102,7 @@ def _values(checked: Checked) -> Iterator[Question]:
     for field in dict.fromkeys(enum_fields(checked)):
         left = _unnamed(field, tests[field])
         if left:
-            rules = listed([f"`{name}`" for name in dict.fromkeys(one.rule.rpartition("/")[0] for one in tests[field])])
+            rules = _quoted(list(dict.fromkeys(one.rule.rpartition("/")[0] for one in tests[field])))
             message = (
                 f"no rule names {_quoted(left)} of `{field.name}` in {field.about}, whose other values are told apart "
                 f"in {rules}: {'it is' if len(left) == 1 else 'they are'} handled like anything else"
