@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import sys
 import time
@@ -120,8 +121,6 @@ def texts(policy: Path, **given: Any) -> ExitCode:
 
 def _contexts(checked: Checked, named: Sequence[str], varied: Sequence[str]) -> list[Context]:
     """The contexts among which each family gets one; what is named goes into each."""
-    import itertools
-
     from obverse.cases.context import FACTORS, LANGUAGE, whole
     from obverse.cases.tongues import languages
 
