@@ -113,6 +113,22 @@ def test_approvals_do_not_disturb_a_rule_that_looks_at_the_newest_event() -> Non
     assert (change.old, change.new) == (WARN, ALLOW)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("limit refund to 500 per 24h", "limit refund to 501 per 24h"),
+        ("limit refund to 500 per 24h", "limit refund to 500 per 23h"),
+        ("limit refund to 500 per 24h by id", "limit refund to 500 per 24h"),
+        ("forbid refund when count(call refund) > 500", "forbid refund when count(call refund) >= 500"),
+        ("warn mail", "warn mail\nlimit refund to 500 per 24h"),
+    ],
+)
+def test_a_large_count_is_shown_by_a_long_past(old: str, new: str) -> None:
+    change = compared(old, new).changes[0]
+    assert {change.old, change.new} == {ALLOW, DENY}
+    assert sum(isinstance(event, Call) for event in change.scenario.history) >= 499
+
+
 # --- what does not change -----------------------------------------------------------------------------------------------
 
 
@@ -143,7 +159,8 @@ def test_what_means_the_same_is_proved_to(old: str, new: str) -> None:
 def test_a_proof_says_how_far_it_reaches() -> None:
     assert compared("warn refund when amount > 3 and amount > 2", "warn refund when amount > 3").bound == "unbounded"
     found = compared(
-        "warn cancel when once find_order and once find_order within 2h", "warn cancel when once find_order within 2h"
+        "warn cancel when last find_order has total > 3",
+        "warn cancel when last find_order has (total > 3 and total > 2)",
     )
     assert (found.same, found.unbounded) == (Truth.TRUE, False)
     assert found.bound == "3 rounds of events, lists of up to 3"
@@ -179,7 +196,10 @@ def test_a_judge_that_does_not_answer_and_a_time_that_is_missing_are_thought_of(
 
 
 def test_what_does_not_fit_the_bound_is_undecided_and_never_the_same() -> None:
-    found = compared("limit refund to 500 per 24h", "limit refund to 501 per 24h")
+    old = "forbid refund when count(call refund) > 500"
+    found = compared(
+        old, f"{old}\nwarn refund when count(call refund) > 250 + 250\nwarn refund when count(call refund) > 500"
+    )
     assert found.same is Truth.UNKNOWN
     assert "the bound is" in found.undecided[0].reason
 

@@ -16,7 +16,7 @@ the front matter are rules of their own. Not compared: what an agent is told, an
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from dataclasses import dataclass
 
 import z3
 
@@ -33,11 +33,10 @@ from obverse.solver.changes import Change, Comparison, RuleOf, Unsettled, Which
 from obverse.solver.find import Finder
 from obverse.solver.findings import Solver
 from obverse.solver.readings import unanswered
+from obverse.solver.scaling import grown, scaled
 from obverse.solver.settings import Settings
 from obverse.solver.together import Together, together
-from obverse.solver.voices import ALWAYS, Voice, Voices
-
-_MOST_ADDED: Final = 64
+from obverse.solver.voices import Voice, Voices
 
 
 def compare(
@@ -60,6 +59,20 @@ def compare(
     return _Comparer(old, new, settings or (finder.settings if finder else Settings()), finder).comparison(acts, first)
 
 
+@dataclass(slots=True)
+class _Doubt:
+    """A rule that may make a difference at an act: it may fire where none of the rules `against` does.
+
+    `theirs` are all rules that only the other policy has; `beside` are rules that both have, added where they matter.
+    """
+
+    act: Act
+    voice: Voice
+    theirs: tuple[Voice, ...]
+    against: list[Voice]
+    beside: list[Voice]
+
+
 class _Comparer:
     def __init__(self, old: Checked, new: Checked, settings: Settings, finder: Finder | None) -> None:
         self.policies: dict[Which, Checked] = {"old": old, "new": new}
@@ -76,11 +89,13 @@ class _Comparer:
         self.queries = 0
 
     def comparison(self, acts: Iterable[Act] | None, first: bool) -> Comparison:
-        """Every difference, act by act."""
-        for act in self._acts() if acts is None else acts:
-            self._act(act, first)
-            if first and self.changes:
-                break
+        """Every difference, act by act: what is quickly shown, then what is left."""
+        doubts = [doubt for act in (self._acts() if acts is None else acts) for doubt in self._doubts(act)]
+        left = [doubt for doubt in doubts if not (first and self.changes) and not self._shown_at_once(doubt)]
+        for doubt in left:
+            if not (first and self.changes):
+                self._settle(doubt)
+        self.changes.sort(key=lambda change: [doubt.act for doubt in doubts].index(change.act))
         return Comparison(
             changes=tuple(self.changes),
             undecided=tuple(self.open),
@@ -107,76 +122,107 @@ class _Comparer:
             other += "_"
         yield Act(kind="call", tool=other)
 
-    # --- one act --------------------------------------------------------------------------------------------------------
+    # --- one rule at one act --------------------------------------------------------------------------------------------
 
-    def _act(self, act: Act, first: bool) -> None:
+    def _doubts(self, act: Act) -> list[_Doubt]:
+        """The rules that may make a difference at this act: no form of the other policy's rules says that they do not."""
         old, new = self.voices.own(act)
+        clashing = [voice for voice in (*old, *new) if voice.clash]
+        found = [_Doubt(act, clashing[0], (*old, *new), [], [])] if clashing else []
         for mine, theirs in ((new, old), (old, new)):
             for voice in mine:
-                if not voice.clash:
-                    self._voice(act, voice, [other for other in theirs if not other.clash])
-                if first and self.changes:
-                    return
-        if any(voice.clash for voice in (*old, *new)):
-            self._apart(act, {"old": old, "new": new})
+                own = [other for other in theirs if other.covers(voice) and not other.clash]
+                beside = [other for other in self.voices.shared(act) if other.covers(voice)]
+                if not voice.clash and not any(self.voices.implies(voice, other) for other in (*own, *beside)):
+                    found.append(_Doubt(act, voice, tuple(theirs), own, beside))
+        return found
 
-    def _voice(self, act: Act, voice: Voice, theirs: Sequence[Voice]) -> None:
-        """Whether this rule makes a difference here: it may fire where the other policy gives less."""
-        against = [other for other in theirs if other.covers(voice)]
-        beside = [other for other in self.voices.shared(act) if other.covers(voice)]
-        if any(self._implied(voice, other) for other in (*against, *beside)):
-            return
-        for _ in range(_MOST_ADDED):
-            answer = self._find(act, voice, against)
+    def _shown_at_once(self, doubt: _Doubt) -> bool:
+        """Whether a past in which all is known shows the difference."""
+        if doubt.voice.clash:
+            self._apart(doubt.act, doubt.theirs)
+            return True
+        change = self._grown(doubt)
+        while change is None:
+            answer = self._find(doubt, incomplete=False)
+            if not isinstance(answer, Found):
+                return False
+            change = self._shown(doubt, answer.scenario)
+            if change is None and not self._stands_in_the_way(doubt, answer.scenario):
+                return False
+        self.changes.append(change)
+        return True
+
+    def _settle(self, doubt: _Doubt) -> None:
+        """A past with anything missing that shows the difference; else a proof, or what stands open."""
+        while True:
+            answer = self._find(doubt, incomplete=True)
             if isinstance(answer, Impossible):
                 self.unbounded = self.unbounded and answer.unbounded
                 return
             if isinstance(answer, Undecided):
-                self._left_open(act, voice, answer.reason)
+                self._left_open(doubt, answer.reason)
                 return
-            change = self._shown(act, voice, answer.scenario)
+            change = self._shown(doubt, answer.scenario)
             if change is not None:
                 self.changes.append(change)
                 return
-            in_the_way = [other for other in beside if other not in against and self._fires(other, answer.scenario)]
-            if not in_the_way:
-                break
-            against += in_the_way
-        self._without_people(act, voice, against, theirs)
+            if not self._stands_in_the_way(doubt, answer.scenario):
+                self._without_people(doubt)
+                return
 
-    def _without_people(self, act: Act, voice: Voice, against: Sequence[Voice], theirs: Sequence[Voice]) -> None:
+    def _stands_in_the_way(self, doubt: _Doubt, found: Scenario) -> bool:
+        """Whether rules that both policies have fire here; they are wished to be false from now on."""
+        more = [other for other in doubt.beside if other not in doubt.against and self._fires(other, found)]
+        doubt.against.extend(more)
+        return bool(more)
+
+    def _grown(self, doubt: _Doubt) -> Change | None:
+        """What a smaller count shows, grown: a trace of hundreds of calls is slow to search, and too long for a proof."""
+        while True:
+            small = scaled([*(ast.Not(body=other.fires) for other in doubt.against), doubt.voice.fires])
+            if small is None:
+                return None
+            self.queries += 1
+            answer = self.finder.find(Goal(head=doubt.act, wishes=small[0]))
+            pasts = list(grown(answer.scenario, small[1])) if isinstance(answer, Found) else []
+            changes = (self._shown(doubt, scenario) for scenario in pasts)
+            change = next((change for change in changes if change is not None), None)
+            if change is not None or not pasts or not self._stands_in_the_way(doubt, pasts[0]):
+                return change
+
+    def _without_people(self, doubt: _Doubt) -> None:
         """Once more where nobody need be asked: approvals, put anywhere, disturbed what the scenario was to show."""
-        asking = [other for other in (*theirs, *self.voices.shared(act)) if other.verdict is Verdict.ASK]
-        answer = self._find(act, voice, [*against, *(other for other in asking if other not in against)])
-        change = self._shown(act, voice, answer.scenario) if isinstance(answer, Found) else None
-        if change is not None:
-            self.changes.append(change)
+        asking = [v for v in (*doubt.theirs, *self.voices.shared(doubt.act)) if v.verdict is Verdict.ASK]
+        doubt.against.extend(other for other in asking if other not in doubt.against)
+        for incomplete in (False, True):
+            answer = self._find(doubt, incomplete=incomplete)
+            change = self._shown(doubt, answer.scenario) if isinstance(answer, Found) else None
+            if change is not None:
+                self.changes.append(change)
+                return
+        self._left_open(doubt, "it fires, but no approvals of people were found with which that matters")
+
+    def _find(self, doubt: _Doubt, *, incomplete: bool) -> Answer:
+        self.queries += 1
+        wishes = tuple(ast.Not(body=other.fires) for other in doubt.against)
+        if incomplete:
+            goal = Goal(head=doubt.act, wishes=wishes, possible=(doubt.voice.fires,), incomplete=True)
         else:
-            self._left_open(act, voice, "it fires, but no approvals of people were found with which that matters")
+            goal = Goal(head=doubt.act, wishes=(*wishes, doubt.voice.fires))
+        return self.finder.find(goal)
 
-    def _implied(self, voice: Voice, other: Voice) -> bool:
-        """Whether the other one fires wherever this one does, by its form alone."""
-        return other.fires == ALWAYS or self.voices.forms.of(other.fires) == self.voices.forms.of(voice.fires)
+    def _left_open(self, doubt: _Doubt, reason: str) -> None:
+        self.open.append(Unsettled(act=doubt.act, rules=(_rule_of(doubt.voice),), reason=reason))
 
-    def _find(self, act: Act, voice: Voice, against: Sequence[Voice]) -> Answer:
-        wishes = tuple(ast.Not(body=other.fires) for other in against)
-        self.queries += 1
-        whole = self.finder.find(Goal(head=act, wishes=(*wishes, voice.fires)))
-        if isinstance(whole, Found):
-            return whole
-        self.queries += 1
-        return self.finder.find(Goal(head=act, wishes=wishes, possible=(voice.fires,), incomplete=True))
-
-    def _left_open(self, act: Act, voice: Voice, reason: str) -> None:
-        self.open.append(Unsettled(act=act, rules=(_rule_of(voice),), reason=reason))
-
-    def _apart(self, act: Act, voices: dict[Which, list[Voice]]) -> None:
+    def _apart(self, act: Act, voices: Sequence[Voice]) -> None:
         """Differences where one name means two things: what is found by trying, and that nothing is proved."""
-        clashing = [voice for own in voices.values() for voice in own if voice.clash]
+        clashing = [voice for voice in voices if voice.clash]
         seen = {change.loosens for change in self.changes if change.act == act}
-        for of, own in voices.items():
-            finder = Finder(self.policies[of], self.settings)
-            for scenario in suggested(finder, act, own, self.policies["new" if of == "old" else "old"]):
+        for of, checked in self.policies.items():
+            own = [voice for voice in voices if voice.of == of]
+            other = self.policies["new" if of == "old" else "old"]
+            for scenario in suggested(Finder(checked, self.settings), act, own, other):
                 self.queries += 1
                 change = self._decided(act, unanswered(scenario, self.both.patterns), clashing)
                 if change is not None and change.loosens not in seen:
@@ -188,11 +234,12 @@ class _Comparer:
 
     # --- replay ---------------------------------------------------------------------------------------------------------
 
-    def _shown(self, act: Act, voice: Voice, found: Scenario) -> Change | None:
+    def _shown(self, doubt: _Doubt, found: Scenario) -> Change | None:
         """The difference that this scenario shows, with as few approvals as will do (L06)."""
+        voice = doubt.voice
         for people in self.people:
             for scenario in approved(unanswered(found, self.both.patterns), people):
-                change = self._decided(act, scenario, [voice])
+                change = self._decided(doubt.act, scenario, [voice])
                 if change is None:
                     continue
                 mine, theirs = (change.old, change.new) if voice.of == "old" else (change.new, change.old)

@@ -6,6 +6,7 @@ order of `rounds` events can be had, and "newer than" is settled without a varia
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
@@ -333,10 +334,17 @@ def _counted(node: ast.Compare) -> list[tuple[ast.Pattern, int]]:
     for side, other in sides:
         for inner in ast.walk(side):
             if isinstance(inner, ast.CountEvents | ast.SumEvents):
-                numbers = [int(n.value) for n in ast.walk(other) if isinstance(n, ast.Number)]
-                times = max(numbers, default=1) + 1 if isinstance(inner, ast.CountEvents) else 2
+                times = _most(other) + 1 if isinstance(inner, ast.CountEvents) else 2
                 found.append((inner.event, max(times, 1)))
     return found
+
+
+def _most(node: ast.Expr) -> int:
+    """How large the numbers written here may make a value, at most; 1 where there are none."""
+    numbers = [abs(int(one.value)) for one in ast.walk(node) if isinstance(one, ast.Number)]
+    if any(isinstance(one, ast.Arith) for one in ast.walk(node)):
+        return math.prod(number + 1 for number in numbers)
+    return max(numbers, default=1)
 
 
 def _depth(node: ast.Node) -> int:

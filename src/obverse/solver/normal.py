@@ -30,6 +30,44 @@ def normal(expr: ast.Expr) -> ast.Expr:
             return found
 
 
+def implies(one: ast.Expr, other: ast.Expr) -> bool:
+    """Whether the second, of two normal forms, may be (true or unknown) wherever the first may; False says nothing."""
+    match one, other:
+        case (ast.Boolean(value=False), _) | (_, ast.Boolean(value=True)):
+            return True
+        case ast.Or(), _:
+            return all(implies(item, other) for item in one.items)
+        case _, ast.And():
+            return all(implies(one, item) for item in other.items)
+        case ast.And(), _ if any(implies(item, other) for item in one.items):
+            return True
+        case _, ast.Or():
+            return any(implies(one, item) for item in other.items)
+        case ast.Once(), ast.Once() if one.event == other.event and one.where == other.where:
+            return _as_long(one.within, other.within)
+        case ast.Exceeds(amount=None), ast.Exceeds(amount=None) if one.heads == other.heads and one.by == other.by:
+            return one.to.value >= other.to.value and _as_long(one.per, other.per)
+        case ast.Compare(op="<" | "<="), ast.Compare(op="<" | "<="):
+            return _as_far(one, other)
+    return one == other
+
+
+def _as_long(window: ast.Duration | None, other: ast.Duration | None) -> bool:
+    """Whether the second window holds the first."""
+    return other is None or (window is not None and window.ms <= other.ms)
+
+
+def _as_far(one: ast.Compare, other: ast.Compare) -> bool:
+    """Whether `x < 3` is the first and `x < 5` the second, or the same from below."""
+    strict = one.op == "<" or other.op == "<="
+    match one.left, one.right, other.left, other.right:
+        case mine, ast.Number(value=a), theirs, ast.Number(value=b) if mine == theirs:
+            return a < b or (a == b and strict)
+        case ast.Number(value=a), mine, ast.Number(value=b), theirs if mine == theirs:
+            return a > b or (a == b and strict)
+    return one == other
+
+
 def shape(node: Any) -> str:
     """A text that two nodes share exactly if they are equal: for sorting, and as a key."""
     if isinstance(node, ast.Node):

@@ -20,7 +20,7 @@ from obverse.policy.operations import head_truth
 from obverse.policy.types import Field, ListType, RecordType
 from obverse.solver.answers import Act
 from obverse.solver.changes import Which
-from obverse.solver.normal import normal, shape
+from obverse.solver.normal import implies, normal, shape
 from obverse.solver.readings import read_as_words
 from obverse.solver.together import Together
 
@@ -50,14 +50,22 @@ class Forms:
     """The normal form of each condition, made once. By identity: the policies keep their conditions."""
 
     def __init__(self) -> None:
-        self._found: dict[int, tuple[ast.Expr, str]] = {}
+        self._found: dict[int, tuple[ast.Expr, ast.Expr, str]] = {}
 
     def of(self, expr: ast.Expr) -> str:
         """A text that two conditions share only if they mean the same."""
+        return self._made(expr)[2]
+
+    def implies(self, one: ast.Expr, other: ast.Expr) -> bool:
+        """Whether their forms alone say that the second may be wherever the first may be."""
+        return implies(self._made(one)[1], self._made(other)[1])
+
+    def _made(self, expr: ast.Expr) -> tuple[ast.Expr, ast.Expr, str]:
         found = self._found.get(id(expr))
         if found is None:
-            found = self._found[id(expr)] = (expr, shape(normal(expr)))
-        return found[1]
+            form = normal(expr)
+            found = self._found[id(expr)] = (expr, form, shape(form))
+        return found
 
 
 class Voices:
@@ -91,6 +99,14 @@ class Voices:
         rules = self._rules("old", self._alike, act)
         new = {self._key(voice) for voice in self._voices("new", act)}
         return [*rules, *(v for v in self._voices("old", act) if not v.clash and self._key(v) in new)]
+
+    def implies(self, voice: Voice, other: Voice) -> bool:
+        """Whether the other one fires wherever this one does, by their forms alone; asked in full where neither is shared."""
+        if other.fires == ALWAYS:
+            return True
+        if self.forms.of(voice.fires) == self.forms.of(other.fires):
+            return True
+        return voice.of != other.of and self.forms.implies(voice.fires, other.fires)
 
     def _key(self, voice: Voice) -> tuple[Verdict, int, str]:
         return voice.verdict, voice.people, self.forms.of(voice.fires)
