@@ -412,6 +412,12 @@ JUDGE_ALONE = (
     "require message.agrees for pay",
     "ask size unless message.agrees",
     "forbid pay unless count(message where message.agrees) > 0",
+    "forbid pay when count(message where message.agrees) = 0",
+    "forbid pay when 1 > count(message where message.agrees)",
+    "forbid pay when (last message has message.agrees) = false",
+    "forbid pay when not message.agrees or not message.angry",
+    "forbid pay when last message has not message.agrees",
+    "forbid pay when amount > 5 and (message.angry or message.agrees) != true",
     "forbid pay, refund unless once message where message.agrees within 5m",
 )
 NOT_ALONE = (
@@ -424,6 +430,9 @@ NOT_ALONE = (
     "forbid reply unless message.agrees",
     "require not reply.rude for reply",
     "forbid pay when message.angry",
+    "forbid pay when count(message where message.angry) > 1",
+    "forbid pay when (last message has message.angry) = true",
+    "forbid pay when not message.agrees or amount > 5",
     "warn pay unless message.agrees",
     "permit pay when message.agrees",
 )

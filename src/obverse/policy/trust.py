@@ -1,7 +1,8 @@
 """Decision 10: a judge may tighten, but is never the sole reason for allowing what has an effect.
 
-What allows is `unless` and `require … for`, and a `not …` among the conditions of `when`, which says the same. It rests on a
-judge alone if it can come true through judged predicates and nothing that was done, declared or vouched for. A predicate with
+What allows is `unless` and `require … for` coming true, and `when` coming false because a judge says *yes*: `not P`, `P = false`,
+`count(message where P) = 0`, wherever they stand in it. It rests on a judge alone if that can happen through judged predicates and
+nothing that was done, declared or vouched for. A judge who says *no* to `when P` allows nothing: the rule only tightens. A predicate with
 a pattern of its own is never asked of a judge: it is a test of the words, and stands for itself.
 """
 
@@ -18,11 +19,10 @@ def rests_on_judge(rule: ast.Rule, when: ast.Expr | None, exception: ast.Expr | 
     """Whether a judge alone can let a step through that the rule is about, and the step has an effect."""
     if rule.kind not in _KINDS or not any(_has_effect(head, world) for head in rule.heads):
         return False
-    conjuncts = when.items if isinstance(when, ast.And) else (when,)
-    allowing = [item.body for item in conjuncts if isinstance(item, ast.Not)]
-    allowing += [] if exception is None else [exception]
     judges = frozenset(name for name, term in world.judged.items() if term.pattern is None)
-    return any(_judge_alone(one, judges) for one in allowing)
+    if when is not None and _yes_makes_false(when, judges):
+        return True
+    return exception is not None and _judge_alone(exception, judges)
 
 
 def _has_effect(head: ast.Head, world: World) -> bool:
@@ -30,6 +30,41 @@ def _has_effect(head: ast.Head, world: World) -> bool:
     if head.kind == "reply" or head.effect == "read":
         return False
     return any(tool.effects != ("read",) for tool in world.meant(head.tool, head.effect)) or head.tool is None
+
+
+def _yes_makes_false(expr: ast.Expr, judges: frozenset[str]) -> bool:
+    """Whether this can be false because these predicates, and nothing else, are answered yes."""
+    match expr:
+        case ast.And():
+            return any(_yes_makes_false(item, judges) for item in expr.items)
+        case ast.Or():
+            return all(_yes_makes_false(item, judges) for item in expr.items)
+        case ast.Not():
+            return _judge_alone(expr.body, judges)
+        case ast.Once() | ast.Last() | ast.Previous() if expr.event.kind in _TEXTS:
+            inside = (None if isinstance(expr, ast.Previous) else expr.where, getattr(expr, "has", None))
+            return any(_yes_makes_false(one, judges) for one in inside if one is not None)
+        case ast.Quantified():
+            return _yes_makes_false(expr.body, judges)
+        case ast.Compare():
+            return _asks(expr, judges) and not _solid(expr, judges) and not _only_tightens(expr)
+    return False
+
+
+def _only_tightens(expr: ast.Compare) -> bool:
+    """Whether more answers of yes only make it true: `P = true`, `count(message where P) > 2`."""
+    op = expr.op if not isinstance(expr.left, _LITERALS) else _TURNED[expr.op]
+    side, other = (expr.right, expr.left) if isinstance(expr.left, _LITERALS) else (expr.left, expr.right)
+    if any(isinstance(node, ast.Not) for node in ast.walk(side)):
+        return False
+    if isinstance(other, ast.Boolean):
+        return (op == "=") == other.value
+    none = isinstance(other, ast.Number) and other.value == 0
+    return isinstance(side, ast.CountEvents | ast.CountIn) and (op in (">", ">=") or (op == "!=" and none))
+
+
+_LITERALS = (ast.Boolean, ast.Number)
+_TURNED = {"=": "=", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 def _judge_alone(expr: ast.Expr, judges: frozenset[str]) -> bool:
