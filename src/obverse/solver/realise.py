@@ -53,6 +53,9 @@ from obverse.solver.trace import STEP, Path, Trace
 ABSENT: Final = object()
 _SAID: Final = {"message": "Hello, I need some help.", "reply": "How can I help you?", "thought": "Let me see."}
 _APART_MS: Final = 30_000
+_MOST: Final = 10**400
+"""Numbers with more digits than that are refused as malformed wherever arguments are read."""
+_SHOWN: Final = 60
 _OPENING_MS: Final = 10_000
 
 
@@ -321,9 +324,7 @@ class Realiser:
             case "duration":
                 return lapse(value.as_long() * self.trace.layout.unit)
             case "number":
-                return _decimal(
-                    Fraction(value.as_fraction()) if not z3.is_int_value(value) else Fraction(value.as_long())
-                )
+                return _decimal(_rational(value))
 
     def _plain(self, of: Type, name: str) -> Any:
         match of:
@@ -392,16 +393,34 @@ def lapse(ms: int) -> str:
     return "".join(out) or "0s"
 
 
+def _rational(value: Any) -> Fraction:
+    """The number of a model, where it is a fraction."""
+    if z3.is_int_value(value):
+        return Fraction(value.as_long())
+    if not z3.is_rational_value(value):
+        raise NoDecimal(str(value)[:_SHOWN])  # such as the root of two
+    return Fraction(value.as_fraction())
+
+
 def _decimal(number: Fraction) -> int | Decimal:
-    if number.denominator == 1:
+    """The number as JSON can write it, exactly: no context of `decimal` rounds it."""
+    if number.denominator == 1 and abs(number.numerator) < _MOST:
         return number.numerator
-    rest = number.denominator
+    rest, places = number.denominator, 0
     for prime in (2, 5):
+        power = 0
         while rest % prime == 0:
-            rest //= prime
-    if rest != 1:
-        raise NoDecimal(str(number))
-    return Decimal(number.numerator) / Decimal(number.denominator)
+            rest, power = rest // prime, power + 1
+        places = max(places, power)
+    whole = abs(number.numerator) * 10**places // number.denominator
+    if rest != 1 or whole >= _MOST:
+        raise NoDecimal(_named(number))
+    return Decimal((int(number < 0), tuple(map(int, str(whole))), -places))
+
+
+def _named(number: Fraction) -> str:
+    text = str(number)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _json(value: Any) -> str:

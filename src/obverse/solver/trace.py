@@ -40,6 +40,7 @@ Path: TypeAlias = tuple[Any, ...]
 
 STEP = "step"
 _APART_MS = 30_000  # between two events, where nothing else is asked
+_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_000  # the years 1 to 9999: what ISO 8601 writes without agreement
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +266,7 @@ class Trace:
         year = 366 * 86_400_000 // self.layout.unit
         start = self.settings.start_ms // self.layout.unit
         self.prefer(4, all_of((term >= start - year, term <= start + year)), path)
-        hold(self.solver, term >= 0, term <= 4_000_000_000_000 // self.layout.unit)  # years that ISO 8601 can write
+        hold(self.solver, term >= _FIRST_MS // self.layout.unit, term <= _LAST_MS // self.layout.unit)
         self.prefer(5, term % (60_000 // self.layout.unit) == 0, path)
         return self._leaf(path, of, Scalar("time", term))
 
