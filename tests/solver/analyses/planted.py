@@ -211,18 +211,6 @@ PLANTED: dict[str, tuple[str, Checked]] = {
         workshop("a: ask refund(id: r, amount: a) when last find_order(id: r) has a / total > 0.5"),
     ),
     # --- S220
-    "a judge that alone lets through, hidden in a count": (
-        "S220",
-        workshop("a: forbid refund when count(message where message.says_yes) = 0"),
-    ),
-    "a judge that alone lets through, as a comparison": (
-        "S220",
-        workshop("a: forbid refund when (last message has message.says_yes) = false"),
-    ),
-    "two judges that let through together": (
-        "S220",
-        workshop("a: forbid refund when not message.says_yes or not message.sounds_sure"),
-    ),
     "an inviolable clause that trusts a judge": (
         "S220",
         workshop("a inviolable: forbid refund unless last message has message.says_yes trusting judge"),
