@@ -35,7 +35,7 @@ from obverse.solver.settings import Settings
 from obverse.solver.spelling import Spellings
 from obverse.solver.symbols import negation
 from obverse.solver.terms import check
-from obverse.solver.texts import Asked, Texts
+from obverse.solver.texts import LONGEST_TEXT, Asked, Texts
 from obverse.solver.trace import Path, Trace
 
 _ROOMS_KEPT: Final = 64
@@ -152,7 +152,7 @@ class Finder:
             origin = self._origin(act, asked, _bound(layout, rounds))
             room = self._room(act, layout)
             answer = self._solve(room, asked, near, origin)
-            short = layout.short or (layout.short_list if room.trace.lengths else None)
+            short = layout.short or _too_short(layout, room, needs)
             if not isinstance(answer, Impossible) or answer.unbounded:
                 return answer
         if isinstance(answer, Impossible) and short is not None:
@@ -320,6 +320,17 @@ def _bound(layout: Layout, rounds: int) -> str:
         return f"lists of up to {layout.longest}{missing}"
     times = "once" if rounds == 1 else f"{rounds} times"
     return f"traces of up to {len(layout.slots)} events, each kind {times}; lists of up to {layout.longest}{missing}"
+
+
+def _too_short(layout: Layout, room: _Room, needs: Sequence[Needs]) -> str | None:
+    """Why lists or texts of this trace may be too short to show what is asked."""
+    longest = max(need.longest for need in needs) if needs else 0
+    if longest > LONGEST_TEXT and room.trace.texts.measured:
+        return f"needs a text of {longest} characters, the bound is {LONGEST_TEXT}"
+    if not room.trace.lengths:
+        return None
+    adds_up = any(need.adds_up for need in needs)
+    return layout.short_list or (f"adds up lengths of lists, none longer than {layout.longest}" if adds_up else None)
 
 
 def _why(solver: z3.Solver, settings: Settings) -> str:

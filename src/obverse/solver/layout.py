@@ -80,12 +80,15 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     """How deep operators over the past are nested: each level is unrolled over all events."""
     lists: bool = False
     longest: int = 0
-    """How long a list must be able to grow for a count of its elements to be exceeded."""
+    """How long a list, or a text, must be able to grow for a count of its elements to be exceeded."""
+    adds_up: bool = False
+    """Whether lengths are added up over calls: how long lists would have to be, and how many, is not worked out."""
     since: bool = False
     """Whether something must hold at every event after another: then no event may be slipped in between."""
 
 
 _ORDER: tuple[SlotKind, ...] = ("fact", "message", "call", "denied", "thought", "approval", "grant", "reply")
+_MEASURES = (ast.Length, ast.CountIn)
 _JUDGED: dict[str, SlotKind] = {"message": "message", "reply": "reply", "thought": "thought"}
 
 
@@ -97,7 +100,7 @@ def needs_of(expr: ast.Expr) -> Needs:
     named: set[str] = set()
     repeats: dict[Shape, int] = {}
     any_repeats = longest = 0
-    gaps = past = lists = since = False
+    gaps = past = lists = since = adds_up = False
     whole_seconds = True
     for node in ast.walk(expr):
         match node:
@@ -131,6 +134,9 @@ def needs_of(expr: ast.Expr) -> Needs:
                 lists = True
             case ast.Exceeds():
                 past = True
+                adds_up = adds_up or (
+                    node.amount is not None and any(isinstance(one, _MEASURES) for one in ast.walk(node.amount))
+                )
                 times = 2 if node.amount is not None else int(node.to.value)
                 for head in node.heads:
                     if head.kind == "tool":
@@ -167,6 +173,7 @@ def needs_of(expr: ast.Expr) -> Needs:
         depth=_depth(expr),
         lists=lists,
         longest=longest,
+        adds_up=adds_up,
         since=since,
     )
 

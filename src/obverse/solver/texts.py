@@ -56,6 +56,11 @@ class Texts:
         self._length = z3.Function("length", z3.IntSort(context), z3.IntSort(context))
         self._blocked: list[Unspellable] = []
 
+    @property
+    def measured(self) -> bool:
+        """Whether the length of some text was asked for."""
+        return any(one.test is None for one in self._asked.values())
+
     def attach(self, solver: z3.Solver) -> None:
         """Say where facts about texts are asserted."""
         self._solver = solver

@@ -14,9 +14,11 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
+import msgspec
+
 from obverse.policy import ast
 from obverse.policy.checked import Checked, CheckedRule
-from obverse.solver.answers import Found
+from obverse.solver.answers import Found, Goal
 from obverse.solver.findings import Code, Finding
 from obverse.solver.grounds import rests_on
 from obverse.solver.questions import Desk, Outcome, Question
@@ -68,7 +70,7 @@ def _stands(outcome: Outcome) -> bool:
 
 def _never_fires(rule: CheckedRule, desk: Desk) -> Outcome:
     """S201."""
-    parts = conjuncts(scaled(rule.fires))
+    parts = conjuncts(_reached(scaled(rule.fires)))
     answers = []
     for act in desk.acts(rule):
         answer = desk.find(act, parts)
@@ -111,6 +113,10 @@ def _exception(rule: CheckedRule, desk: Desk) -> Outcome:
     answers = [desk.find(act, (*where, rule.exception)) for act in acts]
     if any(isinstance(answer, Found) for answer in answers) or not answers:
         return ()
+    if where:  # what is not known fires, too, and there an exception matters as well
+        answers = [desk.ask(Goal(head=act, wishes=(rule.exception,), possible=where)) for act in acts]
+        if any(isinstance(answer, Found) for answer in answers):
+            return ()
     alone = [desk.find(act, (rule.exception,)) for act in acts] if where else answers
     code: Code = "S207" if any(isinstance(answer, Found) for answer in alone) else "S206"
     left_open = desk.left_open(code, rule, answers)
@@ -147,4 +153,17 @@ def scaled(fires: ast.Expr) -> ast.Expr:
         return ast.Exceeds(
             heads=fires.heads, to=ast.Number(value=_SMALL_LIMIT), per=fires.per, by=fires.by, at=fires.at
         )
+    return fires
+
+
+def _reached(fires: ast.Expr) -> ast.Expr:
+    """A smaller limit on a sum, for whether it can be exceeded at all: what exceeds a small one, repeated, exceeds the large one.
+
+    Only where calls add lengths, which are bounded here and nowhere else. The amount is one of the call alone, of no past.
+    """
+    if isinstance(fires, ast.Exceeds) and fires.amount is not None and fires.to.value > _SMALL_LIMIT:
+        nodes = list(ast.walk(fires.amount))
+        lengths = any(isinstance(node, ast.Length | ast.CountIn) for node in nodes)
+        if lengths and not any(isinstance(node, ast.Pattern | ast.FactValue | ast.Now) for node in nodes):
+            return msgspec.structs.replace(fires, to=ast.Number(value=_SMALL_LIMIT))
     return fires
