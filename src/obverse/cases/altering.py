@@ -74,7 +74,9 @@ class Altering:
             return
         yield from self._looked_up(look, history)
 
-    def _of_another_key(self, part: Happening, head: Call | Denied, look: Look, history: History) -> Iterator[Happening]:
+    def _of_another_key(
+        self, part: Happening, head: Call | Denied, look: Look, history: History
+    ) -> Iterator[Happening]:
         tool, arguments = self.checked.tools.get(head.tool), read_arguments(head.arguments)
         if tool is None or isinstance(arguments, Unknown):
             return
@@ -86,12 +88,15 @@ class Altering:
                 continue
             changed = {**arguments, name: value}
             call = msgspec.structs.replace(head, arguments=dumps(changed), call_id=_new_id(head.call_id))
-            results = (
-                msgspec.structs.replace(e, call_id=call.call_id, output=_about(e.output, {name: value}))
-                for e in part.events[1:]
-                if isinstance(e, Result)
-            )
-            yield happening(call, *results)
+            results = [
+                msgspec.structs.replace(e, call_id=call.call_id) for e in part.events[1:] if isinstance(e, Result)
+            ]
+            plain = plain_output(tool, Names(self.checked, *self.key))
+            for outputs in ([e.output for e in results], [plain if not e.failed else e.output for e in results]):
+                told = zip(results, outputs, strict=True)
+                yield happening(
+                    call, *(msgspec.structs.replace(e, output=_about(out, {name: value})) for e, out in told)
+                )
 
     def _another(self, type: Type, name: str, value: Any, history: History) -> Any:
         match type:
@@ -127,7 +132,9 @@ class Altering:
                 continue
             arguments = {f.name: plain_value(f.type, f.name, names) for f in tool.parameters if not f.optional}
             call = Call(id="", call_id="between", tool=tool.name, arguments=dumps(arguments))
-            result = Result(id="", call_id="between", tool=tool.name, output=_about(plain_output(tool, names), arguments))
+            result = Result(
+                id="", call_id="between", tool=tool.name, output=_about(plain_output(tool, names), arguments)
+            )
             if not any(look.concerns(event, self.checked) for event in (call, result)):
                 yield happening(call, result)
                 return

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from obverse.cases.settings import Settings
 from obverse.core.canon import digest
 from obverse.core.events import AnyEvent, Step
 from obverse.core.verdicts import Side, Verdict
@@ -73,12 +74,13 @@ class Obligation(msgspec.Struct, frozen=True, kw_only=True):
 class Infeasible(msgspec.Struct, frozen=True, kw_only=True):
     """An obligation that no case can meet, proved by the solver. `core` are the wishes that exclude each other.
 
-    `cause` is `unique` where only the unique-cause form is impossible and a masking pair was sought instead.
+    `cause` is `unique` where only the unique-cause form is impossible and a masking pair was sought instead; `flip` where a change
+    of the order of events cannot turn the verdict, and a case is asked for in which it does not.
     """
 
     obligation: Obligation
     core: tuple[str, ...]
-    cause: Literal["any", "unique"] = "any"
+    cause: Literal["any", "unique", "flip"] = "any"
     bound: str = ""
 
 
@@ -121,7 +123,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     varied from: cases of one family are not independent. `opening` is how much of the history a dialogue starts with. `runs`
     is False where only the target's own reply differs from the twin: it shows coverage, but asks nothing new. `context` is how
     it is put into words, factor by factor (`context.FACTORS`); what is not in it is as in the first value. `system` is what
-    the target is told of the policy.
+    the target is told of the policy. `varied` is the case of which this one is a variation: the same but for one change to the
+    order of events (`order`).
     """
 
     id: str = ""
@@ -134,6 +137,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     cause: Literal["unique", "masking", "none"] = "none"
     flipped: str = ""
     twin: str | None = None
+    varied: str | None = None
     family: str = ""
     seed: int
     technique: str = PLAIN
@@ -151,7 +155,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def content(self) -> str:
         """The key of what the target meets and what is expected of it."""
-        bare = msgspec.structs.replace(self, id="", twin=None, family="", runs=True)
+        bare = msgspec.structs.replace(self, id="", twin=None, varied=None, family="", runs=True)
         return digest(bare).removeprefix("sha256:")[:16]
 
 
@@ -183,13 +187,27 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
     met: tuple[str, ...] = ()
 
 
+class Size(msgspec.Struct, frozen=True, kw_only=True):
+    """How many cases a suite has, and how many any suite must have that shows as much with the cases that were found.
+
+    `reworded` of them show nothing new: they say the same in other words, so that a rate does not rest on one wording.
+    """
+
+    cases: int
+    lower_bound: int
+    exact: bool
+    reworded: int = 0
+
+
 class Suite(msgspec.Struct, frozen=True, kw_only=True):
     """What `invert` returns. `digest` covers the cases, byte for byte (L09)."""
 
     policy: str
+    settings: Settings = Settings()
     seed: int
     cases: tuple[Case, ...]
     infeasible: tuple[Infeasible, ...]
     open: tuple[Open, ...]
     coverage: Coverage
+    size: Size
     digest: str

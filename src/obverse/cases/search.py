@@ -16,7 +16,8 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
-from obverse.cases.aims import Aim, Plan, Way
+from obverse.cases.aims import Aim, Plan, Way, negated
+from obverse.cases.meeting import acts_of
 from obverse.cases.obligations import simple_obligations
 from obverse.cases.records import Infeasible, Level, Obligation, Open
 from obverse.cases.settings import Settings
@@ -43,6 +44,8 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     sparing: Sight | None = None
     flipped: str = ""
     cause: Literal["unique", "masking", "none"] = "none"
+    kept: tuple[ast.Expr, ...] = ()
+    """What else must stay true of the first when it is put into words."""
 
 
 Outcome: TypeAlias = Pair | Infeasible | Open
@@ -77,23 +80,15 @@ class Search:
 
     def acts(self, rule: CheckedRule) -> list[Act]:
         """The decision points that the rule speaks of, in the order of the policy; tools with phrases come first."""
-        acts: list[Act] = []
-        for head in rule.heads:
-            if head.kind == "reply":
-                acts.append(Act(kind="reply"))
-            elif head.tool is not None:
-                acts.append(Act(kind="call", tool=head.tool))
-            else:
-                meant = [tool for tool in self.checked.tools.values() if self.checked.matches(head, "call", tool.name)]
-                acts += [Act(kind="call", tool=tool.name) for tool in sorted(meant, key=lambda tool: not tool.asks)]
-        return list({(act.kind, act.tool): act for act in acts}.values())
+        return list(acts_of(rule, self.checked))
 
-    def silence(self, rule: CheckedRule, act: Act) -> tuple[Wish, ...]:
-        """That no other rule speaks up on this act."""
+    def silence(self, rule: CheckedRule, act: Act, *others: CheckedRule) -> tuple[Wish, ...]:
+        """That no rule but these speaks up on this act."""
+        speaking = {rule.id, *(other.id for other in others)}
         return tuple(
-            Wish(text=f"`{other.id}` does not fire", expr=_not(other.fires), silence=True)
+            Wish(text=f"`{other.id}` does not fire", expr=negated(other.fires), silence=True)
             for other in self.checked.rules
-            if other.id != rule.id and other.verdict is not None
+            if other.id not in speaking and other.verdict is not None
             and any(self.checked.matches(head, act.kind, act.tool) for head in other.heads)
         )  # fmt: skip
 
@@ -126,6 +121,21 @@ class Search:
             if isinstance(guess, Sight) and guess.all([wish.expr for wish in wishes]):
                 return guess
         return found
+
+    def ever_louder(
+        self, act: Act, wishes: Sequence[Wish], silence: Sequence[Wish]
+    ) -> Iterator[tuple[Sight | Impossible | str, list[Wish]]]:
+        """What is found when all others are silent, then when those speak that must."""
+        silent = list(silence)
+        while True:
+            asked = [*wishes, *silent]
+            found = self.ask(act, asked)
+            yield found, asked
+            loud = {asked[place].text for place in found.core} if isinstance(found, Impossible) else set()
+            fewer = [wish for wish in silent if wish.text not in loud]
+            if len(fewer) == len(silent):
+                return
+            silent = fewer
 
     def _ask(self, act: Act, wishes: Sequence[Wish], near: Sight | None) -> Sight | Impossible | str:
         scenario = None if near is None else Scenario(history=near.history, step=near.step)
@@ -210,9 +220,9 @@ class _Hunt:
                 return
             if isinstance(firing, Impossible):
                 if first is None:
-                    yield _proved(aim.obligation, firing, wishes)
+                    yield proved(aim.obligation, firing, wishes)
                 else:  # (2) no context is left
-                    yield from self._masking(aim, way, act, first, _proved(aim.obligation, firing, wishes, "unique"))
+                    yield from self._masking(aim, way, act, first, proved(aim.obligation, firing, wishes, "unique"))
                 return
             first = first or firing
             if way.spares is None:
@@ -245,19 +255,19 @@ class _Hunt:
         if isinstance(sparing, Impossible):
             guilty = [wishes[place].expr for place in sparing.core if wishes[place].literal]
             if not guilty:
-                return _proved(aim.obligation, sparing, wishes)
+                return proved(aim.obligation, sparing, wishes)
             return self._elsewhere(self._coupled(way, act, firing) or guilty)
         if not only_differ_in(self.plan.conditions, firing, sparing, way.outer):
             values = zip(self.plan.conditions.outer, firing.values(self.plan.conditions), strict=True)
             unknown = [atom.expr for atom, value in values if value is Truth.UNKNOWN and atom.number != way.outer]
-            known = tuple(ast.Or(items=(expr, _not(expr))) for expr in unknown)
+            known = tuple(ast.Or(items=(expr, negated(expr))) for expr in unknown)
             return Wish(text="all else is known", expr=known[0] if len(known) == 1 else ast.And(items=known))
         return self._paired(aim, way, firing, sparing, "unique")
 
     def _coupled(self, way: Way, act: Act, firing: Sight) -> list[ast.Expr]:
         """Values of other conditions that alone forbid this one to change: whatever the rule, their context is hopeless."""
         flipped = self.plan.conditions.outer[way.outer].expr
-        turned = _not(flipped) if firing.truth(flipped) is Truth.TRUE else flipped
+        turned = negated(flipped) if firing.truth(flipped) is Truth.TRUE else flipped
         wishes = [Wish(text="it changes", expr=turned), *self._unchanged(way, firing)]
         found = self.search.ask(act, wishes)
         return (
@@ -267,7 +277,7 @@ class _Hunt:
         )
 
     def _elsewhere(self, guilty: Sequence[ast.Expr]) -> Wish:
-        turned = tuple(_not(expr) for expr in guilty)
+        turned = tuple(negated(expr) for expr in guilty)
         return Wish(text="another context", expr=turned[0] if len(turned) == 1 else ast.Or(items=turned))
 
     def _masking(self, aim: Aim, way: Way, act: Act, firing: Sight, proof: Infeasible | Open) -> Iterator[Outcome]:
@@ -277,13 +287,13 @@ class _Hunt:
         if isinstance(sparing, str):
             yield Open(obligation=aim.obligation, reason=sparing)
         elif isinstance(sparing, Impossible):
-            yield _proved(aim.obligation, sparing, wishes)
+            yield proved(aim.obligation, sparing, wishes)
         else:
             yield proof
             yield self._paired(aim, way, firing, sparing, "masking")
 
     def _spared(self, aim: Aim, way: Way, act: Act) -> Iterator[Wish]:
-        first, *others = way.spares or (_not(self.plan.conditions.fires),)
+        first, *others = way.spares or (negated(self.plan.conditions.fires),)
         yield Wish(text="the rule does not fire", expr=first)
         yield from (Wish(text=f"`{aim.obligation.condition}` decides", expr=expr) for expr in others)
         yield from self.search.silence(self.rule, act)
@@ -293,7 +303,7 @@ class _Hunt:
         for atom in self.plan.conditions.outer:
             value = firing.truth(atom.expr)
             if atom.number != way.outer and value is not Truth.UNKNOWN:
-                expr = atom.expr if value is Truth.TRUE else _not(atom.expr)
+                expr = atom.expr if value is Truth.TRUE else negated(atom.expr)
                 yield Wish(text=f"`{atom.text}` stays {value}", expr=expr, literal=True)
 
     def _paired(
@@ -332,10 +342,10 @@ class _Hunt:
         sights = [sight for pair in self.pairs for sight in (pair.firing, pair.sparing) if sight is not None]
         if any(sight.truth(atom.expr) is wanted for sight in sights):
             return
-        is_so = Wish(text=f"`{atom.text}` is {wanted}", expr=atom.expr if wanted is Truth.TRUE else _not(atom.expr))
+        is_so = Wish(text=f"`{atom.text}` is {wanted}", expr=atom.expr if wanted is Truth.TRUE else negated(atom.expr))
         fires = self.plan.conditions.fires
         choices = [
-            (is_so, Wish(text="the rule does not fire", expr=_not(fires))), (is_so, Wish(text="the rule fires", expr=fires))
+            (is_so, Wish(text="the rule does not fire", expr=negated(fires))), (is_so, Wish(text="the rule fires", expr=fires))
         ]  # fmt: skip
         yield from self._single(obligation, choices, [False, True])
 
@@ -349,7 +359,7 @@ class _Hunt:
             silence = self.search.silence(self.rule, act)
             for wishes, fires in zip(choices, firing, strict=True):
                 fixed, free = (wishes, silence) if fires else ([*wishes, *silence, *self.search.let_through(act)], ())
-                for found, all_wishes in self._ever_louder(act, fixed, free):
+                for found, all_wishes in self.search.ever_louder(act, fixed, free):
                     if isinstance(found, Sight):
                         pair = Pair(
                             rule=self.rule.id, obligation=obligation,
@@ -361,26 +371,11 @@ class _Hunt:
                     if isinstance(found, str):
                         reason = reason or found
                     else:
-                        proof = proof or _proved(obligation, found, all_wishes)
+                        proof = proof or proved(obligation, found, all_wishes)
         if reason is not None or proof is None:
             yield Open(obligation=obligation, reason=reason or "no tool is meant")
         else:
             yield proof
-
-    def _ever_louder(
-        self, act: Act, wishes: Sequence[Wish], silence: Sequence[Wish]
-    ) -> Iterator[tuple[Sight | Impossible | str, list[Wish]]]:
-        """What is found when all others are silent, then when those speak that must."""
-        silent = list(silence)
-        while True:
-            asked = [*wishes, *silent]
-            found = self.search.ask(act, asked)
-            yield found, asked
-            loud = {asked[place].text for place in found.core} if isinstance(found, Impossible) else set()
-            fewer = [wish for wish in silent if wish.text not in loud]
-            if len(fewer) == len(silent):
-                return
-            silent = fewer
 
     def _twin(self, obligation: Obligation) -> Iterator[Outcome]:
         if any(pair.cause == "unique" for pair in self.pairs):
@@ -398,9 +393,10 @@ class _Hunt:
         yield Infeasible(obligation=obligation, core=core)
 
 
-def _proved(
+def proved(
     obligation: Obligation, proof: Impossible, wishes: Sequence[Wish], cause: Literal["any", "unique"] = "any"
 ) -> Infeasible:
+    """The obligation as infeasible: its core is what the proof needs of these wishes, in words."""
     core = tuple(dict.fromkeys(wishes[place].text for place in proof.core))
     bound = "" if proof.unbounded else proof.origin.bound
     return Infeasible(obligation=obligation, core=core, cause=cause, bound=bound)
@@ -416,7 +412,3 @@ def _tests_text(expr: ast.Expr) -> bool:
 
 def _is_at(act: Act, sight: Sight) -> bool:
     return getattr(sight.step.event, "tool", None) == act.tool
-
-
-def _not(expr: ast.Expr) -> ast.Expr:
-    return expr.body if isinstance(expr, ast.Not) else ast.Not(body=expr)

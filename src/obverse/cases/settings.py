@@ -29,3 +29,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     boundaries: bool = True
     """Bites on the size of a suite: False leaves out thresholds and window edges (they are counted as open)."""
+
+    depth: Literal["standard", "full"] = "standard"
+    """Bites on what a suite is made for: `full` adds exceptions, orders of events, pairs of rules and contexts."""
+
+    minimal: bool = True
+    """Bites on the size of a suite: False keeps cases that show nothing which the others do not show."""
+
+    pairs: int = 2_000
+    """Bites on policies of hundreds of rules, at full depth: so many pairs that can meet are looked at; the others are open."""
+
+    orders: int = 200
+    """Bites on long histories, at full depth: so many changed pasts are tried for each change of each look."""

@@ -61,6 +61,11 @@ class Sight:
             return False
         return any(reason.rule == rule.id and reason.certain is Truth.TRUE for reason in self.decision.reasons)
 
+    def is_turned_by(self, rule: CheckedRule) -> bool:
+        """Whether it is a violation of this rule and of no other, so that the decision rests on this rule alone."""
+        others = (reason for reason in self.decision.reasons if not reason.clause.startswith("@"))
+        return self.is_violation_of(rule) and all(reason.rule == rule.id for reason in others)
+
     def is_spared_by(self, rule: CheckedRule) -> bool:
         """Whether the step is allowed, though a rule like this one might have spoken: nothing blocks, and no such warning."""
         verdict = self.decision.verdict
@@ -83,7 +88,7 @@ def meets(way: Way, firing: Sight, sparing: Sight | None, rule: CheckedRule) -> 
         return False
     if rule.verdict is None:
         return firing.is_permitted_by(rule)
-    if not firing.is_violation_of(rule) or way.spares is None or sparing is None:
+    if not firing.is_turned_by(rule) or way.spares is None or sparing is None:
         return False
     return sparing.all(way.spares) and sparing.is_spared_by(rule)
 
