@@ -53,6 +53,8 @@ def lines(checked: Checked, analysis: Analysis, source: str, seconds: float, *, 
         yield ""
         yield one_line(f"{finding.severity} {finding.code} {finding.clause or 'terms'}: {finding.message}")
         yield from _place(finding.at, source)
+        if finding.within is not None:
+            yield one_line(f"      looked at {finding.within}")
         if finding.witness is not None:
             yield from _transcript(finding.witness)
     unasked = Counter(one.reason for one in analysis.undecided if one.reason.startswith(_UNASKED))

@@ -105,7 +105,11 @@ def _about(one: Finding | Open, text: str, location: Log) -> Log:
         "message": {"text": visible(text)},
         "locations": [where],
         "partialFingerprints": {"obverse/v1": _fingerprint(one.code, one.clause, one.rule, name, *others)},
-        "properties": {"clause": one.clause, "query": one.query},
+        "properties": {
+            "clause": one.clause,
+            "query": one.query,
+            "within": one.within if isinstance(one, Finding) else None,
+        },
     }
 
 

@@ -69,6 +69,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     rule: str | None = None
     others: tuple[str, ...] = ()
     about: str | None = None
+    within: str | None = None
+    """The bound of the proofs that it rests on; None where it rests on none, or holds for traces and lists of any length."""
     at: Span | None = None
     query: str | None = None
 

@@ -51,6 +51,7 @@ class KeptFinding(msgspec.Struct, frozen=True, kw_only=True):
     present: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
     blocks: bool = False
+    within: str | None = None
 
 
 class KeptAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ question rests on, the settings and the solver: not of the questions before it, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
@@ -17,7 +18,7 @@ import msgspec
 from obverse.policy import ast
 from obverse.policy.checked import Checked, CheckedRule
 from obverse.policy.decide import decide
-from obverse.solver.answers import Act, Answer, Found, Goal, Scenario, Undecided
+from obverse.solver.answers import Act, Answer, Found, Goal, Impossible, Scenario, Undecided
 from obverse.solver.find import Finder, WrongWitness
 from obverse.solver.findings import MEANINGS, Code, Finding, Open, Severity, Witness
 from obverse.solver.kept import KeptAnswer, KeptFinding
@@ -64,6 +65,7 @@ class Desk:
         self._acts: dict[str, tuple[Act, ...]] = {}
         self._clauses = {clause.id: clause for clause in checked.clauses}
         self._told: list[tuple[Finding, KeptFinding]] = []
+        self._within: dict[str, None] = {}
 
     # --- what the policy is ---------------------------------------------------------------------------------------------
 
@@ -93,6 +95,7 @@ class Desk:
         """
         self.finder.forget()
         self._told = []
+        self._within = {}
         return question.answer(self)
 
     def find(self, act: Act, wishes: tuple[ast.Expr, ...]) -> Answer:
@@ -107,7 +110,10 @@ class Desk:
         """The same for any goal."""
         self.go_on()
         self.queries += 1
-        return self.finder.find(goal)
+        answer = self.finder.find(goal)
+        if isinstance(answer, Impossible) and not answer.unbounded:
+            self._within.setdefault(answer.origin.bound)
+        return answer
 
     def go_on(self) -> None:
         """Nothing, as long as more is to be asked.
@@ -151,6 +157,8 @@ class Desk:
     ) -> Finding:
         """A finding, once its witness was replayed: `present` rules apply there, `absent` ones do not, and it `blocks` (L06).
 
+        Where the answers so far rest on a bound, the finding says so: the widest that any of them rests on.
+
         Raises:
             WrongWitness: if `decide` shows something else.
         """
@@ -166,6 +174,7 @@ class Desk:
             present=tuple(one.id for one in present),
             absent=tuple(one.id for one in absent),
             blocks=blocks,
+            within=max(self._within, key=_events, default=None),
         )
         return self._retold(kept)
 
@@ -196,6 +205,7 @@ class Desk:
             rule=kept.rule,
             others=kept.others,
             about=kept.about,
+            within=kept.within,
         )
         self._told.append((finding, kept))
         return finding
@@ -208,6 +218,12 @@ class Desk:
         if missing or wrong or (kept.blocks and not decision.verdict.blocks):
             raise WrongWitness(f"{kept.code}: the witness shows something else: {missing} {wrong} {decision}")
         return Witness(history=scenario.history, step=scenario.step, verdict=decision.verdict, clauses=decision.clauses)
+
+
+def _events(bound: str) -> tuple[int, str]:
+    """How many events a bound speaks of."""
+    found = re.search(r"up to (\d+) events", bound)
+    return (int(found[1]) if found else 0, bound)
 
 
 def acts_of(checked: Checked, rule: CheckedRule) -> tuple[Act, ...]:
