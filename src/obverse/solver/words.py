@@ -78,7 +78,8 @@ def _clause(before: ast.Clause, after: ast.Clause) -> Iterator[Words]:
 
 def _rules(old: Checked, new: Checked, comparison: Comparison) -> Iterator[Words]:
     """Rules that are not in both and that changed no verdict, as far as that is known."""
-    told = {rule.rule for change in (*comparison.changes, *comparison.undecided) for rule in change.rules}
+    told = {rule.rule for change in comparison.changes for rule in change.rules}
+    told |= {rule.rule for open_ in comparison.undecided for rule in open_.rules}
     gone, come = _apart(old.rules, new.rules)
     for clause in dict.fromkeys(rule.clause for rule in (*come, *gone)):
         mine = [rule for rule in gone if rule.clause == clause]
