@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
+from obverse.core.events import Call, Fact, Result, Step
+from obverse.policy import ast
+from obverse.policy.check import check
+from obverse.policy.parse import parse
 from obverse.solver.analyse import analyse
+from obverse.solver.answers import Act, Found, Goal, Scenario
+from obverse.solver.find import Finder
 
 from .policies import policy
+
+START = 1_767_607_260_000
 
 
 def codes(*clauses: str) -> tuple[list[str], list[str]]:
@@ -31,3 +41,48 @@ def test_a_text_longer_than_the_bound_is_not_called_impossible() -> None:
     found, undecided = codes("long: forbid mail when length(body) > 1000000")
     assert found == []
     assert "S201" in undecided
+
+
+FOLDED = """---
+policy: folded
+---
+```terms
+tool supplier(id: text) -> (owner: text folded, iban: text) effect read
+tool order(supplier: text) effect money
+fact buyer.relatives: list of text folded
+```
+## Relatives {#relatives}
+```rule
+ask order(supplier: s) when last supplier(id: s) has owner in buyer.relatives
+```
+"""
+
+
+def test_a_text_that_only_an_earlier_scenario_knew_is_folded_like_others() -> None:
+    checked = check(parse(FOLDED))
+    rule, act = checked.rules[0].fires, Act(kind="call", tool="order")
+    finder = Finder(checked)
+    for names in (["r1"], ["R1"], ["R1", "r2"], ["Ann", "ANN"]):
+        for owner in ("R1", "r1", "ANN", "x"):
+            near = scenario(names, owner)
+            for wish in (rule, ast.Not(body=rule)):
+                for _ in range(2):
+                    answer = finder.find(Goal(head=act, wishes=(wish,)), near=near)  # replays what it finds
+                    assert isinstance(answer, Found)
+                    near = answer.scenario
+
+
+def scenario(names: list[str], owner: str) -> Scenario:
+    """A supplier was looked up, whose owner is like one of the names, and is to get an order."""
+    times = iter(range(1_767_607_200_000, 1_767_607_300_000, 1_000))
+    call = Call(id="e2", time=next(times), call_id="c1", tool="supplier", arguments='{"id": "R1"}')
+    output = json.dumps({"owner": owner, "iban": "DE"})
+    event = Call(id="step", time=START, turn=9, call_id="c2", tool="order", arguments='{"supplier": "R1"}')
+    return Scenario(
+        history=(
+            Fact(id="e1", time=call.time, name="buyer.relatives", value=names),
+            call,
+            Result(id="e3", time=next(times), call_id="c1", tool="supplier", output=output),
+        ),
+        step=Step(event=event, turn=(event,)),
+    )

@@ -90,6 +90,9 @@ class Finder:
         self._by_meaning: dict[tuple[ast.Expr, bool], _Asked] = {}
         self._rooms: OrderedDict[tuple[Act, Layout], _Room] = OrderedDict()
         self._options = digest(self.settings)
+        nodes = (node for rule in checked.rules for node in ast.walk(rule.fires))
+        texts = dict.fromkeys(node.value for node in nodes if isinstance(node, ast.Text))
+        self._cased = [text for text in texts if text.casefold() != text]  # what a folded text may turn out to be
         self.gave_up = False
         """Whether a limit was hit since the last `forget`: an answer may then differ on another machine."""
 
@@ -258,6 +261,7 @@ class Finder:
             if self._context is None:
                 self._context = z3.Context()  # late: it costs as much as a small question
             texts = Texts(self._context, self._spellings)
+            texts.know(self._cased)
             trace = Trace(self.checked, act, layout, self.settings, texts)
             trace.solver.set("random_seed", self.settings.seed)
             trace.solver.set("rlimit", self.settings.effort)

@@ -53,6 +53,7 @@ class Texts:
         self.asked: set[Asked] = set()
         """The tests that were asked since this was last emptied; `find` empties it before each wish."""
         self._pairs: dict[Test, z3.FuncDeclRef] = {}
+        self._folded: dict[int, z3.ArithRef] = {}
         self._length = z3.Function("length", z3.IntSort(context), z3.IntSort(context))
         self._blocked: list[Unspellable] = []
 
@@ -84,7 +85,14 @@ class Texts:
             found = self._literals[text] = z3.IntVal(number, self.context)
             self._texts[number] = text
             self._taken.add(text.casefold())
+            if text.casefold() != text:  # what was folded before it was known must not turn out to be it
+                self._assert(*(term != found for term in self._folded.values()))
         return found
+
+    def know(self, texts: Iterable[str]) -> None:
+        """Let these texts have numbers, before anything is folded."""
+        for text in texts:
+            self._number(text)
 
     def among(self, term: z3.ArithRef, values: Iterable[str]) -> Formula:
         """Whether a text is one of these: as few stretches of numbers as they make."""
@@ -179,6 +187,7 @@ class Texts:
         if text.literal is not None:
             return self.literal(text.literal.casefold())
         term = text.term
+        self._folded[term.get_id()] = term
         for other in [one for one in self._literals if one.casefold() != one]:
             term = z3.If(text.term == self.literal(other), self.literal(other.casefold()), term)
         return term
