@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,7 +13,7 @@ from obverse.cli.transcript import number_of, transcript
 
 if TYPE_CHECKING:
     from obverse.core.errors import Span
-    from obverse.policy.checked import Checked
+    from obverse.policy.checked import Checked, CheckedRule
     from obverse.solver.findings import Analysis, Finding, Open, Witness
     from obverse.solver.remembering import Remembered
 
@@ -56,7 +56,9 @@ def lines(checked: Checked, analysis: Analysis, source: str, seconds: float, *, 
         if finding.within is not None:
             yield one_line(f"      looked at {finding.within}")
         if finding.witness is not None:
-            yield from _transcript(finding.witness)
+            yield from _transcript(
+                finding.witness, [r for r in checked.rules if r.id in (finding.rule, *finding.others)]
+            )
     unasked = Counter(one.reason for one in analysis.undecided if one.reason.startswith(_UNASKED))
     for question in analysis.undecided:
         if unasked[question.reason] > _SHOWN:
@@ -116,7 +118,7 @@ def _queries(count: int) -> str:
     return f"{count} {'query' if count == 1 else 'queries'}"
 
 
-def _transcript(witness: Witness) -> Iterator[str]:
-    yield from transcript(witness.history, witness.step)
+def _transcript(witness: Witness, rules: Sequence[CheckedRule]) -> Iterator[str]:
+    yield from transcript(witness.history, witness.step, rules)
     by = f" by {', '.join(witness.clauses)}" if witness.clauses and witness.verdict.value != "allow" else ""
     yield one_line(f"      decided: {witness.verdict.value}{by}")

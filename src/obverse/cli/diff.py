@@ -15,7 +15,7 @@ from obverse.cli.output import json_option, one_line, print_json, say, when_inte
 from obverse.cli.transcript import number_of, transcript
 
 if TYPE_CHECKING:
-    from obverse.policy.checked import Checked
+    from obverse.policy.checked import Checked, CheckedRule
     from obverse.solver.answers import Act
     from obverse.solver.changes import Change, Comparison, RuleOf
     from obverse.solver.words import Words
@@ -114,7 +114,7 @@ def _lines(
     yield one_line(f"{old.name}, version {old.version} → {new.name}, version {new.version}")
     for alike in _grouped(comparison.changes):
         yield ""
-        yield from _change(alike)
+        yield from _change(alike, _spoken(alike[0], old, new))
     for question in comparison.undecided:
         yield ""
         yield one_line(f"undecided {_act(question.act)}, {_rules(question.rules)}: {question.reason}")
@@ -135,10 +135,17 @@ def _grouped(changes: Sequence[Change]) -> list[list[Change]]:
     return list(found.values())
 
 
-def _change(alike: Sequence[Change]) -> Iterator[str]:
+def _spoken(change: Change, old: Checked, new: Checked) -> list[CheckedRule]:
+    """The rules that make the change."""
+    return [
+        rule for named in change.rules for rule in (old if named.of == "old" else new).rules if rule.id == named.rule
+    ]
+
+
+def _change(alike: Sequence[Change], rules: Sequence[CheckedRule]) -> Iterator[str]:
     first = alike[0]
     yield one_line(f"{first.kind}: {_act(first.act)}, by {_rules(first.rules)}")
-    yield from transcript(first.scenario.history, first.scenario.step)
+    yield from transcript(first.scenario.history, first.scenario.step, rules)
     yield one_line(f"      was: {first.old.value}, is: {first.new.value}")
     if len(alike) > 1:
         names = [_act(change.act) for change in alike[1:]]
