@@ -14,6 +14,7 @@ import msgspec
 
 from obverse.cases.aims import Plan
 from obverse.cases.meeting import VALUES, Meeting, Voices, meetings, voices
+from obverse.cases.mixing import mixed_demands, mixture_of
 from obverse.cases.obligations import clause_obligations, plan_of, simple_obligations
 from obverse.cases.order import Change, Difference, Look, differences, is_about, looks_of, orders_of
 from obverse.cases.records import (
@@ -93,6 +94,7 @@ def demands(
             yield from _of_orders(plan, variations, forced)
     if settings.depth == "full":
         yield from _of_meetings(list(looked_at(checked, settings)), sights)
+        yield from mixed_demands(mixture_of(checked, settings), cases)
 
 
 def plans_of(checked: Checked, settings: Settings) -> list[Plan]:

@@ -6,7 +6,8 @@
 4. At full depth the cases of each rule are varied in the order of their events (`ordering`), and steps are sought on which two
    rules meet (`pairing`).
 5. Of the cases the fewest are kept that show as much (`smallest`).
-6. Coverage is computed from the cases that came out, by the function that anybody else would use (L08).
+6. At full depth they are put into contexts, so that each t values of its factors come together (`mixing`).
+7. Coverage is computed from the cases that came out, by the function that anybody else would use (L08).
 
 Deterministic in (policy, settings, seed), byte for byte (L09): no clock, no random source; the solver counts steps, not time,
 unless a wall-clock limit is hit, which leaves an obligation open and says so.
@@ -19,13 +20,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import msgspec
 
 from obverse.cases.aims import Plan
-from obverse.cases.coverage import REST, coverage, demands, looked_at, meetings_left, plans_of
+from obverse.cases.coverage import REST, Demand, coverage, demands, looked_at, meetings_left, plans_of
 from obverse.cases.files import digest_of
 from obverse.cases.meeting import BOTH, Meeting
+from obverse.cases.mixing import mix
 from obverse.cases.obligations import clause_obligations
 from obverse.cases.ordering import Ordering
 from obverse.cases.pairing import Pairing
-from obverse.cases.records import Case, Infeasible, Level, Obligation, Open, Suite
+from obverse.cases.records import Case, Infeasible, Level, Obligation, Open, Size, Suite
 from obverse.cases.search import Finds, Pair, Search
 from obverse.cases.settings import Settings
 from obverse.cases.sight import Sight
@@ -118,13 +120,12 @@ class _Inversion:
         """The suite of what was found."""
         self.infeasible += _of_clauses(self.checked, self.infeasible)
         found = tuple(self.cases.values())
-        cases, size = smallest(  # (5)
-            found,
-            demands(self.checked, found, self.infeasible, plans=self.plans, settings=self.settings),
-            reworded=self.reworded,
-            minimal=self.settings.minimal,
-        )
-        covered = coverage(self.checked, cases, self.infeasible, plans=self.plans, settings=self.settings)  # (6)
+        cases, size = smallest(
+            found, self._demands(found), reworded=self.reworded, minimal=self.settings.minimal
+        )  # (5)
+        if self.settings.depth == "full":
+            cases, size = self._mixed(cases, size)
+        covered = coverage(self.checked, cases, self.infeasible, plans=self.plans, settings=self.settings)  # (7)
         shown = set(covered.met)  # what could not be had while all other rules were silent may have come otherwise
         self.infeasible = [one for one in self.infeasible if one.cause != "any" or one.obligation.key not in shown]
         return Suite(
@@ -138,6 +139,23 @@ class _Inversion:
             size=size,
             digest=digest_of(cases),
         )
+
+    def _mixed(self, cases: tuple[Case, ...], size: Size) -> tuple[tuple[Case, ...], Size]:  # (6)
+        mixed = mix(self.checked, cases, self.settings, seed=self.seed, shows=self._shows)
+        self._note([*mixed.infeasible, *mixed.open])
+        return mixed.cases, msgspec.structs.replace(size, reworded=len(mixed.cases) - size.cases)
+
+    def _demands(self, cases: Sequence[Case]) -> Iterator[Demand]:
+        return demands(self.checked, cases, self.infeasible, plans=self.plans, settings=self.settings)
+
+    def _shows(self, cases: Sequence[Case]) -> dict[str, set[str]]:
+        """What each case shows, contexts apart."""
+        shows: dict[str, set[str]] = {}
+        for obligation, shown_by in self._demands(cases):
+            if obligation.level is not Level.TWAY:
+                for name in shown_by:
+                    shows.setdefault(name, set()).add(obligation.key)
+        return shows
 
     def _left(self, met: set[str]) -> Iterator[Open]:
         """What is neither met nor proved impossible, each with the reason that is known."""

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from obverse.cases.factors import Factors
 from obverse.solver.settings import Settings as SolverSettings
 
 
@@ -41,3 +42,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     orders: int = 200
     """Bites on long histories, at full depth: so many changed pasts are tried for each change of each look."""
+
+    factors: Factors | None = None
+    """Bites on contexts, at full depth: what a target is asked in. None: the factors that we have phrases for."""

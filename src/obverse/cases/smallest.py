@@ -15,7 +15,7 @@ import msgspec
 
 from obverse.cases.coverage import Demand
 from obverse.cases.minimise import Minimised, minimise
-from obverse.cases.records import Case, Size
+from obverse.cases.records import Case, Level, Size
 
 
 def smallest(
@@ -35,6 +35,8 @@ def smallest(
 def _found(cases: Sequence[Case], demands: Iterable[Demand], reworded: Mapping[str, str]) -> Minimised:
     covers: dict[str, set[str]] = {case.id: set() for case in cases if case.id not in reworded}
     for obligation, shown_by in demands:
+        if obligation.level is Level.TWAY:  # contexts come after
+            continue
         for name in shown_by:
             if name in covers:
                 covers[name].add(obligation.key)
