@@ -9,7 +9,7 @@ from obverse.policy import ast
 from obverse.policy.check import check
 from obverse.policy.parse import parse
 from obverse.solver.analyse import analyse
-from obverse.solver.answers import Act, Found, Goal, Scenario
+from obverse.solver.answers import Act, Found, Goal, Impossible, Scenario, Undecided
 from obverse.solver.find import Finder
 
 from .policies import policy
@@ -86,3 +86,14 @@ def scenario(names: list[str], owner: str) -> Scenario:
         ),
         step=Step(event=event, turn=(event,)),
     )
+
+
+def test_what_excludes_each_other_is_impossible_though_the_rest_needs_a_longer_list() -> None:
+    checked = policy(
+        "many: forbid cancel(id: r) when last find_order(id: r) has length(items) > 40", "no: ask cancel when id = id"
+    )
+    many, always = (rule.fires for rule in checked.rules)
+    act = Act(kind="call", tool="cancel")
+    wishes = (ast.Not(body=always), ast.Not(body=many))
+    assert isinstance(Finder(checked).find(Goal(head=act, wishes=wishes)), Impossible)
+    assert isinstance(Finder(checked).find(Goal(head=act, wishes=(many,))), Undecided)

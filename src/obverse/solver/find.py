@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
 import z3
 
 from obverse.core.canon import digest
@@ -26,9 +27,10 @@ from obverse.core.verdicts import Truth
 from obverse.policy import ast
 from obverse.policy.checked import Checked
 from obverse.policy.evaluate import truth
+from obverse.solver import small
 from obverse.solver.answers import Act, Answer, Found, Goal, Impossible, Origin, Scenario, Undecided
 from obverse.solver.encode import Encoder, Outside
-from obverse.solver.layout import Layout, Needs, lay, needs_of
+from obverse.solver.layout import Layout, Needs, is_simple, lay, needs_of
 from obverse.solver.near import Likeness
 from obverse.solver.realise import NoDecimal, Opening, realise
 from obverse.solver.settings import Settings
@@ -39,6 +41,9 @@ from obverse.solver.texts import LONGEST_TEXT, Asked, Texts
 from obverse.solver.trace import Path, Trace
 
 _ROOMS_KEPT: Final = 64
+_MOST_ROUNDS: Final = 8
+_MOST_SLOTS: Final = 200
+"""A trace with more slots is not looked at for the sake of a proof without a bound."""
 _WISHES_KEPT: Final = 4096  # whoever asks about thousands of mutants must not hold them all
 
 
@@ -67,6 +72,8 @@ class _Encoded:
     literal: z3.BoolRef
     covered: frozenset[Path]
     tests: frozenset[Asked]
+    sized: bool
+    """Whether it asks how long a list is, or whether two are equal."""
 
 
 @dataclass(slots=True)
@@ -158,9 +165,59 @@ class Finder:
             short = layout.short or _too_short(layout, room, needs)
             if not isinstance(answer, Impossible) or answer.unbounded:
                 return answer
+            if short is not None:  # what excludes each other may need less room than the rest of what was asked
+                core = [needs[place] for place in answer.core]
+                enough = lay(self.checked, act, core, self.settings, rounds, beside, incomplete=incomplete)
+                short = enough.short or _too_short(enough, room, core)
         if isinstance(answer, Impossible) and short is not None:
             return Undecided(reason=short, origin=answer.origin)
+        if isinstance(answer, Impossible):
+            return self._further(act, asked, answer, near, incomplete=incomplete)
         return answer or Undecided(reason="no rounds to look at", origin=self._origin(act, asked, "nothing"))
+
+    def _further(
+        self, act: Act, asked: list[_Asked], answer: Impossible, near: Scenario | None, *, incomplete: bool
+    ) -> Answer:
+        """The same for traces and lists of any length, where small ones suffice and are looked at (`small`).
+
+        Looked at are longer traces than before, so that what was called impossible for want of room may be found after all.
+        """
+        rounds, longest = self._small(asked, answer)
+        if rounds is None or longest is None:
+            return answer
+        needs = [msgspec.structs.replace(one.needs, longest=max(one.needs.longest, longest)) for one in asked]
+        rounds = max(rounds, self.settings.rounds)
+        layout = lay(
+            self.checked, act, needs, self.settings, rounds, near.history if near else (), incomplete=incomplete
+        )
+        if len(layout.slots) > _MOST_SLOTS or layout.short is not None or layout.longest < longest:
+            return answer
+        room = self._room(act, layout)
+        found = self._solve(room, asked, near, self._origin(act, asked, _bound(layout, rounds)))
+        if not isinstance(found, Impossible):
+            return found if isinstance(found, Found) else answer
+        kept, elements = self._small(asked, found)
+        if (
+            kept is None
+            or elements is None
+            or kept > rounds
+            or elements > layout.longest
+            or self._sizes(room, asked, found)
+        ):
+            return found
+        return msgspec.structs.replace(found, unbounded=True)
+
+    def _small(self, asked: Sequence[_Asked], answer: Impossible) -> tuple[int | None, int | None]:
+        """How many rounds of events, and elements of lists, suffice for what excludes each other."""
+        wishes = [asked[place].expr for place in answer.core]
+        kept = small.events(wishes, lambda name: is_simple(self.checked, name))
+        if kept is None or kept > _MOST_ROUNDS:
+            return None, None
+        return kept, small.elements(wishes, kept)
+
+    def _sizes(self, room: _Room, asked: Sequence[_Asked], answer: Impossible) -> bool:
+        """Whether it rests on how long a list is."""
+        return any(self._encoded(room, asked[place]).sized for place in answer.core)
 
     # --- solving --------------------------------------------------------------------------------------------------------
 
@@ -282,10 +339,14 @@ class Finder:
             trace = room.trace
             trace.touched.clear()
             trace.texts.asked.clear()
+            room.encoder.sized = False
             meant = room.encoder.truth(one.expr, room.encoder.here)
             formula = negation(meant.false) if one.possible else meant.true
             found = room.wishes[one.number] = _Encoded(
-                trace.assumable(formula), trace.covered(trace.touched), frozenset(trace.texts.asked)
+                trace.assumable(formula),
+                trace.covered(trace.touched),
+                frozenset(trace.texts.asked),
+                room.encoder.sized,
             )
         return found
 
