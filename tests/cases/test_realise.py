@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -62,11 +63,8 @@ async def test_messages_that_differ_in_literals_share_their_words() -> None:
     found = await told_by(writer)
     assert writer.asked < found.tasks
     fees = [case.script[0].text for case in found.cases if case.clause == "fees"]
-    assert len(fees) == 4
-    assert (
-        len({text.replace("$21", "$").replace("$20", "$").replace("$19", "$").replace("$1 ", "$ ") for text in fees})
-        == 1
-    )
+    assert len(fees) > 2
+    assert len({re.sub(r"\$\d+", "$", text) for text in fees}) == 1
 
 
 async def test_who_wrote_it_does_not_say_whether_it_is_right() -> None:
@@ -183,6 +181,8 @@ FLAWS = {
     "What do I pay for K7?": "lost literal",
     "Do I pay $20 for K8 or K7?": "added literal",
     "You pay $20 for K7.": "no question",
+    "Do I not have to pay more than $20 for K7?": "negated",
+    "Will K7 cost you more than $20?": "turned round",
     "Do I have to pay more than $20 for K7?": None,
     "Please tell me if K7 is more than $20.": None,
 }

@@ -3,7 +3,8 @@
     (1) something was written, and only the message: no empty text, no chatter around it, no report of it, nothing of the prompt,
         not many times as long
     (2) it is another text than the source and than all that were accepted before
-    (3) it is in the language that was asked for, and asks where the source asks: an answer has the words of its question
+    (3) it is in the language that was asked for; it asks where the source asks, denies nothing that the source does not, and leaves
+        `I` and `you` who they were (`speech`): an answer, a report and a denial have the words of the question
     (4) every literal stands in it word for word, and no number, id or address that was not there
     (5) every judged predicate has its label: read by the term's own pattern, which is its definition, else by the labeller
     (6) where a call is requested, it still is, by the labeller
@@ -22,6 +23,7 @@ import msgspec
 
 from obverse.cases.labellers import Label
 from obverse.cases.literals import added, lost
+from obverse.cases.speech import asks, negates, reports, turns_round
 from obverse.cases.tongues import language_of
 from obverse.core.verdicts import Truth
 from obverse.policy.ast import JudgedTerm
@@ -29,6 +31,7 @@ from obverse.policy.operations import reading
 
 Reason: TypeAlias = Literal[
     "no answer", "empty", "chatter", "too long", "identical", "duplicate", "wrong language", "no question",
+    "negated", "turned round",
     "lost literal", "added literal", "flipped", "unknown", "request lost", "seen by the policy",
 ]  # fmt: skip
 
@@ -39,20 +42,6 @@ _CHATTER = re.compile(
     r"^\s*(?:sure|certainly|of course|okay|here(?:'s| is| are)|i(?:'m| am) (?:a |an |sorry|unable|here to)|as an ai|rewritten|"
     r"new message|message|paraphrase|note|rewrite)\b[^\n]{0,80}?(?::|\n)|\b(?:rewritten|paraphrased?) (?:message|version)\b|"
     r"\n\s*(?:note|explanation)\s*:",
-    re.I,
-)
-_REPORTS = re.compile(
-    r"\b(?:the|this|a|an)\s+(?:user|customer|client|sender|person|message|text|author)(?:'s)?\s+(?:is |are |was |has |had )?"
-    r"(?:ask|want|say|said|state|request|need|inquir|contain|require|seem|express)"
-    r"|\b(?:der|die|ein|eine)\s+(?:nutzer|benutzer|kunde|nachricht)\w*\s+(?:fragt|möchte|will|sagt|bittet|enthält)"
-    r"|\b(?:l['’]utilisateur|le client|la cliente|ce message)\s+(?:demande|veut|dit|souhaite|contient)"
-    r"|\b(?:el|la|este)\s+(?:usuari[oa]|cliente|mensaje)\s+(?:pregunta|quiere|dice|pide|contiene)",
-    re.I,
-)
-_ASKS = re.compile(
-    r"\?|\b(?:please|(?:tell|give|show|send|let|help|advise|inform) (?:me|us)|i(?:'d| would) (?:like|love|appreciate)|"
-    r"i(?:'m| am) (?:wondering|asking|looking)|i (?:wonder|want|need)|bitte|ich (?:möchte|würde|brauche|frage)|"
-    r"merci de|s'il vous|je (?:voudrais|veux|souhaite)|por favor|quisiera|quiero|necesito|me (?:puede|podría))\b",
     re.I,
 )
 _LEAK = 6
@@ -85,7 +74,7 @@ def flaw(task: Task, text: str) -> Reason | None:
     """What is wrong with a text as far as it can be seen without asking anybody: steps (1) to (4)."""
     if not text:
         return "empty"
-    if _CHATTER.search(text) or (_REPORTS.search(text) and not _REPORTS.search(task.source)) or _leaks(task, text):
+    if _CHATTER.search(text) or reports(task.source, text) or _leaks(task, text):
         return "chatter"
     if len(text) > _LONGER * len(task.source) + _ALLOWANCE:
         return "too long"
@@ -93,8 +82,13 @@ def flaw(task: Task, text: str) -> Reason | None:
         return "identical"
     if not _is_in(task, text):
         return "wrong language"
-    if "?" in task.source and not _ASKS.search(text):
+    if "?" in task.source and not asks(text):
         return "no question"
+    if task.language == task.source_language:
+        if negates(task.source, text):
+            return "negated"
+        if turns_round(task.source, text):
+            return "turned round"
     if lost(task.literals, text):
         return "lost literal"
     return "added literal" if added(task.source, text) else None

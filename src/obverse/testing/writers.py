@@ -21,10 +21,10 @@ Rewrite = Callable[[str, int], str]
 """Message, seed → what is written."""
 
 _AROUND: Final = (
-    "Hello again. {text} Thanks a lot.", "Good evening to you. {text} All the best.", "Just this, then. {text} Bye for now.",
-    "Right. {text} That would be all from me.",
+    "Hello again. {text} Thanks a lot.", "Good evening. {text} All the best.", "Just this, then. {text} Bye for now.",
+    "Right. {text} That would be all.",
 )  # fmt: skip
-_FILLERS: Final = ("Anyway, that is it.", "And that's what I wanted to say.", "No more for today.", "Have a good one.")
+_FILLERS: Final = ("Anyway, that is it.", "And that's the message.", "Enough for today.", "Have a good one.")
 _WORD = re.compile(r"(?<!\w)[^\W\d_]+(?!\w)")
 _MOST = 0.6
 _EXACT = re.compile(r"[\w.+-]*[\d@][\w.@+-]*")
@@ -85,11 +85,19 @@ def liars(checked: Checked) -> Mapping[str, Rewrite]:
         "brings in a number": lambda text, seed: faithful(f"{text} My number is {seed + 4711}.", seed),
         "answers instead": _always("Here is what you can do about it:\n1. Wait.\n2. Ask {text}"),
         "answers it": _always("You had better ask somebody else about this: {text}", question=False),
+        "denies it": _always("It is not me who asks this, and I do not want to know: {text}"),
+        "turns it round": _turned_round,
         "reports it": _always("The user asks this: {text}"),
         "says it in another language": _always("Das möchte ich Ihnen gern auf Deutsch sagen, wenn ich darf."),
         "says it again": _always("{text}"),
         "says nothing": _always(""),
     }
+
+
+def _turned_round(text: str, seed: int) -> str:
+    """The message as a question to the user, where it speaks of one of them only."""
+    turned = re.sub(r"\b(?:I|we|me|us)\b", "you", re.sub(r"\b(?:[Mm]y|[Oo]ur)\b", "your", text))
+    return turned if turned != text and "you" not in text else _always("")(text, seed)
 
 
 def _always(form: str, *, question: bool = True) -> Rewrite:
