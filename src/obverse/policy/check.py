@@ -55,6 +55,25 @@ def check(policy: ast.Policy, *, source: str = "policy.md") -> Checked:
     )
 
 
+class RuleCheck:
+    """Checks rules against the terms of a policy, one by one: for who tries many, and needs no name for what comes of it.
+
+    Raises:
+        ManyErrors: if the terms themselves have faults.
+    """
+
+    def __init__(self, policy: ast.Policy) -> None:
+        faults = Faults("policy.md")
+        self._world = declared(policy, faults)
+        faults.stop()
+
+    def checked(self, rule: ast.Rule, *, name: str, clause: str) -> CheckedRule | None:
+        """The rule, resolved and typed; None if it has a fault."""
+        faults = Faults("policy.md")
+        found = None if is_doubtful(rule, self._world) else _rule(rule, name, clause, self._world, faults)
+        return None if faults.found else found
+
+
 def policy_digest(policy: ast.Policy) -> str:
     """The name of a policy: of all that it says, prose and imported tools included; not of how it is laid out."""
     return digest(_plain(policy))

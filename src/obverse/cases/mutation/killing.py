@@ -16,7 +16,7 @@ import msgspec
 
 from obverse.cases.mutation.records import Mutant
 from obverse.cases.records import Case
-from obverse.core.events import AnyEvent, Reply, Step
+from obverse.core.events import AnyEvent, Call, Reply, Step
 from obverse.core.verdicts import Verdict, strictest
 from obverse.policy import ast
 from obverse.policy.checked import Checked
@@ -78,18 +78,31 @@ class Matrix:
 
     def __init__(self, checked: Checked) -> None:
         self.checked = checked
+        self._rules = {rule.id: rule for rule in checked.rules}
         self._trials: dict[str, Trial] = {}
         self._known: dict[tuple[str, str], Kill | None] = {}
+        self._spoken: dict[tuple[str, str | None], bool] = {}
 
     def kill(self, case: Case, mutant: Mutant) -> Kill | None:
         """How the case notices the mutant, if it does."""
+        if not self._speaks(mutant, case.step.event):
+            return None
         key = (case.id, mutant.id)
         if key not in self._known:
-            self._known[key] = self.trial(case).kill(mutant)
+            self._known[key] = self._trial(case).kill(mutant)
         return self._known[key]
 
-    def trial(self, case: Case) -> Trial:
-        """The case, decided."""
+    def _speaks(self, mutant: Mutant, event: Call | Reply) -> bool:
+        """Whether a rule that differs may speak of such a step at all: that hangs on the tool alone."""
+        key = (mutant.id, None if isinstance(event, Reply) else event.tool)
+        found = self._spoken.get(key)
+        if found is None:
+            rules = (*mutant.replaced, *(self._rules[name] for name in mutant.touched))
+            differing = msgspec.structs.replace(self.checked, rules=rules)
+            found = self._spoken[key] = bool(speaking(differing, event))
+        return found
+
+    def _trial(self, case: Case) -> Trial:
         found = self._trials.get(case.id)
         if found is None:
             found = self._trials[case.id] = Trial(self.checked, case.history, case.step)

@@ -25,7 +25,7 @@ from obverse.core.canon import digest
 from obverse.core.errors import Span, UntrustedInputError
 from obverse.core.verdicts import Verdict
 from obverse.policy import ast
-from obverse.policy.check import check
+from obverse.policy.check import RuleCheck
 from obverse.policy.checked import Checked, CheckedRule
 from obverse.policy.print import text_of
 from obverse.solver.answers import Act
@@ -50,6 +50,7 @@ class _Maker:
     def __init__(self, checked: Checked, operators: Collection[str]) -> None:
         self.checked = checked
         self.policy = checked.source
+        self.terms = RuleCheck(self.policy)
         self.words = Vocabulary(checked)
         self.operators = [operator for operator in OPERATORS if operator.name in operators]
         self.precedence = PRECEDENCE in operators
@@ -92,37 +93,29 @@ class _Maker:
             yield self._mutant(operator, clause.id, name, text_of(rule), "", rule.at, (), (name,))
             return
         changed = put(rule, site.place, new)  # type: ignore[arg-type]  # any node has fields
-        resolved = self._resolved(name, clause, changed)  # type: ignore[arg-type]  # the root stays a rule
+        resolved = self._resolved(name, clause.id, changed)  # type: ignore[arg-type]  # the root stays a rule
         if resolved is not None and not _same(resolved, self.rules[name]):
             before, after, at = _told(site, new)
             yield self._mutant(operator, clause.id, name, before, after, at or rule.at, (resolved,))
 
-    def _resolved(self, name: str, clause: ast.Clause, rule: ast.Rule) -> CheckedRule | None:
+    def _resolved(self, name: str, clause: str, rule: ast.Rule, within: RuleCheck | None = None) -> CheckedRule | None:
         """The rule as `check` understands it; a judge may decide alone here, since that is not what is tested."""
         trusted = msgspec.structs.replace(rule, trusting_judge=True)
-        alone = msgspec.structs.replace(clause, rules=(trusted,), prose="")
-        rules = self._checked(msgspec.structs.replace(self.policy, clauses=(alone,), prose=""))
-        return msgspec.structs.replace(rules[0], id=name) if rules else None
-
-    def _checked(self, policy: ast.Policy) -> tuple[CheckedRule, ...]:
-        try:
-            return check(policy).rules
-        except UntrustedInputError:
-            return ()
+        return (within or self.terms).checked(trusted, name=name, clause=clause)
 
     def _of_definition(self, operator: str, term: ast.LetTerm, site: Site, new: ast.Node) -> Iterator[Mutant]:
         if site.node is term or isinstance(new, Nothing):
             return
         changed = put(term, site.place, new)  # type: ignore[arg-type]  # any node has fields
         terms = tuple(changed if one is term else one for one in self.policy.terms)
-        clauses = tuple(
-            msgspec.structs.replace(
-                clause,
-                rules=tuple(msgspec.structs.replace(rule, trusting_judge=True) for rule in clause.rules),
-            )
-            for clause in self.policy.clauses
-        )
-        rules = self._checked(msgspec.structs.replace(self.policy, terms=terms, clauses=clauses))
+        try:
+            within = RuleCheck(msgspec.structs.replace(self.policy, terms=terms))
+        except UntrustedInputError:
+            return
+        resolved = [self._resolved(name, clause.id, rule, within) for name, (clause, rule) in self.written.items()]
+        rules = [rule for rule in resolved if rule is not None]
+        if len(rules) < len(resolved):
+            return
         differing = tuple(rule for rule in rules if not _same(rule, self.rules[rule.id]))
         if differing:
             before, after, at = _told(site, new)
@@ -134,7 +127,7 @@ class _Maker:
         for one, other in _neighbours(self.checked):
             (first, left), (second, right) = self.written[one.id], self.written[other.id]
             new_left, new_right = as_kind(left, _plain_kind(right)), as_kind(right, _plain_kind(left))
-            resolved = [self._resolved(one.id, first, new_left), self._resolved(other.id, second, new_right)]
+            resolved = [self._resolved(one.id, first.id, new_left), self._resolved(other.id, second.id, new_right)]
             found = tuple(rule for rule in resolved if rule is not None)
             if len(found) == len(resolved):
                 before, after = f"{text_of(left)}\n{text_of(right)}", f"{text_of(new_left)}\n{text_of(new_right)}"

@@ -5,7 +5,6 @@ the policy has the mutated one.
 from __future__ import annotations
 
 import enum
-from typing import Literal
 
 import msgspec
 
@@ -141,9 +140,6 @@ class MutationScore(msgspec.Struct, frozen=True, kw_only=True):
             for case in fate.killers:
                 found.setdefault(case, []).append(fate.mutant)
         return {case: tuple(mutants) for case, mutants in found.items()}
-
-
-Minimum = Literal["exact", "at least"]
 
 
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
