@@ -164,7 +164,7 @@ def held_out(checked: Checked, cases: Sequence[Case], made: Sequence[Mutant], wh
     for half in halves:
         mine = [mutant for mutant in made if mutant.operator in half]
         others = [mutant for mutant in made if mutant.operator not in half and mutant.id not in proved]
-        settled = settle(checked, cases, mutants=mine)
+        settled = settle(checked, cases, mutants=mine, merge=False)
         picked = set(choose(settled.after).cases)
         trials = {case.id: Trial(checked, case.history, case.step) for case in (*cases, *settled.added)}
         of += len(others)
