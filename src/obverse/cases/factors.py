@@ -28,7 +28,8 @@ from obverse.cases.tongues import languages, main_language
 from obverse.core.errors import UntrustedInputError
 from obverse.policy.checked import Checked
 
-_LARGEST: Final = 100_000
+LARGEST: Final = 100_000
+"""Bytes that a file of factors may have."""
 _MOST_NEVER: Final = 1_000
 _HOLE: Final = "{text}"
 _KEYS: Final = ("strength", "factors", "never")
@@ -85,8 +86,8 @@ class _Reader:
         return Factors(factors=factors, strength=strength, never=tuple(self._never(said.get("never", []), factors)))
 
     def _loaded(self, data: bytes) -> Any:
-        if len(data) > _LARGEST:
-            raise self._wrong(f"it is larger than {_LARGEST:,} bytes")
+        if len(data) > LARGEST:
+            raise self._wrong(f"it is larger than {LARGEST:,} bytes")
         try:
             return yaml.load(data.decode(), Loader=yaml.BaseLoader)  # noqa: S506  # BaseLoader makes texts, lists and mappings only
         except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:

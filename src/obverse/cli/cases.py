@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 import msgspec
@@ -18,10 +18,15 @@ from obverse.cli.progress import shown
 if TYPE_CHECKING:
     from obverse.cases.mutation.records import Chosen
     from obverse.cases.mutation.settle import Settled
-    from obverse.cases.records import Count, Obligation, Suite
+    from obverse.cases.records import Count, Infeasible, Obligation, Suite
     from obverse.cases.settings import Settings
     from obverse.policy.checked import Checked
 
+_TOLD = {
+    "any": "infeasible",
+    "unique": "only with other changes (masking)",
+    "flip": "cannot turn the verdict",
+}
 _SHOWN = 12  # obligations of one kind that are listed for people; --json has the counts, and the file has the cases
 
 
@@ -45,38 +50,80 @@ class PolicyName(msgspec.Struct, frozen=True, kw_only=True):
     show_default=True,
     help="Another seed, other words and names.",
 )
+@click.option(
+    "--depth",
+    type=click.Choice(["standard", "full"]),
+    default="standard",
+    show_default=True,
+    help="What for: full adds exceptions, orders of events, pairs of rules and contexts.",
+)
+@click.option(
+    "--factors",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="What is combined t-way: factors, values, strength, what never goes together (YAML or JSON). Means --depth full.",
+)
 @click.option("--no-boundaries", is_flag=True, help="Leave out thresholds and window edges: a smaller suite.")
+@click.option("--keep-all", is_flag=True, help="Keep cases that show nothing which the others do not show.")
+@click.option("--infeasible", is_flag=True, help="List all that no case can show, and why; else the first few.")
+@click.option(
+    "--lattice", type=click.Path(path_type=Path, dir_okay=False), help="Draw the levels and what they hold, as SVG."
+)
 @click.option(
     "--mutation", is_flag=True, help="Make faulty versions of the policy, and add cases until each is noticed."
 )
 @json_option
 def cases(
-    policy: Path, *, output: Path | None, seed: int, no_boundaries: bool, mutation: bool, as_json: bool
+    policy: Path,
+    *,
+    output: Path | None,
+    seed: int,
+    depth: Literal["standard", "full"],
+    factors: Path | None,
+    no_boundaries: bool,
+    keep_all: bool,
+    infeasible: bool,
+    lattice: Path | None,
+    mutation: bool,
+    as_json: bool,
 ) -> ExitCode:
     """Derive the cases of a policy: each with the verdict it must get, and a twin that must be allowed.
 
-    The table counts obligations: met by a case, proved infeasible by the solver, or open. With `--mutation` a second one counts
+    The table counts obligations: met by a case, proved infeasible by the solver, or open. Cases that show nothing new are left
+    out; what is left is as small as can be proved. With `--mutation` a second table counts
     faults that an author could have made: noticed by a case, or proved to change nothing.
     """
+    from obverse.cases.factors import LARGEST, read_factors
     from obverse.cases.files import write_cases
     from obverse.cases.invert import invert
     from obverse.cases.settings import Settings
-    from obverse.cli.load import load
+    from obverse.cli.load import load, read_file
     from obverse.core.files import write_whole
+    from obverse.report.lattice import lattice_svg
 
     checked = load(policy)
+    settings = Settings(
+        boundaries=not no_boundaries,
+        depth="full" if factors is not None else depth,
+        minimal=not keep_all,
+        factors=None
+        if factors is None
+        else read_factors(read_file(factors, LARGEST, "file of factors"), source=str(factors)),
+    )
     with when_interrupted("nothing was written; the same seed gives the same cases again"):
-        settings = Settings(boundaries=not no_boundaries)
         suite = invert(checked, settings=settings, seed=seed, progress=_progress())
         suite, score = _mutation(checked, suite, settings) if mutation else (suite, None)
         if output is not None:
             write_whole(output, write_cases(suite.cases))
+        if lattice is not None:
+            title = f"{checked.name} {checked.version}"
+            drawn = lattice_svg(suite.coverage.levels, title=title, cases=len(suite.cases))
+            write_whole(lattice, drawn.encode())
     if as_json:
         print_json(
             _document(checked, suite, output) | ({} if score is None else {"mutation": mutation_document(*score)})
         )
     else:
-        _print(checked, suite, output)
+        _print(checked, suite, output, most=len(suite.infeasible) if infeasible else _SHOWN)
         if score is not None:
             say()
             say_mutation(*score)
@@ -88,10 +135,12 @@ def cases(
 def _mutation(checked: Checked, suite: Suite, settings: Settings) -> tuple[Suite, tuple[Settled, Chosen]]:
     """The suite with the cases that mutants made necessary, the score, and the smallest part of it that does as much."""
     from obverse.cases.mutation.chosen import apart, choose
-    from obverse.cases.mutation.mutants import mutants
+    from obverse.cases.mutation.mutants import MOST, mutants
     from obverse.cases.mutation.settle import settle, strengthened
 
     made = mutants(checked)
+    if len(made) >= MOST:
+        note(f"the policy has more mutants than are tried at once: these are the first {MOST:,}")
     with until_interrupted() as stopped, shown("mutants", "mutants") as tell:
         settled = settle(
             checked, suite.cases, settings=settings, seed=suite.seed, mutants=made, stopped=stopped,
@@ -122,36 +171,65 @@ def _document(checked: Checked, suite: Suite, output: Path | None) -> dict[str, 
         "output": None if output is None else str(output),
         "coverage": suite.coverage.levels,
         "clauses": {row.clause: row.levels for row in suite.coverage.clauses},
-        "infeasible": suite.infeasible,
+        "size": suite.size,
+        "depth": suite.settings.depth,
+        "infeasible": [_because(proof) for proof in suite.infeasible],
         "open": suite.open,
     }
 
 
-def _print(checked: Checked, suite: Suite, output: Path | None) -> None:
+def _because(proof: Infeasible) -> dict[str, object]:
+    """A proof with the words that a script looks for."""
+    return {**msgspec.structs.asdict(proof), "level": proof.obligation.level, "because": proof.core}
+
+
+def _print(checked: Checked, suite: Suite, output: Path | None, *, most: int) -> None:
     twins = sum(case.twin is not None for case in suite.cases)
     say(f"{one_line(checked.name)} {one_line(checked.version)}: {len(suite.cases)} cases, {twins} of them in pairs")
+    say(_size(suite))
     say()
-    levels = list(suite.coverage.levels)
-    width = max([len("not formalised"), *(len(clause.id) for clause in checked.clauses)], default=0)
-    say(f"{'':{width}}  " + "  ".join(f"{level:>9}" for level in levels))
-    for row in suite.coverage.clauses:
-        formal = any(_total(count) for count in row.levels.values())
-        cells = "  ".join(f"{_cell(row.levels[level]):>9}" for level in levels) if formal else "not formalised"
-        say(f"{one_line(row.clause):{width}}  {cells}")
-    say(f"{'all':{width}}  " + "  ".join(f"{_cell(suite.coverage.levels[level]):>9}" for level in levels))
+    _table(checked, suite)
     say()
     say("met/of; -N were proved infeasible, ?N are open")
-    for proof in suite.infeasible[:_SHOWN]:
-        told = "only with other changes (masking)" if proof.cause == "unique" else "infeasible"
-        say(f"  {_named(proof.obligation)}: {told}: {'; '.join(one_line(text) for text in proof.core)}")
-    if len(suite.infeasible) > _SHOWN:
-        say(f"  and {len(suite.infeasible) - _SHOWN} more (--json lists them)")
+    for proof in sorted(suite.infeasible, key=lambda proof: list(_TOLD).index(proof.cause))[:most]:
+        say(f"  {_named(proof.obligation)}: {_TOLD[proof.cause]}: {'; '.join(one_line(text) for text in proof.core)}")
+    if len(suite.infeasible) > most:
+        say(f"  and {len(suite.infeasible) - most} more (--infeasible lists them)")
     for left in suite.open[:_SHOWN]:
         say(f"  {_named(left.obligation)}: open: {one_line(left.reason)}")
     if len(suite.open) > _SHOWN:
         say(f"  and {len(suite.open) - _SHOWN} more (--json lists them)")
     if output is not None:
         note(f"wrote {one_line(str(output))}")
+
+
+def _size(suite: Suite) -> str:
+    """How many of the cases are needed, and how many must be."""
+    size = suite.size
+    again = f"; {size.reworded} say the same in other words or another context" if size.reworded else ""
+    if size.exact:
+        return f"{size.cases} show what stands below, and no fewer of those that were found would{again}"
+    return (
+        f"{size.cases} show what stands below; of those that were found at least {size.lower_bound} are needed{again}"
+    )
+
+
+def _table(checked: Checked, suite: Suite) -> None:
+    """Clauses by levels; contexts are about no clause and stand in the last line only."""
+    levels = list(suite.coverage.levels)
+    full = suite.settings.depth == "full"
+    width = max([len("not formalised"), *(len(clause.id) for clause in checked.clauses)], default=0)
+    rows = [row.levels for row in suite.coverage.clauses] + [suite.coverage.levels]
+    columns = {
+        level: max([len(level) if full else 9, *(len(_cell(row[level])) for row in rows)]) for level in levels
+    }  # fmt: skip
+    say(f"{'':{width}}  " + "  ".join(f"{level:>{columns[level]}}" for level in levels))
+    for row in suite.coverage.clauses:
+        formal = any(_total(count) for count in row.levels.values())
+        cells = "  ".join(f"{_cell(row.levels[level]):>{columns[level]}}" for level in levels)
+        say(f"{one_line(row.clause):{width}}  {cells if formal else 'not formalised'}")
+    total = "  ".join(f"{_cell(suite.coverage.levels[level]):>{columns[level]}}" for level in levels)
+    say(f"{'all':{width}}  {total}")
 
 
 def _named(obligation: Obligation) -> str:
