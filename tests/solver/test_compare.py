@@ -162,6 +162,11 @@ def test_a_proof_says_how_far_it_reaches() -> None:
         "warn cancel when last find_order has total > 3",
         "warn cancel when last find_order has (total > 3 and total > 2)",
     )
+    assert (found.same, found.bound) == (Truth.TRUE, "unbounded")
+    found = compared(
+        "warn cancel when previous result find_order has total > 3",
+        "warn cancel when previous result find_order has (total > 3 and total > 2)",
+    )
     assert (found.same, found.unbounded) == (Truth.TRUE, False)
     assert found.bound == "3 rounds of events, lists of up to 3"
 

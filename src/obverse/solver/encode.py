@@ -58,6 +58,8 @@ class Encoder:
         self.texts = trace.texts
         self.context = trace.context
         self.here = Here(len(trace.layout.slots))
+        self.sized = False
+        """Whether anything since this was set to false asked how long a list is; `find` does so before each wish."""
 
     # --- conditions -----------------------------------------------------------------------------------------------------
 
@@ -134,6 +136,7 @@ class Encoder:
         return UNKNOWN
 
     def _equal_lists(self, left: Seq, right: Seq) -> Kleene:
+        self.sized = True
         pairs = []
         longest = max(len(left.items), len(right.items))
         lengths: list[Formula] = []
@@ -380,6 +383,7 @@ class Encoder:
         return Scalar("time", self.trace.times[number], self.trace.timed(number))
 
     def _length(self, value: Value) -> Value:
+        self.sized = self.sized or isinstance(value, Seq | Keys)
         match value:
             case Seq():
                 return Scalar("number", self._term(value.length), value.known)

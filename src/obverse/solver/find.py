@@ -23,6 +23,7 @@ import msgspec
 import z3
 
 from obverse.core.canon import digest
+from obverse.core.events import AnyEvent
 from obverse.core.verdicts import Truth
 from obverse.policy import ast
 from obverse.policy.checked import Checked
@@ -178,46 +179,52 @@ class Finder:
     def _further(
         self, act: Act, asked: list[_Asked], answer: Impossible, near: Scenario | None, *, incomplete: bool
     ) -> Answer:
-        """The same for traces and lists of any length, where small ones suffice and are looked at (`small`).
+        """The same for traces and lists of any length, where small ones suffice and all of them are looked at (`small`).
 
-        Looked at are longer traces than before, so that what was called impossible for want of room may be found after all.
+        What was called impossible only for want of room is then found after all.
         """
-        rounds, longest = self._small(asked, answer)
-        if rounds is None or longest is None:
+        core = [asked[place] for place in answer.core]
+        room_for = self._small(core)
+        if room_for is None:
             return answer
-        needs = [msgspec.structs.replace(one.needs, longest=max(one.needs.longest, longest)) for one in asked]
-        rounds = max(rounds, self.settings.rounds)
-        layout = lay(
-            self.checked, act, needs, self.settings, rounds, near.history if near else (), incomplete=incomplete
-        )
-        if len(layout.slots) > _MOST_SLOTS or layout.short is not None or layout.longest < longest:
+        longer = self._longer(act, core, room_for, (), incomplete=incomplete)
+        if longer is None:
             return answer
-        room = self._room(act, layout)
-        found = self._solve(room, asked, near, self._origin(act, asked, _bound(layout, rounds)))
-        if not isinstance(found, Impossible):
-            return found if isinstance(found, Found) else answer
-        kept, elements = self._small(asked, found)
-        if (
-            kept is None
-            or elements is None
-            or kept > rounds
-            or elements > layout.longest
-            or self._sizes(room, asked, found)
-        ):
-            return found
-        return msgspec.structs.replace(found, unbounded=True)
+        found = self._solve(longer, core, None, answer.origin)
+        if isinstance(found, Impossible) and not any(self._encoded(longer, core[place]).sized for place in found.core):
+            places = tuple(answer.core[place] for place in found.core)
+            return msgspec.structs.replace(answer, core=places, unbounded=True)
+        if not isinstance(found, Found):
+            return answer
+        whole = self._longer(act, asked, room_for, near.history if near else (), incomplete=incomplete)
+        if whole is None:
+            return answer
+        bound = _bound(whole.trace.layout, max(room_for[0], self.settings.rounds))
+        again = self._solve(whole, asked, near, self._origin(act, asked, bound))
+        return answer if isinstance(again, Undecided) else again
 
-    def _small(self, asked: Sequence[_Asked], answer: Impossible) -> tuple[int | None, int | None]:
-        """How many rounds of events, and elements of lists, suffice for what excludes each other."""
-        wishes = [asked[place].expr for place in answer.core]
+    def _small(self, core: Sequence[_Asked]) -> tuple[int, int] | None:
+        """How many rounds of events, and elements of lists, suffice for all that can be said of these."""
+        wishes = [one.expr for one in core]
         kept = small.events(wishes, lambda name: is_simple(self.checked, name))
-        if kept is None or kept > _MOST_ROUNDS:
-            return None, None
-        return kept, small.elements(wishes, kept)
+        longest = None if kept is None or kept > _MOST_ROUNDS else small.elements(wishes, kept)
+        return None if kept is None or longest is None else (kept, longest)
 
-    def _sizes(self, room: _Room, asked: Sequence[_Asked], answer: Impossible) -> bool:
-        """Whether it rests on how long a list is."""
-        return any(self._encoded(room, asked[place]).sized for place in answer.core)
+    def _longer(
+        self,
+        act: Act,
+        asked: Sequence[_Asked],
+        room_for: tuple[int, int],
+        beside: Sequence[AnyEvent],
+        *,
+        incomplete: bool,
+    ) -> _Room | None:
+        """A trace with so many rounds and so long lists; None where that is too much to look at."""
+        rounds, longest = max(room_for[0], self.settings.rounds), room_for[1]
+        needs = [msgspec.structs.replace(one.needs, longest=max(one.needs.longest, longest)) for one in asked]
+        layout = lay(self.checked, act, needs, self.settings, rounds, beside, incomplete=incomplete)
+        fits = len(layout.slots) <= _MOST_SLOTS and layout.short is None and layout.longest >= longest
+        return self._room(act, layout) if fits else None
 
     # --- solving --------------------------------------------------------------------------------------------------------
 

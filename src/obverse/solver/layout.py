@@ -207,7 +207,7 @@ def lay(
             places = _add_events(slots, checked, near)
         for shape in order:
             alike = [n for n, slot in enumerate(slots) if slot.kind == shape.kind and slot.name == shape.name]
-            if shape.kind == "fact" and alike and not _is_simple(checked, shape.name):
+            if shape.kind == "fact" and alike and not is_simple(checked, shape.name):
                 continue
             # what is counted stands in the middle: something may have come before all of it, and after
             counted = repeats.get(shape, 1) - sum(n in places for n in alike)
@@ -376,6 +376,6 @@ def _tools_named(node: ast.Compare | ast.In) -> set[str]:
     return {one.value for one in inside if isinstance(one, ast.Text)}
 
 
-def _is_simple(checked: Checked, fact: str | None) -> bool:
+def is_simple(checked: Checked, fact: str | None) -> bool:
     """Whether a fact's value is a scalar: only those can be told apart by when they were said."""
     return fact in checked.facts and not isinstance(checked.facts[fact].type, ListType | MapType | RecordType)
