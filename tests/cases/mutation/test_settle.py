@@ -116,7 +116,7 @@ def test_a_suite_that_was_strengthened_covers_what_it_says() -> None:
     checked, before = policy(*names), suite(*names)
     after = strengthened(checked, before, settled(*names))
     assert len(after.cases) > len(before.cases)
-    assert after.coverage == coverage(checked, after.cases, after.infeasible)
+    assert after.coverage == coverage(checked, after.cases, after.infeasible, settings=after.settings)
     assert after.digest != before.digest
 
 

@@ -153,12 +153,13 @@ class _Settling:
 def strengthened(checked: Checked, suite: Suite, settled: Settled) -> Suite:
     """The suite with the added cases: what it covers and its digest are those of all of them."""
     cases = (*suite.cases, *(case for case in settled.added if case.id not in {one.id for one in suite.cases}))
-    covered = coverage(checked, cases, suite.infeasible)
+    covered = coverage(checked, cases, suite.infeasible, settings=suite.settings)
     met = set(covered.met)
     return msgspec.structs.replace(
         suite,
         cases=cases,
         coverage=covered,
+        infeasible=tuple(one for one in suite.infeasible if one.cause != "any" or one.obligation.key not in met),
         open=tuple(one for one in suite.open if one.obligation.key not in met),
         digest=digest_of(cases),
     )
