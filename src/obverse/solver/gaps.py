@@ -75,19 +75,29 @@ def _guard(expr: ast.Expr, gap: Gap, guards: list[ast.Expr], *, wanted: bool) ->
         case ast.And() | ast.Or():
             items = tuple(_guard(one, gap, guards, wanted=wanted) for one in expr.items)
             return msgspec.structs.replace(expr, items=items)
-        case ast.Quantified():
+        case ast.Quantified() if _known(_outside(expr), gap) is None:
             return msgspec.structs.replace(expr, body=_guard(expr.body, gap, guards, wanted=wanted))
         case ast.Present():
             return expr
-        case ast.Once() | ast.Last() | ast.Previous() | ast.Since():
+        case ast.Once() | ast.Last() | ast.Previous() | ast.Since() if _known(_outside(expr), gap) is None:
             inner = {name: getattr(expr, name) for name in ("where", "has", "body") if getattr(expr, name, None)}
             changed = {name: _guard(part, gap, guards, wanted=wanted) for name, part in inner.items()}
             return msgspec.structs.replace(expr, **changed)
-    known = _known(expr, gap)
+    known = _known(_outside(expr), gap)
     if known is None:
         return expr
     guards.append(known)
     return all_of((known, expr)) if wanted else any_of((negated(known), expr))
+
+
+def _outside(expr: ast.Expr) -> ast.Node:
+    """What of a condition is asked at its own place: the list that it ranges over, the event that it looks for, or all of it."""
+    match expr:
+        case ast.Quantified():
+            return expr.over
+        case ast.Once() | ast.Last() | ast.Previous() | ast.Since():
+            return expr.event
+    return expr
 
 
 def _known(node: ast.Node, gap: Gap) -> ast.Expr | None:

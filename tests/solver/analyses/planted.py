@@ -210,6 +210,20 @@ PLANTED: dict[str, tuple[str, Checked]] = {
         "S216",
         workshop("a: ask refund(id: r, amount: a) when last find_order(id: r) has a / total > 0.5"),
     ),
+    "a list that may be missing, whose elements are asked": (
+        "S216",
+        workshop(
+            'a: forbid send when any a in cc: not a starts with "it-"',
+            terms="tool send(to: text, cc: list of text optional)   effect write",
+        ),
+    ),
+    "an argument that may be missing, in what is looked for": (
+        "S216",
+        workshop(
+            "a: forbid take(id: r) when last find_order(id: r) has paid > 5",
+            terms="tool take(id: text optional)   effect write",
+        ),
+    ),
     # --- S220
     "an inviolable clause that trusts a judge": (
         "S220",
