@@ -58,6 +58,46 @@ def check(result: dict[str, Any]) -> Rows:
         yield f"`obverse check`, {name} policy ({row['rules']} rules)", text, aim
 
 
+def check_corpus(result: dict[str, Any]) -> Rows:
+    """Clean policies and planted defects."""
+    clean, planted = result["clean"], result["planted"]
+    alarms = sum(map(len, clean["false alarms"].values()))
+    text = f"{alarms} false alarms, {clean['undecided']} undecided; {sum(clean['notes'].values())} notes"
+    yield (
+        f"{clean['policies']} clean policies of {clean['rules']} rules, by hand, of as many domains",
+        text,
+        "0 false alarms",
+    )
+    yield "one of them, nothing kept", f"median {clean['seconds']['median']} s, at most {clean['seconds']['max']} s", ""
+    for code, row in planted["per code"].items():
+        others = "; ".join(f"{row[name]} {name}" for name in ("as another", "open", "missed") if row[name])
+        text = f"{row['found']} of {row['planted']} found{f'; {others}' if others else ''}"
+        yield f"[{code}](analyses/{code}.md), planted in {len(row['operators'])} ways", text, ""
+    yield "all planted defects", f"{planted['found']} of {planted['plants']} found as what they are", ""
+    seconds = planted["seconds"]
+    yield "a check after such an edit, the rest kept", f"median {seconds['median']} s, at most {seconds['max']} s", ""
+    again, wrong = planted["asked again without kept answers"], planted["of these, another answer"]
+    yield "the same without what was kept", f"{wrong} of {again} differ", "0"
+
+
+def agreement(result: dict[str, Any]) -> Rows:
+    """Evaluator, monitor and solver."""
+    parts = result["parts"]
+    steps = sum(number for part in parts.values() for number in part["steps compared"].values())
+    policies = sum(part["policies"] for part in parts.values())
+    what = f"{result['pairs']:,} random pairs of a policy and a transcript ({policies:,} policies)"
+    yield what, f"{result['disagreements']} disagreements", "0"
+    yield "of these, streaming monitor and `decide`", f"{steps:,} steps compared", ""
+    answers = parts["solver"]["answers of the solver"]
+    asked = sum(answers.get(name, 0) for name in ("Found", "Impossible", "Undecided"))
+    text = f"{asked:,} asked of the solver: {answers.get('Found', 0):,} found and replayed, {answers.get('Undecided', 0)} undecided"
+    yield (
+        f"of these, what {parts['solver']['pairs']:,} scenarios show",
+        f"{text}, {answers.get('Impossible', 0)} called impossible",
+        "0",
+    )
+
+
 def diff(result: dict[str, Any]) -> Rows:
     """Comparing and explaining."""
     rows, every = result["policies"].values(), result["all"]
@@ -65,7 +105,11 @@ def diff(result: dict[str, Any]) -> Rows:
     text = f"{same} proved the same, {different} shown to differ, {open_} undecided"
     yield f"{every['mutants']:,} policies with one fault, compared with the {len(rows)} that they come from", text, ""
     missed, shown = (sum(row[key] for row in rows) for key in ("missed", "scenarios"))
-    yield "of those proved the same, shown to differ by the scenarios of the others", f"{missed} ({shown:,} scenarios)", "0"
+    yield (
+        "of those proved the same, shown to differ by the scenarios of the others",
+        f"{missed} ({shown:,} scenarios)",
+        "0",
+    )
     times = f"mean {every['milliseconds_mean']} ms, median {every['milliseconds_median']} ms, 95 % in {every['milliseconds_p95']} ms"
     yield "one comparison, with a finder that is kept", times, "typically under 100 ms"
     one = result["process"]
@@ -85,6 +129,41 @@ def cases(result: dict[str, Any]) -> Rows:
         )
         aim = "under 15 s" if name == "synthetic" else ""
         yield f"`obverse cases`, {name} policy ({row['conditions']} conditions)", text, aim
+
+
+def mutation(result: dict[str, Any]) -> Rows:
+    """What a suite notices of faults in the policy, beside other ways to write tests."""
+    total = result["total"]
+    of = total["not equivalent"]
+    yield (
+        f"mutants of {total['policies']} policies killed by `obverse cases --mutation`",
+        f"{total['killed']} of {of}; {total['equivalent']} more proved equivalent, {total['undecided']} undecided",
+        "all that are not equivalent",
+    )
+    yield (
+        "by `obverse cases` alone",
+        f"{total['killed by invert alone']} of {of} by {total['cases of invert']} cases",
+        "",
+    )
+    small, pool, least = (total[key] for key in ("smallest", "least of the pool", "needed whatever the cases"))
+    yield (
+        "cases in the smallest suites that kill as much",
+        f"{small}, chosen out of {total['cases']}; the least of these is {pool}, and no suite whatever does with fewer than {least}",
+        "at most 1.2 times the minimum",
+    )
+    for name, found in total["by chance"].items():
+        text = (
+            f"{found['at smallest']:.0f} of {of} killed by {small} cases, {found['at whole']:.0f} by {total['cases']}"
+        )
+        yield f"instead of them: {name}, mean of {result['seeds']} seeds", text, ""
+    others, second = total["other operators"], total["second order"]
+    yield (
+        "mutants of operators that the suite was not made for",
+        f"{others['killed']} of {others['of']} killed by the suite, {others['killed by the smallest']} by the smallest",
+        "",
+    )
+    told = f"{second['killed']} killed, {second['equivalent']} proved equivalent, {second['alive or undecided']} left"
+    yield "mutants of second order", told, ""
 
 
 def claims(result: dict[str, Any]) -> Rows:
@@ -237,15 +316,50 @@ def draft(result: dict[str, Any]) -> Rows:
         )
 
 
+def texts(result: dict[str, Any]) -> Rows:
+    """Words of cases."""
+    for suite, rows in result["retold"].items():
+        told = [row for name, row in rows.items() if not name.startswith("language")]
+        least = min(told, key=lambda row: row["told"])
+        text = f"{sum(row['told'] for row in told):,} of {sum(row['of'] for row in told):,} cases; at least {least['told']} of {least['of']}"
+        yield f"{suite} suite in {len(told)} registers, channels, manners and devices of our own", text, ""
+    for labeller, row in result["labellers"].items():
+        for what, poles in row.items():
+            parts = [f"{pole}: {_counted(poles[pole])}" for pole in ("yes", "no")]
+            yield f"labels of {what}, {labeller}", "; ".join(parts), "wrong: 0"
+    for suite, rows in result["poles"].items():
+        for script, row in rows.items():
+            aim = "all" if "faithful" in script else "0"
+            yield f"messages used, {suite}, {script}", f"{row['told']} of {row['messages']}", aim
+    for writer, suites in result["writers"].items():
+        for suite, row in suites.items() if isinstance(suites, dict) else ():
+            read = ", ".join(f"{count} {what}" for what, count in row["read"].items()) or "none"
+            text = f"{row['accepted']} of {row['written']} texts accepted; read by a person: {read}"
+            yield f"{writer} as writer, {suite}", text, ""
+    for suite, rows in result["diversity"].items():
+        for what, row in rows.items():
+            if row["texts"] > 1:
+                text = f"{row['texts']} texts, distinct-2 {row['distinct_2']:.2f}, distance {row['distance']:.2f}, vendi {row['vendi']:.1f}"
+                yield f"diversity of {suite}, {what}", text, ""
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{counts.get(what, 0)} {what}" for what in ("right", "wrong", "unknown"))
+
+
 SECTIONS: Final[dict[str, tuple[str, Callable[[dict[str, Any]], Rows]]]] = {
     "start": ("Starting", start),
     "demo": ("The way in", demo),
     "check": ("Proof", check),
+    "check_corpus": ("Clean policies and planted defects", check_corpus),
+    "agreement": ("Do evaluator, monitor and solver agree", agreement),
     "diff": ("Comparing two policies, and explaining a verdict", diff),
     "cases": ("Inversion", cases),
+    "mutation": ("Mutation score", mutation),
     "cedar_export": ("Export to Cedar", cedar_export),
     "dogwood_export": ("Export to Dogwood", dogwood_export),
     "draft": ("Drafting: rules, said in English, and back", draft),
+    "texts": ("Words of cases", texts),
     "claims": ("Claims", claims),
     "runner": ("Running", runner),
     "runner_kills": ("Running, and being killed", runner_kills),
