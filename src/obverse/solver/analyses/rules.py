@@ -80,10 +80,21 @@ def _never_fires(rule: CheckedRule, desk: Desk) -> Outcome:
     left_open = desk.left_open("S201", rule, answers)
     if left_open:
         return left_open
-    says = "apply" if rule.kind == "permit" else "fire"
     near = desk.first(rule, (ast.Not(body=rule.fires),))
-    message = f"{named(rule)} can never {says}: {excluding(parts, answers)}"
+    why = excluding(parts, answers)
+    if rule.kind == "permit":
+        message = f"{named(rule)} can never apply: {why}"
+    elif _may_fire(rule, desk):  # L03: as where there is no newest event to ask about
+        message = f"{named(rule)} can never be known to fire: {why}; it fires only where that is not known"
+    else:
+        message = f"{named(rule)} can never fire: {why}"
     return (desk.finding("S201", message, rule=rule, scenario=near, absent=(rule,)),)
+
+
+def _may_fire(rule: CheckedRule, desk: Desk) -> bool:
+    """Whether it fires on some step for not knowing, though nothing that is declared is missing."""
+    goals = (Goal(head=act, possible=(rule.fires,)) for act in desk.acts(rule))
+    return any(isinstance(desk.ask(goal), Found) for goal in goals)
 
 
 def always_fires(rule: CheckedRule, desk: Desk) -> Outcome:
