@@ -18,7 +18,7 @@ import pytest
 from house import ROOT
 from obverse.cli.app import main
 
-GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
+GUIDES = sorted([*(ROOT / "docs" / "guides").glob("*.md"), *(ROOT / "docs" / "concepts").glob("*.md")])
 FENCE = re.compile(
     r"^(?P<mark>`{3,})(?P<language>\w+)(?: (?P<name>[\w./-]+\.\w+))?\n(?P<body>.*?)^(?P=mark)$", re.M | re.S
 )
