@@ -334,7 +334,7 @@ def texts(result: dict[str, Any]) -> Rows:
     for writer, suites in result["writers"].items():
         for suite, row in suites.items() if isinstance(suites, dict) else ():
             read = ", ".join(f"{count} {what}" for what, count in row["read"].items()) or "none"
-            text = f"{row['accepted']} of {row['written']} texts accepted; read by a person: {read}"
+            text = f"{row['accepted']} of {row['written']} texts accepted; read one by one: {read}"
             yield f"{writer} as writer, {suite}", text, ""
     for suite, rows in result["diversity"].items():
         for what, row in rows.items():

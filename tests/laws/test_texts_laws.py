@@ -92,8 +92,6 @@ SUITES: dict[str, tuple[Checked, Suite]] = {
 async def test_L21_a_text_that_says_another_thing_is_never_used(name: str) -> None:
     checked, found = SUITES[name]
     for lie, rewrite in liars(checked).items():
-        if lie == "answers it":  # only questions can be answered
-            continue
         told = await realise(checked, found.cases, ScriptedWriter(rewrite, lie), AttentiveLabeller())
         assert (told.told, told.cases) == (0, found.cases), lie
         assert told.fallback == told.messages

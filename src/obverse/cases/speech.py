@@ -31,10 +31,11 @@ _DENIES: Final = re.compile(
     r"ne|pas|jamais|rien|sans|non|aucune?|nunca|nada|nadie|sin|ning[uú]n\w*|jamás|tampoco)\b|\bn['’](?=\w)",
     re.I,
 )
-_FIRST: Final = re.compile(
-    r"\b(?:i|me|my|mine|myself|we|us|our|ours|ich|mich|mir|mein\w*|wir|uns|unser\w*|je|moi|mon|mes|nous|notre|nos)\b|\b[jm]['’](?=\w)",
-    re.I,
-)
+_SPEAKS: Final = r"i|my|mine|we|our|ours|ich|mein\w*|wir|unser\w*|je|mon|mes|nous|notre|nos"
+_FIRST: Final = re.compile(rf"\b(?:{_SPEAKS}|me|myself|us|mich|mir|uns|moi)\b|\b[jm]['’](?=\w)", re.I)
+_SPEAKER: Final = re.compile(rf"\b(?:{_SPEAKS})\b|\bj['’](?=\w)", re.I)
+"""Who speaks of what is theirs: `Could you tell me …` may become `Could you say …`, `Can I …` may not become `Can you …`."""
+
 _SECOND: Final = re.compile(
     r"\b(?:you|your|yours|du|dich|dir|dein\w*|ihnen|tu|toi|vous|votre|vos)\b|(?<!^)(?<![.!?]\s)\bSie\b", re.I | re.M
 )
@@ -57,6 +58,7 @@ def negates(source: str, text: str) -> bool:
 
 def turns_round(source: str, text: str) -> bool:
     """Whether `I` became `you`, or `you` became `we`: whose question it is has changed."""
-    mine, yours = _FIRST.search(source) is not None, _SECOND.search(source) is not None
-    now_mine, now_yours = _FIRST.search(text) is not None, _SECOND.search(text) is not None
-    return mine is not yours and (mine, yours) == (now_yours, now_mine)
+    mine, yours = _FIRST.search(text) is not None, _SECOND.search(text) is not None
+    if not mine and yours:
+        return _SPEAKER.search(source) is not None
+    return mine and not yours and _FIRST.search(source) is None and _SECOND.search(source) is not None

@@ -24,6 +24,7 @@ _AROUND: Final = (
     "Hello again. {text} Thanks a lot.", "Good evening. {text} All the best.", "Just this, then. {text} Bye for now.",
     "Right. {text} That would be all.",
 )  # fmt: skip
+_ANSWER: Final = "Most people find that two of them are enough, and that it is open until six."
 _FILLERS: Final = ("Anyway, that is it.", "And that's the message.", "Enough for today.", "Have a good one.")
 _WORD = re.compile(r"(?<!\w)[^\W\d_]+(?!\w)")
 _MOST = 0.6
@@ -84,7 +85,7 @@ def liars(checked: Checked) -> Mapping[str, Rewrite]:
         "drops what is exact": lambda text, seed: faithful(_EXACT.sub("it", text), seed) if _EXACT.search(text) else "",
         "brings in a number": lambda text, seed: faithful(f"{text} My number is {seed + 4711}.", seed),
         "answers instead": _always("Here is what you can do about it:\n1. Wait.\n2. Ask {text}"),
-        "answers it": _always("You had better ask somebody else about this: {text}", question=False),
+        "answers it": lambda text, seed: faithful(_ANSWER, seed) if "?" in text else "",
         "denies it": _always("It is not me who asks this, and I do not want to know: {text}"),
         "turns it round": _turned_round,
         "reports it": _always("The user asks this: {text}"),
@@ -100,12 +101,10 @@ def _turned_round(text: str, seed: int) -> str:
     return turned if turned != text and "you" not in text else _always("")(text, seed)
 
 
-def _always(form: str, *, question: bool = True) -> Rewrite:
+def _always(form: str) -> Rewrite:
     def rewrite(text: str, seed: int) -> str:
         del seed
-        if question:
-            return form.replace("{text}", text)
-        return form.replace("{text}", text.replace("?", "")) if "?" in text else ""
+        return form.replace("{text}", text)
 
     return rewrite
 
