@@ -68,6 +68,10 @@ SPOKEN = {
     ),
     "one value against all others": (f'{COVERED}\nforbid pay when tier = "basic"', []),
     "two values as one": (f'{COVERED}\nforbid pay when tier in ["basic", "plus"]', []),
+    "all that are not named": (
+        f'{COVERED}\nforbid pay when how = "cash"\nwarn pay when how = "card"\nask pay when not how in ["cash", "card"]',
+        [],
+    ),
     "all values": (f'{COVERED}\nforbid pay when tier = "basic"\nwarn pay when tier = "plus" or tier = "gold"', []),
     "a value that is compared as a whole": (
         f'{COVERED}\nforbid pay when how = "cash"\nwarn pay when how = "card"\nwarn pay when last call pay has args.how = how',

@@ -111,12 +111,14 @@ def _values(checked: Checked) -> Iterator[Question]:
 
 
 def _unnamed(field: Declared, tests: Sequence[Tested]) -> list[str]:
-    """The values that no test names, where tests tell at least two kinds of others apart."""
-    if any(one.passing is None for one in tests):
+    """The values that no test names, where tests tell at least two kinds of others apart and none is about all others at once."""
+    passing = [one.passing for one in tests if one.passing is not None]
+    kinds = {value: tuple(value in some for some in passing) for value in field.values}
+    left = [value for value, kind in kinds.items() if not any(kind)]
+    others = frozenset(field.values) - frozenset(left)  # `not seat in [all others]` is about what is left
+    if len(passing) < len(tests) or len({kinds[value] for value in others}) < 2 or others in passing:
         return []
-    kinds = {value: tuple(value in (one.passing or ()) for one in tests) for value in field.values}
-    named = {kind for kind in kinds.values() if any(kind)}
-    return [value for value, kind in kinds.items() if not any(kind)] if len(named) > 1 else []
+    return left
 
 
 # --- S223 ---------------------------------------------------------------------------------------------------------------
