@@ -37,7 +37,9 @@ def process(path: Path, runs: int) -> float:
     for _ in range(runs):
         start = time.perf_counter()
         done = subprocess.run(
-            [sys.executable, "-m", "obverse.cli", "check", str(path), "--json"], capture_output=True, check=False
+            [sys.executable, "-m", "obverse.cli", "check", str(path), "--json", "--no-cache"],
+            capture_output=True,
+            check=False,
         )
         times.append(time.perf_counter() - start)
         if done.returncode not in (0, 3, 4):
