@@ -6,7 +6,7 @@ made again has an id of its own. What a changed past means, `decide` says.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -72,7 +72,8 @@ class Altering:
             yield from self._said_otherwise(head)
         elif isinstance(head, Result):
             return
-        yield from self._looked_up(look, history)
+        yield from self._of_kind(lambda event: look.ends(event, self.checked))
+        yield from self._of_kind(lambda event: not look.concerns(event, self.checked), effects=("read",))
 
     def _of_another_key(
         self, part: Happening, head: Call | Denied, look: Look, history: History
@@ -124,18 +125,20 @@ class Altering:
             text = reply_for(self.checked, labels, *self.key, "between")
             yield happening(msgspec.structs.replace(event, text=text, labels=labels))
 
-    def _looked_up(self, look: Look, history: History) -> Iterator[Happening]:
-        """A look-up that has nothing to do with it, where the policy knows one."""
+    def _of_kind(
+        self, wanted: Callable[[AnyEvent], bool], effects: tuple[str, ...] | None = None
+    ) -> Iterator[Happening]:
+        """A call with its result of which both are wanted, of the first tool with these effects that has one."""
         names = Names(self.checked, *self.key)
         for tool in self.checked.tools.values():
-            if tool.effects != ("read",):
+            if effects is not None and tool.effects != effects:
                 continue
             arguments = {f.name: plain_value(f.type, f.name, names) for f in tool.parameters if not f.optional}
             call = Call(id="", call_id="between", tool=tool.name, arguments=dumps(arguments))
             result = Result(
                 id="", call_id="between", tool=tool.name, output=_about(plain_output(tool, names), arguments)
             )
-            if not any(look.concerns(event, self.checked) for event in (call, result)):
+            if (wanted(call) and wanted(result)) or (effects is None and (wanted(call) or wanted(result))):
                 yield happening(call, result)
                 return
 

@@ -84,8 +84,8 @@ class _Inversion:
             self._orders(plan, wardrobe, [case for case in made if case.id not in self.reworded])
 
     def _orders(self, plan: Plan, wardrobe: Wardrobe, made: Sequence[Case]) -> None:  # (4)
-        def dress(pair: Pair) -> list[Case]:
-            return list(wardrobe.cases([pair], "order", pair.obligation.key))
+        def dress(pair: Pair, about: str) -> list[Case]:
+            return list(wardrobe.cases([pair], "order", about, pair.firing is None))
 
         none = next((one.core for one in self.infeasible if _is_rule(one, plan)), None)
         outcomes = list(Ordering(self.search, plan, self.seed, dress).outcomes(made, none))

@@ -73,6 +73,14 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
             kinds.append(self.expr.absent or ast.Pattern(kind="any"))
         return any(_is_kind(kind, event, checked) for kind in kinds)
 
+    def ends(self, event: AnyEvent, checked: Checked) -> bool:
+        """Whether `no EVENT since` ends with such an event."""
+        return (
+            isinstance(self.expr, ast.Since)
+            and self.expr.absent is not None
+            and _is_kind(self.expr.absent, event, checked)
+        )
+
     def anchors(self, event: AnyEvent, checked: Checked) -> bool:
         """Whether `since` may count from such an event."""
         return isinstance(self.expr, ast.Since) and _is_kind(self.expr.event, event, checked)
@@ -82,7 +90,9 @@ def looks_of(plan: Plan) -> tuple[Look, ...]:
     """The looks of a rule in the order in which they are written; one that is written twice is one."""
     found: dict[ast.Node, Look] = {}
     for node, nested in _looks(plan.rule.fires, nested=False):
-        outer = tuple(atom.number for atom in plan.conditions.outer if any(same_look(node, n) for n in ast.walk(atom.expr)))
+        outer = tuple(
+            atom.number for atom in plan.conditions.outer if any(same_look(node, n) for n in ast.walk(atom.expr))
+        )
         if _sight_line(node) not in found:
             found[_sight_line(node)] = Look(expr=node, number=len(found) + 1, outer=outer, nested=nested)
     return tuple(found.values())
@@ -180,7 +190,9 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     moved: tuple[Happening, ...]
 
 
-def differences(one: Sequence[AnyEvent], other: Sequence[AnyEvent], window: int | None, now: int | None) -> list[Difference]:
+def differences(
+    one: Sequence[AnyEvent], other: Sequence[AnyEvent], window: int | None, now: int | None
+) -> list[Difference]:
     """Every change that makes the second past of the first. `outside` of a window is told by the time `now` of the step."""
     left, right = happenings(one), happenings(other)
     a, b = [each.key for each in left], [each.key for each in right]

@@ -17,10 +17,11 @@ import msgspec
 
 from obverse.cases.aims import Plan, negated
 from obverse.cases.altering import Altering
+from obverse.cases.blindness import Variant, cannot_see, variants
 from obverse.cases.brief import brief
 from obverse.cases.coverage import changed_conditions, order_is_shown, stays, turns
 from obverse.cases.naming import Names
-from obverse.cases.order import Change, Look, looks_of, orders_of, same_look
+from obverse.cases.order import Change, Look, looks_of, orders_of
 from obverse.cases.records import Answer, Case, Infeasible, Obligation, Open, World
 from obverse.cases.same import script_of
 from obverse.cases.scene import numbered, opening_of, world_of
@@ -32,10 +33,15 @@ from obverse.solver.answers import Act, Impossible
 
 Outcome: TypeAlias = Case | Infeasible | Open
 _NOT_FOUND: Final = "no case was found in which the verdict turns, nor a proof that it cannot"
-_PROVED_BY_BLINDNESS: Final[tuple[Change, ...]] = ("swap", "outside")
-"""What an operator that is blind to order and time cannot see; it may well see that something is missing or new."""
+Dress: TypeAlias = Callable[[Pair, str], Sequence[Case]]
 
-Dress: TypeAlias = Callable[[Pair], Sequence[Case]]
+
+class _Apart(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a rule and a variant of it: cases in which they differ, proofs that there are none, or why neither."""
+
+    cases: tuple[Case, ...] = ()
+    proofs: tuple[Infeasible, ...] = ()
+    reason: str = ""
 
 
 class Ordering:
@@ -47,6 +53,8 @@ class Ordering:
         self.plan = plan
         self.seed = seed
         self.dress = dress
+        self._known: dict[tuple[int, str], _Apart] = {}
+        self._spared: list[Infeasible | None] | None = None
         self.altering = Altering(self.checked, plan.rule, self.checked.digest, seed, plan.rule.id)
 
     def outcomes(self, cases: Sequence[Case], impossible: Sequence[str] | None = None) -> Iterator[Outcome]:
@@ -65,7 +73,25 @@ class Ordering:
                 yield outcome
         for open_, look, change in left:  # (4)
             turned, _ = self._varied(open_.obligation, look, change, variations)
-            yield turned or open_
+            yield turned or self._hopeless(open_.obligation) or open_
+
+    def _hopeless(self, obligation: Obligation) -> Infeasible | None:
+        """The proof that whatever this rule would spare another one blocks, so that nothing can turn."""
+        fires = self.plan.conditions.fires
+        if self._spared is None:
+            self._spared = []
+            for act in self.search.acts(self.plan.rule)[: self.search.settings.tools_tried]:
+                wishes = [
+                    Wish(text="the rule does not fire", expr=negated(fires)),
+                    *self.search.silence(self.plan.rule, act),
+                ]
+                wishes += self.search.let_through(act)
+                found = self.search.ask(act, wishes)
+                self._spared.append(proved(obligation, found, wishes) if isinstance(found, Impossible) else None)
+        proofs = [one for one in self._spared if one is not None]
+        if not proofs or len(proofs) < len(self._spared):
+            return None
+        return msgspec.structs.replace(proofs[0], obligation=obligation)
 
     def _outcome(self, obligation: Obligation, look: Look, change: Change, cases: Sequence[Case]) -> Iterator[Outcome]:
         turned, steady = self._varied(obligation, look, change, cases)  # (1)
@@ -149,116 +175,54 @@ class Ordering:
     # --- pasts in which the order matters -------------------------------------------------------------------------------
 
     def _sought(self, obligation: Obligation, look: Look, change: Change, steady: Case | None) -> Iterator[Outcome]:
-        blind = blinded(self.plan.conditions.fires, look)
-        if blind is None:
-            yield Open(obligation=obligation, reason=_NOT_FOUND)
-            return
+        reason = ""
+        for variant in variants(self.plan.conditions.fires, look):
+            apart = self._apart(obligation, look, variant)
+            turned, still = self._varied(obligation, look, change, apart.cases)
+            if turned is not None:
+                yield from (case for case in apart.cases if case.id == turned.varied)
+                yield turned
+                return
+            steady = steady or still
+            if apart.proofs and change in variant.proves:
+                core = tuple(dict.fromkeys(text for one in apart.proofs for text in one.core))
+                yield from self._steady(obligation, steady, core, apart.proofs[0].bound)
+                return
+            reason = reason or apart.reason
+        yield Open(obligation=obligation, reason=reason or _NOT_FOUND)
+
+    def _apart(self, obligation: Obligation, look: Look, variant: Variant) -> _Apart:
+        """Cases in which the rule and the variant differ, or for each act and side the proof that there is none."""
+        key = (look.number, variant.told)
+        if key not in self._known:
+            self._known[key] = self._sought_apart(obligation, variant)
+        return self._known[key]
+
+    def _sought_apart(self, obligation: Obligation, variant: Variant) -> _Apart:
         fires, proofs, reason = self.plan.conditions.fires, list[Infeasible](), ""
+        cases: list[Case] = []
         for act in self.search.acts(self.plan.rule)[: self.search.settings.tools_tried]:
             for firing in (True, False):
-                wishes = self._differing(fires, blind, act, firing=firing)
+                wishes = self._differing(fires, variant, act, firing=firing)
                 found = self.search.ask(act, wishes)
                 if isinstance(found, Sight):
-                    pair = Pair(
-                        rule=self.plan.rule.id, obligation=obligation,
-                        firing=found if firing else None, sparing=None if firing else found,
-                    )  # fmt: skip
-                    made = self.dress(pair)
-                    turned, still = self._varied(obligation, look, change, made)
-                    if turned is not None:
-                        yield from (case for case in made if case.id == turned.varied)
-                        yield turned
-                        return
-                    steady, reason = steady or still, reason or "the pasts that were found do not turn the verdict"
+                    firing_, sparing = (found, None) if firing else (None, found)
+                    pair = Pair(rule=self.plan.rule.id, obligation=obligation, firing=firing_, sparing=sparing)
+                    cases += self.dress(pair, variant.told)
                 elif isinstance(found, Impossible):
                     proofs.append(proved(obligation, found, wishes))
                 else:
                     reason = reason or found
-        if reason or not proofs or change not in _PROVED_BY_BLINDNESS:
-            yield Open(obligation=obligation, reason=reason or _NOT_FOUND)
-            return
-        core = tuple(dict.fromkeys(text for proof in proofs for text in proof.core))
-        yield from self._steady(obligation, steady, core, proofs[0].bound)
+            if cases or reason:  # no proof any more
+                return _Apart(cases=tuple(cases), reason=reason or "the pasts that were found do not turn the verdict")
+        return _Apart(proofs=tuple(proofs))
 
-    def _differing(self, fires: ast.Expr, blind: ast.Expr, act: Act, *, firing: bool) -> list[Wish]:
-        one, other = (fires, blind) if firing else (blind, fires)
+    def _differing(self, fires: ast.Expr, variant: Variant, act: Act, *, firing: bool) -> list[Wish]:
+        one, other = (fires, variant.fires) if firing else (variant.fires, fires)
+        would = f"the rule would {'not ' if firing else ''}fire {variant.told}"
         wishes = [
-            Wish(text="the rule fires" if firing else "the rule would fire if it were blind to the order", expr=one),
-            Wish(
-                text="the rule would not fire if it were blind to the order" if firing else "the rule does not fire",
-                expr=negated(other),
-            ),
+            Wish(text="the rule fires" if firing else would, expr=one),
+            Wish(text=would if firing else "the rule does not fire", expr=negated(other)),
             *self.search.silence(self.plan.rule, act),
         ]
         return wishes if firing else [*wishes, *self.search.let_through(act)]
-
-
-# --- what an operator cannot see -------------------------------------------------------------------------------------------
-
-
-def cannot_see(look: Look, change: Change) -> str | None:
-    """Why this change to the past can never turn what the operator says, by its very meaning; None where it may.
-
-    Only of operators whose inside asks nothing of the past: an inner one may see what the outer one does not.
-    """
-    expr = look.expr
-    if look.nested or _looks_deeper(expr):
-        return None
-    counts = isinstance(expr, ast.CountEvents | ast.SumEvents | ast.Exceeds)
-    match change:
-        case "swap" if look.window is None and (counts or isinstance(expr, ast.Once)):
-            return "in which order it happened is not asked"
-        case "repeat" if not counts:
-            return "how often it happened is not asked"
-        case "repeat" if isinstance(expr, ast.Exceeds) and expr.amount is None and expr.to.value <= 1:
-            return "what happened once is already too much"
-        case "between" if isinstance(expr, ast.Once) or counts or (isinstance(expr, ast.Last) and _keyed(expr)):
-            return "what is of another key or kind is not looked at"
-    return None
-
-
-def _looks_deeper(expr: ast.Node) -> bool:
-    inner = [node for child in ast.children(expr) for node in ast.walk(child)]
-    past = ast.Once | ast.Last | ast.Previous | ast.Since | ast.CountEvents | ast.SumEvents | ast.Exceeds
-    return any(isinstance(node, past | ast.FactValue) for node in inner)
-
-
-def _keyed(expr: ast.Last) -> bool:
-    return bool(expr.event.arguments)
-
-
-def blinded(fires: ast.Expr, look: Look) -> ast.Expr | None:
-    """The rule with an operator in place of the look that is blind to order and time; None where there is no such operator."""
-    new = _mapped(fires, lambda node: _blind(node) if same_look(node, look.expr) else None)
-    return None if new == fires else new  # type: ignore[return-value]  # an expression stays one
-
-
-def _blind(node: ast.Node) -> ast.Node | None:
-    match node:
-        case ast.Last():
-            items = tuple(part for part in (node.where, node.has) if part is not None)
-            return ast.Once(event=node.event, where=items[0] if len(items) == 1 else ast.And(items=items))
-        case ast.Previous():
-            return ast.Once(event=node.event, where=node.has)
-        case ast.Since():
-            return ast.Once(event=node.event, where=node.where)
-        case ast.Once() | ast.CountEvents() | ast.SumEvents() if node.within is not None:
-            return msgspec.structs.replace(node, within=None)
-        case ast.Exceeds() if node.per is not None:
-            return msgspec.structs.replace(node, per=None)
-    return None
-
-
-def _mapped(node: ast.Node, change: Callable[[ast.Node], ast.Node | None]) -> ast.Node:
-    """The tree with every node replaced that the function has another one for."""
-    new = change(node)
-    if new is not None:
-        return new
-    parts: dict[str, object] = {}
-    for name in node.__struct_fields__:
-        part = getattr(node, name)
-        if isinstance(part, ast.Node) and name != "at":
-            parts[name] = _mapped(part, change)
-        elif isinstance(part, tuple):
-            parts[name] = tuple(_mapped(item, change) if isinstance(item, ast.Node) else item for item in part)
-    return msgspec.structs.replace(node, **parts)
