@@ -136,6 +136,13 @@ def test_sarif_goes_to_a_file_or_to_stdout(shop: Path, capsys: pytest.CaptureFix
     assert capsys.readouterr().out == Path("out.sarif").read_text()
 
 
+def test_stdout_takes_one_format(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "shop.md", "--json", "--format", "sarif"]) == 2
+    assert "exclude each other" in capsys.readouterr().err
+    assert main(["check", "shop.md", "--format", "json"]) == 3
+    assert json.loads(capsys.readouterr().out)["complete"] is True
+
+
 def test_ctrl_c_prints_what_was_found_and_keeps_it(tmp_path: Path, own_cache: Path) -> None:
     rules = "\n".join(
         f"forbid refund when count(call cancel within {n}h) > 40 and count(call refund within {n}h) > 41"

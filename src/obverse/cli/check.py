@@ -76,6 +76,8 @@ def check(
     from obverse.solver.analyse import examine
     from obverse.solver.settings import Settings
 
+    if as_json and form == "sarif":
+        raise click.UsageError("`--json` and `--format sarif` exclude each other")
     checked = load(policy)
     start = time.monotonic()
     settings = Settings(timeout_ms=max(1, round(timeout * 1000)))
