@@ -343,9 +343,13 @@ def texts(result: dict[str, Any]) -> Rows:
             parts = [f"{pole}: {_counted(poles[pole])}" for pole in ("yes", "no")]
             yield f"labels of {what}, {labeller}", "; ".join(parts), "wrong: 0"
     for suite, rows in result["poles"].items():
-        for script, row in rows.items():
-            aim = "all" if "faithful" in script else "0"
-            yield f"messages used, {suite}, {script}", f"{row['told']} of {row['messages']}", aim
+        for labeller in dict.fromkeys(name.partition(":")[0] for name in rows):
+            told = {name: row for name, row in rows.items() if name.startswith(f"{labeller}:")}
+            true = told.pop(f"{labeller}: is faithful")
+            text = f"{true['told']} of {true['messages']}"
+            yield f"messages of a faithful writer that are used, {suite}, labels by {labeller}", text, "all"
+            text = f"{sum(row['told'] for row in told.values())} of {sum(row['messages'] for row in told.values())}"
+            yield f"messages of {len(told)} liars that are used, {suite}, labels by {labeller}", text, "0"
     for writer, suites in result["writers"].items():
         for suite, row in suites.items() if isinstance(suites, dict) else ():
             read = ", ".join(f"{count} {what}" for what, count in row["read"].items()) or "none"
