@@ -58,7 +58,8 @@ def negates(source: str, text: str) -> bool:
 
 def turns_round(source: str, text: str) -> bool:
     """Whether `I` became `you`, or `you` became `we`: whose question it is has changed."""
+    was_mine, was_yours = _FIRST.search(source) is not None, _SECOND.search(source) is not None
     mine, yours = _FIRST.search(text) is not None, _SECOND.search(text) is not None
-    if not mine and yours:
-        return _SPEAKER.search(source) is not None
-    return mine and not yours and _FIRST.search(source) is None and _SECOND.search(source) is not None
+    if yours and not mine:
+        return _SPEAKER.search(source) is not None or (was_mine and not was_yours)
+    return mine and not yours and was_yours and not was_mine
