@@ -176,7 +176,7 @@ class Ordering:
 
     def _sought(self, obligation: Obligation, look: Look, change: Change, steady: Case | None) -> Iterator[Outcome]:
         reason = ""
-        for variant in variants(self.plan.conditions.fires, look):
+        for variant in variants(self.plan.rule.fires, look):
             apart = self._apart(obligation, look, variant)
             turned, still = self._varied(obligation, look, change, apart.cases)
             if turned is not None:
