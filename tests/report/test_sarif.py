@@ -128,7 +128,7 @@ def test_a_relative_path_has_a_base_and_an_absolute_one_is_a_file() -> None:
         return found
 
     assert location("policies/shop policy.md") == {"uri": "policies/shop%20policy.md", "uriBaseId": "%SRCROOT%"}
-    assert location("/home/me/ä.md") == {"uri": "file:///home/me/%C3%A4.md"}
+    assert location("/srv/ä.md") == {"uri": "file:///srv/%C3%A4.md"}
 
 
 def test_fingerprints_stay_where_the_finding_stays() -> None:
