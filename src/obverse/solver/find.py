@@ -259,6 +259,7 @@ class Finder:
             if isinstance(made, Scenario):
                 return self._replayed(made, asked, origin)
             if not made.proved:
+                self.gave_up = True  # a search for texts ends by the clock
                 return Undecided(reason=made.reason, origin=origin)
             room.trace.texts.block(made)
         return Undecided(reason=f"{self.settings.refinements} text refinements were not enough", origin=origin)

@@ -40,10 +40,7 @@ Path: TypeAlias = tuple[Any, ...]
 
 STEP = "step"
 _APART_MS = 30_000  # between two events, where nothing else is asked
-_FIRST_MS, _LAST_MS = (
-    -62_135_596_800_000,
-    253_402_300_799_000,
-)  # the years 1 to 9999: what ISO 8601 writes without agreement
+_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_000  # the years 1 to 9999, which ISO 8601 writes as they are
 
 
 @dataclass(frozen=True, slots=True)
