@@ -68,6 +68,7 @@ class Walks:
     def _begin(self) -> None:
         self.time: int = START
         self.number = 0
+        self.timeless = self.random.random() < self.odd / 4
         self.names = ["a", "b", *self.random.sample(self.texts, min(2, len(self.texts)))]
         self.asked: list[Call] = []
 
@@ -100,9 +101,10 @@ class Walks:
     def _later(self) -> None:
         self.time += self.random.choice((0, 1, 30_000, *self.spans, *(span + 1 for span in self.spans[:2])))
 
-    def _shared(self) -> dict[str, Any]:
+    def _shared(self, *, step: bool = False) -> dict[str, Any]:
+        """A step has a time where events before it had one (`core.order`); other events may lack theirs."""
         self.number += 1
-        absent = self.random.random() < self.odd / 4
+        absent = self.timeless or (not step and self.random.random() < self.odd / 4)
         return {"id": f"e{self.number}", "time": None if absent else self.time, "turn": self.number}
 
     def _facts(self) -> Iterator[AnyEvent]:
@@ -140,7 +142,7 @@ class Walks:
             for name, term in self.checked.judged.items()
             if term.subject == kind and self.random.random() >= self.odd
         }
-        return _SPOKEN[kind](**self._shared(), text=self._text(), labels=labels)
+        return _SPOKEN[kind](**self._shared(step=kind == "reply"), text=self._text(), labels=labels)
 
     def _proposed(self) -> Call | Reply:
         speaks = any(head.kind == "reply" for rule in self.checked.rules for head in rule.heads)
@@ -162,7 +164,7 @@ class Walks:
     def _call(self) -> Call:
         pool = self.spoken_of if self.spoken_of and self.random.random() < 0.5 else self.tools
         tool = self.random.choice(pool) if pool and self.random.random() >= self.odd / 4 else "stranger"
-        shared = self._shared()
+        shared = self._shared(step=True)
         return Call(**shared, call_id=f"c{self.number}", tool=tool, arguments=self._arguments(tool))
 
     def _arguments(self, tool: str) -> str:
