@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 
+from obverse.cases.factors import Factor, Factors
 from obverse.cases.invert import invert
 from obverse.cases.records import Suite
+from obverse.cases.settings import Settings
 from obverse.policy.check import check
 from obverse.policy.checked import Checked
 from obverse.policy.parse import parse
@@ -44,6 +46,8 @@ RULES = {
     "no prices": "forbid reply when reply.names_a_price",
     "warn": "warn issue_voucher when amount > 50",
     "one at a time": "forbid any call when turn.calls > 1 or turn has text",
+    "newest": 'forbid send_mail when last find_booking has (cabin = "basic" and not insured)',
+    "untouched": "forbid send_mail unless no call cancel_booking since call find_booking",
     "coupled": 'forbid send_mail when to = "a@example.com" or (to = "b@example.com" and user.verified)',
 }
 
@@ -63,3 +67,22 @@ def policy(*names: str) -> Checked:
 def suite(*names: str, seed: int = 0) -> Suite:
     """The cases of that policy."""
     return invert(policy(*names), seed=seed)
+
+
+FULL = Settings(
+    depth="full",
+    factors=Factors(
+        factors=(
+            Factor(name="technique", values=("plain", "padded", "lowercase")),
+            Factor(name="register", values=("plain", "polite")),
+            Factor(name="turn", values=("first", "later")),
+        )
+    ),
+)
+"""Every level, in few contexts."""
+
+
+@cache
+def deep(*names: str, seed: int = 0) -> Suite:
+    """The cases of that policy at full depth."""
+    return invert(policy(*names), settings=FULL, seed=seed)

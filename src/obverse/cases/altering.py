@@ -169,14 +169,13 @@ def _new_id(call_id: str) -> str:
 
 
 def _again(part: Happening) -> Happening:
-    """The same once more, at the same time, in a turn of its own."""
-    known = {e.call_id for e in part.events if isinstance(e, Call | Denied | Result)}
-    return happening(*(_renewed(e, known) for e in part.events))
+    """The same once more, right after it, in a turn of its own."""
+    return happening(*(_renewed(event, part.time) for event in part.events))
 
 
-def _renewed(event: AnyEvent, known: set[str]) -> AnyEvent:
-    event = msgspec.structs.replace(event, turn=-2)
-    if isinstance(event, Call | Denied | Result) and event.call_id in known:
+def _renewed(event: AnyEvent, time: int | None) -> AnyEvent:
+    event = msgspec.structs.replace(event, turn=-2, time=time)
+    if isinstance(event, Call | Denied | Result):
         return msgspec.structs.replace(event, call_id=_new_id(event.call_id))
     return event
 

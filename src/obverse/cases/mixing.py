@@ -2,7 +2,7 @@
 
 The rows of a covering array (`arrays`) are spread over the families of a suite: each family is put into one of them, so trials
 meet every combination while there are as many cases as before. Only where there are fewer families than rows, or none of them
-can be put so, a family is told once more. What no family can be put into stays open, with the reason; what the constraints of
+can be put so, a case and its twin are told once more. What no family can be put into stays open, with the reason; what the constraints of
 the user exclude is infeasible, and the core names them.
 
 A row is laid on a case by `retell`; the frames of the user's own factors are laid around that. Nothing is kept that the policy
@@ -20,6 +20,7 @@ import msgspec
 from obverse.cases.arrays import Allowed, Literal_, Model, covering_array, tuples_in, tuples_of
 from obverse.cases.context import FACTORS, LANGUAGE, TECHNIQUE, value_of
 from obverse.cases.factors import Factor, Factors, default_factors
+from obverse.cases.order import Change, differences
 from obverse.cases.records import Case, Infeasible, Level, Obligation, Open
 from obverse.cases.retell import Reteller
 from obverse.cases.settings import Settings
@@ -202,7 +203,7 @@ class _Mixing:
                 self._add([whole.get(factor, 0) for factor in range(len(self.mixture.model.values))], number)
 
     def _add(self, row: Sequence[int], turn: int) -> None:
-        families = [family for family in self.families if any(case.runs for case in family)]
+        families = [few for family in self.families if (few := _few(family))]
         for offset in range(min(_FAMILIES_TRIED, len(families))):
             told = self._told(families[(turn + offset) % len(families)], row)
             if told is not None:
@@ -239,7 +240,11 @@ class _Mixing:
                 self.refused["the policy would see the change"] += 1
                 return None
             cases.append(told)
-        return _linked(family, cases)
+        linked = _linked(family, cases)
+        if _changes(linked) != _changes(family):
+            self.refused["the order of events would not be all that differs"] += 1
+            return None
+        return linked
 
     def _framed(self, case: Case, context: Mapping[str, str], own: Mapping[str, Factor]) -> Case | None:
         """The case in the frames of the user's own factors; what is plain is not noted."""
@@ -274,6 +279,25 @@ def _families(cases: Sequence[Case]) -> list[Family]:
     for case in cases:
         families.setdefault(case.family or case.id, []).append(case)
     return [tuple(family) for family in families.values()]
+
+
+def _few(family: Family) -> Family:
+    """The first case of a family that is run, with its twin: enough to be told once more."""
+    head = next((case for case in family if case.runs and case.varied is None), None)
+    if head is None:
+        return ()
+    twin = next((case for case in family if case.id == head.twin and case.twin == head.id), None)
+    return (head,) if twin is None else (head, twin)
+
+
+def _changes(family: Family) -> list[set[Change]]:
+    """By which changes of order the variations of a family differ from what they vary."""
+    known = {case.id: case for case in family}
+    return [
+        {each.change for each in differences(known[case.varied].history, case.history, None, None)}
+        for case in family
+        if case.varied in known
+    ]
 
 
 def _linked(old: Family, new: Sequence[Case]) -> Family:
