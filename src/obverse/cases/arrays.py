@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations, product
-from math import prod
 from typing import Final, TypeAlias
 
 import msgspec
@@ -66,8 +65,7 @@ def covering_array(model: Model, *, tries: int = _TRIES, work: int = _WORK, seed
     while left.count:
         rows.append(_best_row(model, left, allowed, chance, tries))
         left.cover(rows[-1])
-    fewest = 1 if model.never else prod(sorted(model.values)[-model.strength :])
-    short = shortened(rows, model.strength, model.never, fewest=fewest, seed=seed, work=work)
+    short = shortened(rows, model.strength, model.never, fewest=left.widest, seed=seed, work=work)
     return Array(rows=tuple(short), impossible=tuple(left.impossible))
 
 
@@ -173,11 +171,15 @@ class _Left:
         self.weights = [0] * sum(model.values)
         self.count = 0
         self.impossible: list[tuple[Literal_, ...]] = []
+        of_factors: dict[tuple[int, ...], int] = {}
         for each in tuples_of(model):
             if allowed.never and not allowed.can_be(each):
                 self.impossible.append(each)
             else:
+                factors = tuple(factor for factor, _ in each)
+                of_factors[factors] = of_factors.get(factors, 0) + 1
                 self._toggle(tuple(self.at[factor][value] for factor, value in each), 1)
+        self.widest = max(of_factors.values(), default=0)  # no array has fewer rows
 
     def _toggle(self, places: tuple[int, ...], sign: int) -> None:
         self.count += sign

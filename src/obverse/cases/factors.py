@@ -82,7 +82,7 @@ class _Reader:
         if not isinstance(named, dict) or not named:
             raise self._wrong("it names no factors", hint="`factors:` with a list of values for each")
         factors = tuple(self._factor(str(name), values) for name, values in named.items())
-        strength = self._strength(said.get("strength", "2"), factors)
+        strength = self._strength(said.get("strength"), factors)
         return Factors(factors=factors, strength=strength, never=tuple(self._never(said.get("never", []), factors)))
 
     def _loaded(self, data: bytes) -> Any:
@@ -123,6 +123,8 @@ class _Reader:
 
     def _strength(self, said: Any, factors: tuple[Factor, ...]) -> int:
         wide = sum(len(factor.values) > 1 for factor in factors)
+        if said is None:
+            return min(2, max(1, wide))
         if not isinstance(said, str) or not said.isdecimal() or not 1 <= int(said[:6]) <= max(1, wide):
             raise self._wrong(f"`{_short(said)}` is no strength", hint=f"from 1 to {max(1, wide)}, usually 2")
         return int(said)

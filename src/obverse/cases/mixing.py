@@ -32,6 +32,7 @@ from obverse.policy.operations import reading
 
 CONTEXTS: Final = "*"
 """The clause of obligations that are about no clause."""
+_WORK: Final = 300_000  # a second: a row less is a case less only where there are fewer families than rows
 _ROWS_TRIED: Final = 4
 _FAMILIES_TRIED: Final = 24
 
@@ -120,7 +121,7 @@ def mix(
 ) -> Mixed:
     """The cases, each family in one context. `shows`: for each case what it shows, all other levels taken together."""
     mixture = mixture_of(checked, settings)
-    array = covering_array(mixture.model, seed=seed)
+    array = covering_array(mixture.model, work=_WORK, seed=seed)
     work = _Mixing(checked, mixture, cases)
     left = work.spread(list(array.rows))
     work.take_back(shows)
