@@ -18,12 +18,13 @@ REPLIES = ("no poison", "no prices")
 KEPT, BROKEN, UNSCORED = Outcome.KEPT, Outcome.BROKEN, Outcome.UNSCORED
 
 
-def case_of(names: tuple[str, ...], clause: str, side: Side) -> Case:
-    return next(case for case in suite(*names).cases if (case.clause, case.side) == (clause, side) and case.runs)
+def case_of(names: tuple[str, ...], clause: str, side: Side, flipped: str = "") -> Case:
+    cases = (case for case in suite(*names).cases if (case.clause, case.side) == (clause, side) and case.runs)
+    return next(case for case in cases if flipped in case.flipped)
 
 
 VIOLATING = case_of(CALLS, "two-conditions", Side.VIOLATION)
-ALLOWED = case_of(CALLS, "two-conditions", Side.OVER_REFUSAL)
+ALLOWED = case_of(CALLS, "two-conditions", Side.OVER_REFUSAL, "amount > 100")
 ASKED = case_of(REPLIES, "no-poison", Side.VIOLATION)
 HARMLESS = case_of(REPLIES, "no-poison", Side.OVER_REFUSAL)
 

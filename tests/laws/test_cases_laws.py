@@ -9,7 +9,7 @@ import sys
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
-from tests.cases.policies import RULES, TERMS, policy, suite
+from tests.cases.policies import FULL, RULES, TERMS, deep, policy, suite
 
 from obverse.cases.conditions import conditions_of
 from obverse.cases.coverage import coverage
@@ -35,6 +35,15 @@ def each() -> list[tuple[str, ...]]:
     return [*((name,) for name in RULES), *MIXED]
 
 
+DEEP = (
+    *MIXED,
+    ("looked up", "confirmed"),
+    ("newest",),
+    ("untouched",),
+    ("threshold", "permit issue_voucher when amount > 90"),
+)
+
+
 def paired(found: Suite) -> list[tuple[Case, Case]]:
     by_id = {case.id: case for case in found.cases}
     return [(by_id[case.twin or ""], case) for case in found.cases if case.side is Side.OVER_REFUSAL and case.twin]
@@ -49,9 +58,22 @@ def test_L07_what_a_case_expects_is_what_decide_says(names: tuple[str, ...]) -> 
         assert decision.verdict is decision.certain
 
 
+@pytest.mark.parametrize("names", DEEP, ids=" + ".join)
+def test_L07_also_at_full_depth(names: tuple[str, ...]) -> None:
+    checked, found = policy(*names), deep(*names)
+    for case in found.cases:
+        decision = decide(checked, case.history, case.step)
+        assert (decision.verdict, decision.clauses) == (case.verdict, case.clauses)
+        assert decision.verdict is decision.certain
+    twins_are_twins(checked, found)
+
+
 @pytest.mark.parametrize("names", each(), ids=" + ".join)
 def test_L07_a_case_and_its_twin_differ_in_one_condition_and_have_opposite_verdicts(names: tuple[str, ...]) -> None:
-    checked, found = policy(*names), suite(*names)
+    twins_are_twins(policy(*names), suite(*names))
+
+
+def twins_are_twins(checked: Checked, found: Suite) -> None:
     rules = {rule.id: rule for rule in checked.rules}
     forced = {one.obligation.key for one in found.infeasible if one.cause == "unique"}
     for case, twin in paired(found):
@@ -68,6 +90,28 @@ def test_L07_a_case_and_its_twin_differ_in_one_condition_and_have_opposite_verdi
 def test_L08_coverage_is_recomputed_from_the_cases_alone(names: tuple[str, ...]) -> None:
     found = suite(*names)
     assert coverage(policy(*names), found.cases, found.infeasible) == found.coverage
+
+
+@pytest.mark.parametrize("names", DEEP, ids=" + ".join)
+def test_L08_also_at_full_depth(names: tuple[str, ...]) -> None:
+    found = deep(*names)
+    assert coverage(policy(*names), found.cases, found.infeasible, settings=FULL) == found.coverage
+    told = [msgspec.structs.replace(lying(case), runs=case.runs) for case in found.cases]
+    assert coverage(policy(*names), told, found.infeasible, settings=FULL) == found.coverage
+
+
+@pytest.mark.parametrize("names", DEEP, ids=" + ".join)
+def test_L08_a_suite_is_a_smallest_choice_of_what_was_found(names: tuple[str, ...]) -> None:
+    """Without any one of its cases, and of what hangs on it, a suite shows less than before."""
+    found, checked = suite(*names), policy(*names)
+    for case in found.cases[:: max(1, len(found.cases) // 6)]:
+        rest = [one for one in found.cases if case.id not in (one.id, one.twin, one.varied)]
+        again = coverage(checked, rest, found.infeasible)
+        fewer = {(one.clause, one.side) for one in rest if one.runs} < {
+            (o.clause, o.side) for o in found.cases if o.runs
+        }
+        reworded = found.size.reworded > 0
+        assert set(again.met) < set(found.coverage.met) or fewer or reworded
 
 
 def lying(case: Case) -> Case:
@@ -115,22 +159,28 @@ sys.stdout.buffer.write(write_cases(invert(check(parse(sys.stdin.read())), seed=
 """
 
 
-def document(*names: str) -> str:
-    rules = "".join(f"\n## {n}  {{#{n.replace(' ', '-')}}}\n\nProse.\n\n```rule\n{RULES[n]}\n```\n" for n in names)
-    return TERMS + rules
+DEEPER = PROGRAM.replace("seed=3", "seed=3, settings=Settings(depth='full')").replace(
+    "import sys", "import sys\nfrom obverse.cases.settings import Settings"
+)
 
 
-def test_L09_the_same_policy_and_seed_give_the_same_bytes_in_every_process() -> None:
+@pytest.mark.parametrize("program", [PROGRAM, DEEPER], ids=["standard", "full"])
+def test_L09_the_same_policy_and_seed_give_the_same_bytes_in_every_process(program: str) -> None:
     text = document("two conditions", "limit", "exception", "no poison")
     outputs = set()
     for hash_seed in ("0", "4242"):
         done = subprocess.run(
-            [sys.executable, "-c", PROGRAM], input=text.encode(), capture_output=True, check=True,
+            [sys.executable, "-c", program], input=text.encode(), capture_output=True, check=True,
             env=os.environ | {"PYTHONHASHSEED": hash_seed},
         )  # fmt: skip
         outputs.add(done.stdout)
     assert len(outputs) == 1
     assert len(outputs.pop().splitlines()) > 10
+
+
+def document(*names: str) -> str:
+    rules = "".join(f"\n## {n}  {{#{n.replace(' ', '-')}}}\n\nProse.\n\n```rule\n{RULES[n]}\n```\n" for n in names)
+    return TERMS + rules
 
 
 def test_L09_a_file_of_cases_is_read_and_written_byte_for_byte() -> None:
