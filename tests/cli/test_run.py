@@ -79,13 +79,13 @@ def test_a_dry_run_shows_the_plan_asks_nothing_and_writes_nothing(
     assert run(policy, "--target", "openai:m", "--dry-run", "--json", *options) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["plan"]["digest"].startswith("sha256:")
-    assert found["plan"]["trials"] == 70
+    assert found["plan"]["trials"] == 50
     assert float(found["plan"]["money"]) > 0
     assert {claim["smallest"] for claim in found["plan"]["claims"]} > {None} or found["plan"]["claims"]
     assert not (tmp_path / "run").exists()
     assert run(policy, "--target", "openai:m", "--dry-run", *options) == 0
     said = capsys.readouterr().out
-    assert "at most 70 trials" in said
+    assert "at most 50 trials" in said
     assert "nothing was asked" in said
 
 
