@@ -57,22 +57,25 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
 
 def variants(fires: ast.Expr, look: Look) -> Iterator[Variant]:
     """The rule blind to order and time, then without a past for this look, as far as such operators exist."""
-    blind = ("if it were blind to the order", _blind, ("swap", "outside"))
-    yes, no = (f"if `{text_of(look.expr)}` were always {value}" for value in ("true", "false"))
-    for told, change, proves in (
-        blind,
-        (no, lambda node: _fixed(node, 0), CHANGES),
-        (yes, lambda node: _fixed(node, 1), CHANGES),
+    always = f"if `{text_of(look.expr)}` were always"
+    others: tuple[tuple[str, Callable[[ast.Node], ast.Node | None], tuple[Change, ...]], ...] = (
+        ("if it were blind to the order", _blind, ("swap", "outside")),
+        (f"{always} false", _never, CHANGES),
+        (f"{always} true", _ever, CHANGES),
         ("if nothing had happened before", _forgetful, CHANGES),
-    ):
-        new = _mapped(fires, lambda node, change=change: change(node) if same_look(node, look.expr) else None)  # type: ignore[misc]
+    )
+    for told, change, proves in others:
+        new = _changed(fires, look, change)
         if new != fires:
             yield Variant(fires=new, told=told, proves=proves)  # type: ignore[arg-type]  # an expression stays one
 
 
-def _fixed(node: ast.Node, value: int) -> ast.Node | None:
-    boolean = isinstance(node, ast.Once | ast.Last | ast.Previous | ast.Since)
-    return ast.Boolean(value=bool(value)) if boolean else None
+def _never(node: ast.Node) -> ast.Node | None:
+    return ast.Boolean(value=False) if isinstance(node, ast.Once | ast.Last | ast.Previous | ast.Since) else None
+
+
+def _ever(node: ast.Node) -> ast.Node | None:
+    return ast.Boolean(value=True) if isinstance(node, ast.Once | ast.Last | ast.Previous | ast.Since) else None
 
 
 def _forgetful(node: ast.Node) -> ast.Node | None:
@@ -97,16 +100,16 @@ def _blind(node: ast.Node) -> ast.Node | None:
     return None
 
 
-def _mapped(node: ast.Node, change: Callable[[ast.Node], ast.Node | None]) -> ast.Node:
-    """The tree with every node replaced that the function has another one for."""
-    new = change(node)
+def _changed(node: ast.Node, look: Look, change: Callable[[ast.Node], ast.Node | None]) -> ast.Node:
+    """The tree with this look replaced wherever it stands, as far as there is something to replace it with."""
+    new = change(node) if same_look(node, look.expr) else None
     if new is not None:
         return new
     parts: dict[str, object] = {}
     for name in node.__struct_fields__:
         part = getattr(node, name)
         if isinstance(part, ast.Node) and name != "at":
-            parts[name] = _mapped(part, change)
+            parts[name] = _changed(part, look, change)
         elif isinstance(part, tuple):
-            parts[name] = tuple(_mapped(item, change) if isinstance(item, ast.Node) else item for item in part)
+            parts[name] = tuple(_changed(one, look, change) if isinstance(one, ast.Node) else one for one in part)
     return msgspec.structs.replace(node, **parts)
