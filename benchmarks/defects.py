@@ -198,8 +198,7 @@ def _atom(field: Field) -> ast.Expr | None:
 
 def _atoms(draft: Draft, tool: str, apart: ast.Expr | None = None) -> list[ast.Expr]:
     """Conditions on different arguments of the tool, none of which stands in the other condition."""
-    words = {word for node in (ast.walk(apart) if apart else ()) if isinstance(node, ast.Name) for word in node.path}
-    fields = [one for one in draft.tools[tool].parameters if not one.optional and one.name not in words]
+    fields = _unnamed([one for one in draft.tools[tool].parameters if not one.optional], apart)
     return [atom for one in fields if (atom := _atom(one)) is not None]
 
 
@@ -348,8 +347,8 @@ def exception_of_no_number(draft: Draft) -> Iterator[Plant]:
 def exception_outside(draft: Draft) -> Iterator[Plant]:
     """An exception for numbers that the rule does not speak of."""
     for place in draft.of_kind("forbid", "ask", "warn"):
-        if place.rule.unless is None and place.tool and not _counts(place.rule):
-            for field in draft.required(place.tool, NumberType):
+        if place.rule.unless is None and place.tool:
+            for field in _unnamed(draft.required(place.tool, NumberType), place.rule.when):
                 yield draft.changed(
                     place, when=_and(place.rule.when, _than(field.name, ">", 9_000)), unless=_than(field.name, "<=", 20)
                 )
@@ -363,9 +362,10 @@ def exception_is_the_opposite(draft: Draft) -> Iterator[Plant]:
             yield draft.changed(place, unless=ast.Not(body=place.rule.when))
 
 
-def _counts(rule: ast.Rule) -> bool:
-    """Whether the rule has bounds of numbers already, which another bound might contradict."""
-    return any(isinstance(node, ast.Compare) for node in (ast.walk(rule.when) if rule.when else ()))
+def _unnamed(fields: Sequence[Field], when: ast.Expr | None) -> list[Field]:
+    """The arguments that the condition does not name, so that nothing else bounds them."""
+    words = {word for node in (ast.walk(when) if when else ()) if isinstance(node, ast.Name) for word in node.path}
+    return [field for field in fields if field.name not in words]
 
 
 # --- clauses, acts, definitions, judges ---------------------------------------------------------------------------------
@@ -519,18 +519,32 @@ def two_requirements(draft: Draft) -> Iterator[Plant]:
 @_plants("S215")
 def firm_on_soft(draft: Draft) -> Iterator[Plant]:
     """An inviolable rule lets through after a call that only a relaxable rule guards."""
-    flags = [name for name, fact in draft.facts.items() if isinstance(fact.type, BoolType)]
-    writing = [name for name, tool in draft.tools.items() if "read" not in tool.effects and not draft.banned(name)]
+    flag = ast.FactTerm(name=f"{_HERE}.vouched", type=BoolType(), origin="host")
+    firm_already = {
+        head.tool
+        for clause in draft.policy.clauses
+        if clause.inviolable
+        for rule in clause.rules
+        for head in rule.heads
+    }
+    writing = [
+        name for name, tool in draft.tools.items()
+        if "read" not in tool.effects and not draft.banned(name) and name not in firm_already
+    ]  # fmt: skip
     for guarded in writing:
         for tool in writing:
-            if flags and tool != guarded:
-                soft = ast.Rule(kind="forbid", heads=_head(guarded), unless=ast.Name(path=tuple(flags[0].split("."))))
+            if tool != guarded:
+                soft = ast.Rule(kind="forbid", heads=_head(guarded), unless=ast.Name(path=(_HERE, "vouched")))
                 firm = ast.Rule(kind="forbid", heads=_head(tool), unless=ast.Once(event=_called(guarded)))
                 planted = draft.below(firm, inviolable=True)
                 clause = ast.Clause(
                     id="soft", title="Soft", prose="A guard.", level=draft.policy.levels[0], rules=(soft,)
                 )
-                policy = msgspec.structs.replace(planted.policy, clauses=(clause, *planted.policy.clauses))
+                policy = msgspec.structs.replace(
+                    planted.policy,
+                    clauses=(clause, *planted.policy.clauses),
+                    terms=(*planted.policy.terms, flag),
+                )
                 yield msgspec.structs.replace(planted, policy=policy)
 
 

@@ -97,3 +97,14 @@ def test_what_excludes_each_other_is_impossible_though_the_rest_needs_a_longer_l
     wishes = (ast.Not(body=always), ast.Not(body=many))
     assert isinstance(Finder(checked).find(Goal(head=act, wishes=wishes)), Impossible)
     assert isinstance(Finder(checked).find(Goal(head=act, wishes=(many,))), Undecided)
+
+
+def test_an_empty_text_is_in_every_text_and_a_longer_one_in_none() -> None:
+    checked = policy(
+        "code: forbid mail(to: t) when length(t) >= 4 and once message where text contains t",
+        'yes: forbid mail when body starts with "x"',
+    )
+    code, other = (rule.fires for rule in checked.rules)
+    act = Act(kind="call", tool="mail")
+    for wishes in ((code, ast.Not(body=other)), (other, ast.Not(body=code)), (other, code)):
+        assert isinstance(Finder(checked).find(Goal(head=act, wishes=wishes)), Found)

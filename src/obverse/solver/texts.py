@@ -214,6 +214,9 @@ class Texts:
         self.asked.add(self._asked.setdefault((test_, one.get_id(), other.get_id()), Asked(test_, one, other)))
         if op in ("starts with", "ends with", "contains"):  # every text does so with itself
             self._assert(implied(one == other, predicate(one, other)))
+            self._assert(implied(self._length(other) == 0, predicate(one, other)))
+            if not subject.folded:  # disregarding case may make a text longer
+                self._assert(implied(predicate(one, other), self._length(other) <= self._length(one)))
         return predicate(one, other)
 
     def _settle(self, asked: Test, text: str) -> None:
