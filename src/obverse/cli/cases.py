@@ -206,12 +206,9 @@ def _print(checked: Checked, suite: Suite, output: Path | None, *, most: int) ->
 def _size(suite: Suite) -> str:
     """How many of the cases are needed, and how many must be."""
     size = suite.size
-    again = f"; {size.reworded} say the same in other words or another context" if size.reworded else ""
-    if size.exact:
-        return f"{size.cases} show what stands below, and no fewer of those that were found would{again}"
-    return (
-        f"{size.cases} show what stands below; of those that were found at least {size.lower_bound} are needed{again}"
-    )
+    again = f"; {size.reworded} more say it in other words or another context" if size.reworded else ""
+    fewer = "no fewer of those found do" if size.exact else f"of those found at least {size.lower_bound} are needed"
+    return f"{size.cases} of them show what stands below, {fewer}{again}"
 
 
 def _table(checked: Checked, suite: Suite) -> None:
