@@ -55,10 +55,8 @@ def covering_array(model: Model, *, tries: int = _TRIES, work: int = _WORK, seed
     Raises:
         MisuseError: if the model makes no sense, is too large, or nothing satisfies its constraints.
     """
-    _check(model)
+    check_model(model)
     allowed = Allowed(model)
-    if allowed.completed({}) is None:
-        raise MisuseError("no row satisfies all constraints", code="I140", hint="leave one of them out")
     left = _Left(model, allowed)
     rows: list[Row] = []
     chance = Chance(seed)
@@ -81,7 +79,12 @@ def tuples_in(row: Row, strength: int) -> Iterator[tuple[Literal_, ...]]:
     return combinations(enumerate(row), strength)
 
 
-def _check(model: Model) -> None:
+def check_model(model: Model, *, most: int = _MOST) -> None:
+    """Nothing is returned: a model that passes has an array, and not too large a one.
+
+    Raises:
+        MisuseError: if it makes no sense, has more than `most` tuples, or no row satisfies its constraints.
+    """
     if not 1 <= model.strength <= len(model.values) or any(count < 1 for count in model.values):
         raise MisuseError(
             f"{len(model.values)} factors cannot be combined {model.strength} at a time", code="I141",
@@ -93,11 +96,13 @@ def _check(model: Model) -> None:
         for values in factors:
             size *= values
         count += size
-        if count > _MOST:
+        if count > most:
             raise MisuseError(
-                f"more than {_MOST:,} combinations of {model.strength} values", code="I142",
+                f"more than {most:,} combinations of {model.strength} values", code="I142",
                 hint="a lower strength, fewer factors or fewer values",
             )  # fmt: skip
+    if Allowed(model).completed({}) is None:
+        raise MisuseError("no row satisfies all constraints", code="I140", hint="leave one of them out")
 
 
 # --- what is allowed -------------------------------------------------------------------------------------------------------

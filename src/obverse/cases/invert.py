@@ -23,7 +23,7 @@ from obverse.cases.aims import Plan
 from obverse.cases.coverage import REST, Demand, coverage, demands, looked_at, meetings_left, plans_of
 from obverse.cases.files import digest_of
 from obverse.cases.meeting import BOTH, Meeting
-from obverse.cases.mixing import mix
+from obverse.cases.mixing import mix, mixture_of
 from obverse.cases.obligations import clause_obligations
 from obverse.cases.ordering import Ordering
 from obverse.cases.pairing import Pairing
@@ -47,8 +47,14 @@ def invert(
     new_finder: Callable[[], Finds] | None = None,
     progress: Progress | None = None,
 ) -> Suite:
-    """The cases of a policy. `progress` is told before each rule: how many are done, of how many, and which is next."""
+    """The cases of a policy. `progress` is told before each rule: how many are done, of how many, and which is next.
+
+    Raises:
+        MisuseError: for factors of context that cannot be combined.
+    """
     settings = settings or Settings()
+    if settings.depth == "full":
+        mixture_of(checked, settings)  # what is wrong with the factors is said before hours of work
     work = _Inversion(checked, new_finder or (lambda: Finder(checked, settings.solver)), settings, seed)
     for number, plan in enumerate(work.plans):
         if progress is not None:

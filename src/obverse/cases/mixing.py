@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from obverse.cases.arrays import Allowed, Literal_, Model, covering_array, tuples_in, tuples_of
+from obverse.cases.arrays import Allowed, Literal_, Model, check_model, covering_array, tuples_in, tuples_of
 from obverse.cases.context import FACTORS, LANGUAGE, TECHNIQUE, value_of
 from obverse.cases.factors import Factor, Factors, default_factors
 from obverse.cases.order import Change, differences
@@ -33,6 +33,7 @@ from obverse.policy.operations import reading
 CONTEXTS: Final = "*"
 """The clause of obligations that are about no clause."""
 _WORK: Final = 300_000  # a second: a row less is a case less only where there are fewer families than rows
+_MOST: Final = 20_000  # combinations of values: each is an obligation of its own
 _ROWS_TRIED: Final = 4
 _FAMILIES_TRIED: Final = 24
 
@@ -81,13 +82,18 @@ class Mixture(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def mixture_of(checked: Checked, settings: Settings) -> Mixture:
-    """The factors that the settings ask for, or else the ones that we have words for."""
+    """The factors that the settings ask for, or else the ones that we have words for.
+
+    Raises:
+        MisuseError: if they have too many combinations, or nothing satisfies their constraints.
+    """
     factors = settings.factors or default_factors(checked)
     places = {factor.name: place for place, factor in enumerate(factors.factors)}
     values = {factor.name: factor.values for factor in factors.factors}
     never = tuple(tuple((places[name], values[name].index(value)) for name, value in one) for one in factors.never)
     strength = min(factors.strength, len(factors.factors))
     model = Model(values=tuple(len(factor.values) for factor in factors.factors), strength=strength, never=never)
+    check_model(model, most=_MOST)
     return Mixture(factors=factors, model=model, main=main_language(checked))
 
 
