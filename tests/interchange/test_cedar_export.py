@@ -127,6 +127,16 @@ def test_what_is_not_known_is_denied_in_cedar_too(arguments: str) -> None:
     assert in_cedar(checked, exported, (), call(arguments)) is Verdict.DENY
 
 
+@pytest.mark.parametrize("rule", ["forbid pay when amount is present", "forbid pay unless amount is present"])
+@pytest.mark.parametrize("amount", ["1e-9", "5", '"5"', "null"])
+def test_what_cedar_cannot_hold_is_present_all_the_same(rule: str, amount: str) -> None:
+    checked = policy(rule)
+    exported = export_cedar(checked)
+    assert cedarpy.validate_policies(exported.text, exported.schema).validation_passed
+    step = call(f'{{"amount": {amount}}}')
+    assert in_cedar(checked, exported, (), step) is decide(checked, (), step).verdict
+
+
 def test_a_request_that_nobody_shaped_is_denied_and_not_skipped() -> None:
     checked = policy("forbid pay when amount > 100")
     exported = export_cedar(checked)
@@ -169,7 +179,9 @@ def test_L20_cedar_and_decide_agree(checked: Checked, scenario: tuple[tuple[AnyE
 
 @settings(max_examples=60, deadline=None)
 @given(checked=checked_policies(), scenario=scenarios())
-def test_L20_cedar_never_allows_what_decide_blocks(checked: Checked, scenario: tuple[tuple[AnyEvent, ...], Step]) -> None:
+def test_L20_cedar_never_allows_what_decide_blocks(
+    checked: Checked, scenario: tuple[tuple[AnyEvent, ...], Step]
+) -> None:
     for leaves in (False, True):
         exported = export_cedar(checked, leaves=leaves)
         there, ours = in_cedar(checked, exported, *scenario), here(checked, exported, *scenario)

@@ -53,6 +53,9 @@ FACTS: Final = "facts"
 JUDGED: Final = "judged"
 TURN: Final = "turn"
 LEAVES: Final = "leaves"
+UNHELD: Final = "unheld"
+"""What is known and no Cedar value can hold, by its place: for `is present`, which is never unknown."""
+
 NOW: Final = ("now",)
 MESSAGE: Final = ("message", "text")
 REPLY: Final = ("reply", "text")
@@ -225,8 +228,10 @@ class Translator:
     def _present(self, term: Term) -> Both:
         if term.number is not None or term.known is not None or term.items is not None or len(term.needs) != 1:
             raise Inexpressible("`is present` of something that is computed")
-        here = there(term.needs[0])
-        return Both(Test(here), Test(f"!({here})"))
+        path = term.needs[0]
+        here, known = there(path), Test(f"context.{UNHELD}.contains({quoted(read(path))})", ((UNHELD,),))
+        away = Test(f"!({here}) && !context.{UNHELD}.contains({quoted(read(path))})", ((UNHELD,),))
+        return Both(some([Test(here), known]), away)
 
     def _quantified(self, expr: ast.Quantified) -> Both:
         over = self.term(expr.over)

@@ -284,6 +284,7 @@ def schema_of(checked: Checked, namespace: str, leaves: Iterable[str] = (), *, o
         "message?: { text?: String }",
         "now?: Long",
         "turn?: { calls?: Long, text?: Bool }",
+        "unheld?: Set<String>",
         "well_formed?: Bool",
     ]
     lines = [f"namespace {namespace} {{", "  entity User;", "  entity Session;"]

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from obverse.core.events import AnyEvent, Call, Message, Reply, Step
 from obverse.core.verdicts import Truth
-from obverse.interchange.cedar_conditions import LEAVES, LOOKS, kind_of
+from obverse.interchange.cedar_conditions import LEAVES, LOOKS, UNHELD, kind_of
 from obverse.interchange.cedar_export import REPLY_ACTION
-from obverse.interchange.cedar_text import decimal_of, long_of, quoted
+from obverse.interchange.cedar_text import decimal_of, long_of, quoted, read
 from obverse.policy import ast
 from obverse.policy.checked import Checked
 from obverse.policy.decision import Unknown
@@ -50,7 +50,7 @@ class _Context:
     def __init__(
         self, checked: Checked, history: Sequence[AnyEvent], step: Step, leaves: Mapping[str, ast.Expr]
     ) -> None:
-        self.values: dict[str, Any] = {"well_formed": _well_formed(checked, step)}
+        self.values: dict[str, Any] = {"well_formed": _well_formed(checked, step), UNHELD: []}
         self.evaluator = Evaluator(checked, history, step)
         tool = checked.tools.get(step.event.tool) if isinstance(step.event, Call) else None
         for field in tool.parameters if tool else ():
@@ -106,10 +106,11 @@ class _Context:
             return
         many = isinstance(kind, ListType)
         items = value if many and isinstance(value, tuple) else () if many else (value,)
-        if many and not isinstance(value, tuple):
+        if isinstance(value, Unknown) or (many and not isinstance(value, tuple)):
             return
         plain = [_plain(item, decimal=held[0] == "decimal") for item in items]
         if _NOTHING in plain:
+            self.values[UNHELD].append(read(path))
             return
         self._set(path, plain if many else plain[0])
         if held[0] in ("text", "folded"):
