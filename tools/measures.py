@@ -137,13 +137,40 @@ def diff(result: dict[str, Any]) -> Rows:
 def cases(result: dict[str, Any]) -> Rows:
     """Inversion."""
     for name, row in result["rows"].items():
-        levels = row["coverage"].values()
-        met, out, left = (sum(level[key] for level in levels) for key in ("met", "infeasible", "open"))
-        text = (
-            f"{row['seconds']:.1f} s, {row['cases']} cases; {met} obligations met, {out} proved infeasible, {left} open"
-        )
         aim = "under 15 s" if name == "synthetic" else ""
-        yield f"`obverse cases`, {name} policy ({row['conditions']} conditions)", text, aim
+        yield f"`obverse cases`, {name} policy ({row['conditions']} conditions)", _inverted(row), aim
+        if "full" in row:
+            yield "… at full depth: exceptions, orders, pairs, contexts", _inverted(row["full"]), ""
+
+
+def _inverted(row: dict[str, Any]) -> str:
+    levels = row["coverage"].values()
+    met, out, left = (sum(level[key] for level in levels) for key in ("met", "infeasible", "open"))
+    size = row.get("size", {})
+    few = f" (at least {size['lower_bound']} needed, {size['reworded']} reworded)" if size else ""
+    return f"{row['seconds']:.1f} s, {row['cases']} cases{few}; {met} obligations met, {out} proved infeasible, {left} open"
+
+
+def arrays(result: dict[str, Any]) -> Rows:
+    """Covering arrays."""
+    for name, row in result["rows"].items():
+        told = [f"{tool} {_rows(one)}" for tool, one in row.items() if tool != "published"]
+        told += (
+            [f"published: {', '.join(f'{who} {size}' for who, size in row['published'].items())}"]
+            if "published" in row
+            else []
+        )
+        yield f"rows for {name}", "; ".join(told), ""
+    ours = [row["obverse"] for row in result["rows"].values()]
+    faults = sum(one.get("tuples missing", 1) + one.get("rows that break a constraint", 1) for one in ours)
+    yield "missing tuples and forbidden rows in our arrays, by other code", str(faults), "0"
+
+
+def _rows(one: dict[str, Any]) -> str:
+    if "not measured" in one:
+        return f"({one['not measured']})"
+    faults = one["tuples missing"] + one["rows that break a constraint"]
+    return f"{one['rows']} in {one['seconds']:.1f} s{f' with {faults} faults' if faults else ''}"
 
 
 def mutation(result: dict[str, Any]) -> Rows:
@@ -375,6 +402,7 @@ SECTIONS: Final[dict[str, tuple[str, Callable[[dict[str, Any]], Rows]]]] = {
     "agreement": ("Do evaluator, monitor and solver agree", agreement),
     "diff": ("Comparing two policies, and explaining a verdict", diff),
     "cases": ("Inversion", cases),
+    "arrays": ("Covering arrays", arrays),
     "mutation": ("Mutation score", mutation),
     "cedar_export": ("Export to Cedar", cedar_export),
     "dogwood_export": ("Export to Dogwood", dogwood_export),
