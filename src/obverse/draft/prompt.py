@@ -70,9 +70,12 @@ A term is one line:
   judged reply.NAME "What is true of the agent's reply." yes "an example." no "an example."
 TYPE: text, number, integer, bool, time, duration, one of "a", "b", list of TYPE. Effects: read, write, money, send.
 {page}
-Declare only what is missing. Never use two names for one thing. Reply with one block and nothing else:
+Declare only what is missing. Never use two names for one thing. Reply with one block of terms, one term per line, and nothing
+else, such as
 ```terms
-the terms, one per line
+tool refund(order: text, amount: number) effect money
+fact user.verified: bool
+judged message.says_yes "The user agrees to what was just proposed." yes "Yes, go ahead." no "Let me think."
 ```"""
 
 _NO_TOOLS: Final = "The tools are given: declare no tool."
@@ -131,7 +134,7 @@ def vocabulary(statements: Sequence[Statement], terms: Sequence[str], *, tools_g
     name = f"statements_{digest({'of': texts})[-8:]}"
     return Prompt(
         system=_VOCABULARY.format(page=_NO_TOOLS if tools_given else "Declare the tools that the statements speak of."),
-        user=declared + json.dumps({name: texts}, ensure_ascii=False) + f"\n\nThe terms for {name}:",
+        user=declared + json.dumps({name: texts}, ensure_ascii=False) + f"\n\nNow write the ```terms block for {name}.",
         max_tokens=1_500,
     )
 
