@@ -245,7 +245,9 @@ def relinked(cases: Sequence[Case], told: Mapping[str, Case]) -> dict[str, Case]
             continue
         new, family = told[case.id], told.get(case.family)
         linked[case.id] = msgspec.structs.replace(
-            new, twin=None if twin is None else told[twin].id, family=family.id if family else new.id,
+            new,
+            twin=None if twin is None else told[twin].id,
+            family=family.id if family else new.id,
             varied=told[case.varied or ""].id if case.varied in told else None,
         )
     return linked

@@ -33,9 +33,7 @@ def names_read(rule: CheckedRule) -> Iterator[str]:
     from obverse.policy import ast
 
     for node in ast.walk(rule.fires):
-        if isinstance(node, ast.Argument | ast.Member | ast.Binding):
-            yield node.name
-        elif isinstance(node, ast.EventPart) and node.name is not None:
+        if isinstance(node, ast.Argument | ast.Member | ast.Binding | ast.EventPart) and node.name is not None:
             yield node.name
 
 
