@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from scipy.optimize import LinearConstraint
 
 _EFFORT: Final = 400_000
-_CELLS: Final = 4_000_000
+_CELLS: Final = 300_000
 _NEAR: Final = 1e-6
 
 Rows: TypeAlias = list[tuple[int | None, frozenset[int]]]
@@ -47,7 +47,7 @@ def minimise(
     """The fewest items that together cover all that any item covers, with all that is `kept` among them.
 
     An item in `needs` is only chosen together with at least one of the items that stand there. `effort` bounds the search for
-    the minimum, in nodes times entries of the matrix; `cells` bounds the matrix: beyond it the choice is greedy. Neither
+    the minimum, in nodes times cells of the matrix that are not empty; with more than `cells` of these the choice is greedy. Neither
     depends on the machine.
     """
     names = list(covers)
@@ -55,9 +55,9 @@ def minimise(
     if not rows:
         return Minimised(chosen=(), lower_bound=0, exact=True)
     greedy = _pruned(_greedy(rows), rows)
-    if len(names) * len(rows) > cells:
-        return _told(names, greedy, _apart(rows))
     entries = sum(len(items) for _, items in rows)
+    if entries > cells:
+        return _told(names, greedy, _apart(rows))
     found, bound = _solved(len(names), rows, nodes=max(1, effort // entries))
     return _told(names, found if found is not None and len(found) <= len(greedy) else greedy, max(bound, _apart(rows)))
 

@@ -37,7 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     minimal: bool = True
     """Bites on the size of a suite: False keeps cases that show nothing which the others do not show."""
 
-    pairs: int = 2_000
+    pairs: int = 600
     """Bites on policies of hundreds of rules, at full depth: so many pairs that can meet are looked at; the others are open."""
 
     orders: int = 200
