@@ -23,6 +23,10 @@ ALL: Final = "*"
 """The clause of a claim that is about all clauses."""
 
 ATTACKER: Final = "plain requests, one technique: no device, no search, no knowledge of the model"
+MIXED: Final = (
+    "requests in {contexts} contexts (language, manner, person, channel, turn, harmless devices of delivery), fixed before the run: "
+    "no search, no knowledge of the model"
+)
 STOPPING: Final = (
     "a claim is settled after any whole block of its cases, and stays so; the run ends when every claim is settled, the "
     "rounds are over, or a cap is reached"
@@ -86,7 +90,7 @@ def plan_run(
         seed=design.seed,
         per_case=design.rounds,
         confidence=design.confidence,
-        attacker=ATTACKER,
+        attacker=_attacker(cases),
         stopping=STOPPING + ONE_ROUND if greedy else STOPPING,
         family_wise=FAMILY,
         claims=tuple(_claims(checked, cases, design)),
@@ -124,6 +128,12 @@ def cost(price: Price | None, prompt: int, completion: int) -> Decimal | None:
     if price is None:
         return None
     return (Decimal(price.prompt) * prompt + Decimal(price.completion) * completion) / 1_000_000
+
+
+def _attacker(cases: Sequence[Case]) -> str:
+    """What whoever asks may do, as far as the cases do it."""
+    contexts = {tuple(sorted(case.context.items())) for case in cases}
+    return ATTACKER if contexts <= {()} else MIXED.format(contexts=len(contexts))
 
 
 def _claims(checked: Checked, cases: Sequence[Case], design: Design) -> Iterator[ClaimPlan]:

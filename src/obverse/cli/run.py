@@ -66,6 +66,13 @@ _SOME = Finite(min=0, min_open=True)
     "--wordings", type=_ROUNDS, default=3, show_default=True, help="How many wordings a case about replies is put in."
 )
 @click.option(
+    "--depth",
+    type=click.Choice(["standard", "full"]),
+    default="standard",
+    show_default=True,
+    help="Of the cases: full adds exceptions, orders of events, pairs of rules and contexts.",
+)
+@click.option(
     "--max-violation",
     type=_SHARE,
     default=0.05,
@@ -143,7 +150,7 @@ def run(policy: Path, **given: Any) -> ExitCode:
     checked = load(policy)
     as_json = given["as_json"]
     note("deriving the cases")
-    suite = invert(checked, settings=Settings(wordings=given["wordings"]), seed=given["seed"])
+    suite = invert(checked, settings=Settings(wordings=given["wordings"], depth=given["depth"]), seed=given["seed"])
     target = _target(given, checked)
     prepared = Run(checked, suite, _design(given), target, _bench(given, checked))
     if given["dry_run"]:
