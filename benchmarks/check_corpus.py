@@ -3,7 +3,7 @@
     python benchmarks/check_corpus.py [--full] [--seed 1]      writes benchmarks/results/check_corpus.json
 
 Every policy of `benchmarks/policies/` is analysed as it is: an error or a warning there is a false alarm, since each was read
-when it came and the policy mended where it was right. Then each operator of `benchmarks/defects.py` plants its defect at places
+when it came and the policy mended where it was right. Then each operator of `defects.py` and `defects_declared.py` plants its defect at places
 drawn by seed (8 for each operator, `--full`: 60). A plant is *found* if its code names its rule or its declaration; found *as
 another* if only other codes name it; else *open* (undecided) or *missed*. Plants that the checker refuses are none: their
 author would have been told. Answers about untouched rules are kept from the clean policy, as `obverse check` keeps them; of
@@ -25,7 +25,9 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from defects import OPERATORS, Plant, plants
+import defects
+import defects_declared
+from planting import OPERATORS, Plant, plants
 
 from obverse.core.errors import ObverseError
 from obverse.policy.check import check
@@ -36,6 +38,7 @@ from obverse.solver.findings import MEANINGS, Analysis, Finding
 POLICIES = Path(__file__).parent / "policies"
 RESULT = Path(__file__).parent / "results" / "check_corpus.json"
 EACH, EACH_IN_FULL, AGAIN = 8, 60, 20
+REGISTERED = (defects, defects_declared)  # their operators are in OPERATORS once they are imported
 
 
 class Kept(dict[str, bytes]):
