@@ -101,7 +101,7 @@ def check_model(model: Model, *, most: int = _MOST) -> None:
                 f"more than {most:,} combinations of {model.strength} values", code="I142",
                 hint="a lower strength, fewer factors or fewer values",
             )  # fmt: skip
-    if Allowed(model).completed({}) is None:
+    if Allowed(model).plain is None:
         raise MisuseError("no row satisfies all constraints", code="I140", hint="leave one of them out")
 
 
@@ -116,17 +116,32 @@ class Allowed:
         self.never = [frozenset(one) for one in model.never]
         self.bound = {factor for one in self.never for factor, _ in one}
         self._known: dict[frozenset[Literal_], bool] = {}
+        self._of: dict[Literal_, list[frozenset[Literal_]]] = {}
+        for one in self.never:
+            for literal in one:
+                self._of.setdefault(literal, []).append(one)
+        self.plain = self.completed({})
 
     def can_be(self, literals: Iterable[Literal_]) -> bool:
         """Whether some whole row has all of these."""
         known = frozenset(literal for literal in literals if literal[0] in self.bound)
         if known not in self._known:
-            self._known[known] = self.completed(dict(known)) is not None
+            near = {**(self.plain or {}), **dict(known)}
+            easy = not any(all(near.get(f) == v for f, v in one) for literal in known for one in self._of.get(literal, ()))
+            self._known[known] = easy or self.completed(dict(known)) is not None
         return self._known[known]
 
     def completed(self, fixed: dict[int, int]) -> dict[int, int] | None:
-        """The constrained factors with values that break nothing, those that are fixed kept; None if there are none."""
-        return self._search(fixed, self.never)
+        """A value for each constrained factor so that nothing is broken, those that are fixed kept; None if there are none."""
+        found = self._search({factor: value for factor, value in fixed.items() if factor in self.bound}, self.never)
+        return None if found is None else {factor: found.get(factor, 0) for factor in self.bound}
+
+    def changed(self, whole: dict[int, int], factor: int, value: int, fixed: dict[int, int]) -> dict[int, int] | None:
+        """The same for a factor that gets another value: near what was whole before, if that will do."""
+        near = {**whole, factor: value}
+        if not any(all(near.get(f) == v for f, v in one) for one in self._of.get((factor, value), ())):
+            return near
+        return self.completed({**fixed, factor: value})
 
     def _search(self, fixed: dict[int, int], never: Sequence[frozenset[Literal_]]) -> dict[int, int] | None:
         """Depth first, the factor with the fewest values left next; each constraint shrinks as its literals come true."""
@@ -230,17 +245,32 @@ def _best_row(model: Model, left: _Left, allowed: Allowed, chance: Chance, tries
 def _row(left: _Left, allowed: Allowed, chance: Chance, order: Sequence[int]) -> tuple[int, Row]:
     """A row, made in this order of factors, and how many new tuples it has."""
     row: dict[int, int] = {}
+    whole = allowed.plain or {}  # INVARIANT: what the row has so far can be completed like this
     taken: list[int] = []
     mask = covered = 0
     for factor in order:
-        best, chosen = (-1, -1, -1), -1
+        ranked = []
         for value, place in enumerate(left.at[factor]):
             gain, weight = left.gain(place, taken, mask), left.weights[place]
-            rank = (gain, 0 if gain else weight, chance.below(1 << 16) if weight else -value)
-            if (chosen < 0 or rank > best) and allowed.can_be([*row.items(), (factor, value)]):
-                best, chosen = rank, value
-        row[factor] = chosen
-        taken.append(left.at[factor][chosen])
+            ranked.append(((gain, 0 if gain else weight, chance.below(1 << 16) if weight else -value), value))
+        (gain, _, _), value, whole = _allowed_best(ranked, factor, row, whole, allowed)
+        row[factor] = value
+        taken.append(left.at[factor][value])
         mask |= 1 << taken[-1]
-        covered += best[0]
+        covered += gain
     return covered, tuple(row[factor] for factor in range(len(order)))
+
+
+def _allowed_best(
+    ranked: Sequence[tuple[tuple[int, int, int], int]],
+    factor: int,
+    row: dict[int, int],
+    whole: dict[int, int],
+    allowed: Allowed,
+) -> tuple[tuple[int, int, int], int, dict[int, int]]:
+    """The best value with which the row can still be completed, and how; the value of `whole` is one."""
+    for rank, value in sorted(ranked, reverse=True):
+        found = whole if whole.get(factor, value) == value else allowed.changed(whole, factor, value, row)
+        if found is not None:
+            return rank, value, found
+    return (0, 0, 0), whole[factor], whole  # not reached: what is in `whole` is allowed
