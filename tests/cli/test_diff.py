@@ -146,7 +146,7 @@ def test_ctrl_c_ends_it_in_a_line(files: Path) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ}) as process:
         time.sleep(2)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=60)
     assert process.returncode in (130, 0, 4), err
     assert b"Traceback" not in err
-    assert process.returncode != 130 or out == b""
+    assert process.returncode != 130 or b"interrupted" in err  # it may have printed by then

@@ -127,7 +127,9 @@ class Allowed:
         known = frozenset(literal for literal in literals if literal[0] in self.bound)
         if known not in self._known:
             near = {**(self.plain or {}), **dict(known)}
-            easy = not any(all(near.get(f) == v for f, v in one) for literal in known for one in self._of.get(literal, ()))
+            easy = not any(
+                all(near.get(f) == v for f, v in one) for literal in known for one in self._of.get(literal, ())
+            )
             self._known[known] = easy or self.completed(dict(known)) is not None
         return self._known[known]
 
