@@ -118,6 +118,9 @@ def test_a_finding_names_file_line_and_column(shop: Path, capsys: pytest.Capture
 
 
 def test_a_spent_budget_lists_what_was_not_asked(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    many = (f"## Part {n} {{#part{n}}}\n\n```rule\nforbid refund when amount > {n}\n```\n\n" for n in range(60))
+    with Path("shop.md").open("a") as policy:  # to read it takes longer than that
+        policy.writelines(many)
     found = said(capsys, "--budget", "0.01", "--no-cache")
     assert found["undecided"]
     assert all("the budget of 0.01" in one["reason"] for one in found["undecided"])  # type: ignore[attr-defined]  # a list
