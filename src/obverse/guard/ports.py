@@ -1,0 +1,103 @@
+"""What the guard needs of the world, as protocols: a place to record, somebody who judges, people who are asked, grants.
+
+Each has one real implementation in this project and may have others. A port that raises, hangs or lies makes a verdict stricter,
+never milder (L16).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, TypeAlias
+
+from obverse.core.events import AnyEvent, Approval, Step
+from obverse.core.verdicts import Truth
+from obverse.guard.records import Request, Said
+from obverse.ledger.entries import Entry, Payload
+from obverse.policy.ast import JudgedTerm
+from obverse.policy.decision import Decision
+
+Clock: TypeAlias = Callable[[], int]
+"""Milliseconds since the epoch (UTC)."""
+
+Fresh: TypeAlias = Callable[[int], bytes]
+"""So many random bytes, from the system's own randomness; seeded in tests."""
+
+Item: TypeAlias = tuple[Entry, Mapping[str, Payload]]
+"""An entry and the payloads that it commits to."""
+
+
+class Recorder(Protocol):
+    """Where everything is written down first (L13). `ledger.log.Log` is one, `testing.MemoryRecorder` another."""
+
+    def record(self, items: Sequence[Item]) -> int:
+        """The place of the first of these entries, once all of them are durable; all or none.
+
+        Raises:
+            OSError: they could not be written; nothing that they speak of may happen.
+        """
+        ...
+
+
+class Answerer(Protocol):
+    """Somebody who answers a judged predicate about a text. May be slow, raise or lie; the guard holds the deadline."""
+
+    @property
+    def identity(self) -> str:
+        """What its answers depend on; it stands in the ledger with each of them."""
+        ...
+
+    def answer(self, term: JudgedTerm, text: str, before: str | None) -> Truth:
+        """The answer about this text; `before` is what it answers, where that is known."""
+        ...
+
+
+class People(Protocol):
+    """The queue of requests for approval, and the signatures that come back. `guard.approvals.Queue` is one."""
+
+    def ask(self, request: Request, shown: Mapping[str, object]) -> None:
+        """Put the request where people see it; `shown` is what they are shown beside it."""
+        ...
+
+    def answers(self, request: str) -> tuple[Said, ...]:
+        """What was said to this request, each with a signature that was checked just now against the keys in force."""
+        ...
+
+    def wait(self, request: str, seconds: float) -> None:
+        """Returns when something was said to the request, or after this long."""
+        ...
+
+    def close(self, request: str, why: str) -> None:
+        """Nobody need answer any more: it was used, it expired, the session went on."""
+        ...
+
+
+class Grants(Protocol):
+    """The grants in force. `guard.grants.Register` is one; `policy.relax` says what a grant does to a decision (L12)."""
+
+    def lift(
+        self, decision: Decision, history: Sequence[AnyEvent], step: Step, *, session: str, holder: str, now: int
+    ) -> Lifted:
+        """The decision without the reasons that a grant in force lifts, and which grants those were. It uses nothing up."""
+        ...
+
+    def use(self, grants: Sequence[str], *, session: str, step: str, now: int) -> tuple[Item, ...]:
+        """Counts one use of each of these, atomically over all sessions, and what to record of it.
+
+        Raises:
+            EvidenceError: one of them is used up, revoked or expired by now; none was counted.
+        """
+        ...
+
+
+class Lifted(Protocol):
+    """A decision after grants. A `Decision` with the ids of the grants that made it milder."""
+
+    @property
+    def decision(self) -> Decision: ...
+
+    @property
+    def grants(self) -> tuple[str, ...]: ...
+
+
+Approved: TypeAlias = tuple[Approval, ...]
+"""The approvals that the session puts into its history just before the step that they are for."""
