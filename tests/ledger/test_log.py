@@ -236,3 +236,14 @@ def test_a_journal_of_entries_that_are_nowhere_is_refused(tmp_path: Path) -> Non
     Journal.open(tmp_path / "journal", 5).close()
     with pytest.raises(EvidenceError, match="after entry 4"):
         Journal.open(tmp_path / "journal", 4)
+
+
+def test_what_is_recorded_together_is_durable_together(tmp_path: Path) -> None:
+    payload = payload_of(b"what was said", b"s" * 32)
+    speaks = Entry(type="event", time=1, payloads={"text": payload.commitment})
+    with create(tmp_path) as log:
+        assert log.record([(speaks, {"text": payload}), (entry(2), {})]) == 0
+        assert log.size == 2
+        with pytest.raises(MisuseError, match="not those that the entry commits to"):
+            log.record([(entry(3), {}), (speaks, {})])
+        assert log.size == 2

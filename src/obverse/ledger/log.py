@@ -105,17 +105,17 @@ class Log:
         return self._durable
 
     def append(self, entry: Entry, payloads: Mapping[str, Payload] | None = None) -> int:
-        """The place of the entry, once it and its payloads are on disk.
+        """The place of the entry, once it and its payloads are on disk; raises as `record` does."""
+        return self.record([(entry, payloads or {})])
+
+    def record(self, items: Sequence[tuple[Entry, Mapping[str, Payload]]]) -> int:
+        """The place of the first of these entries, once all of them and their payloads are on disk, by one sync.
 
         Raises:
-            MisuseError: if a payload is not the one that the entry commits to, or the entry is too large.
-            OSError: if it could not be written; then it is not in the log.
+            MisuseError: if a payload is not the one that its entry commits to, or an entry is too large.
+            OSError: if they could not be written; then none of them is in the log.
         """
-        kept = payloads or {}
-        if {name: payload.commitment for name, payload in kept.items()} != dict(entry.payloads):
-            raise MisuseError("the payloads are not those that the entry commits to", code="E108")
-        files = tuple((payload_path(payload.commitment), payload.file) for payload in kept.values())
-        return self._write([Record(entry=entry.data, payloads=files)])
+        return self._write([_record(entry, payloads) for entry, payloads in items])
 
     def extend(self, entries: Sequence[Entry]) -> int:
         """The place of the first of these entries, which have no payloads, once all of them are on disk.
@@ -124,9 +124,7 @@ class Log:
             MisuseError: if an entry is too large, or commits to a payload.
             OSError: if they could not be written; then none of them is in the log.
         """
-        if any(entry.payloads for entry in entries):
-            raise MisuseError("the payloads are not those that the entry commits to", code="E108")
-        return self._write([Record(entry=entry.data) for entry in entries])
+        return self.record([(entry, {}) for entry in entries])
 
     def _write(self, records: Sequence[Record]) -> int:
         """One of those who wait writes for all of them."""
@@ -249,6 +247,18 @@ class Log:
                 "the log is signed by another key", code="E109", hint="open it with the key it was made with"
             )
         return read_checkpoint(note.text)
+
+
+def _record(entry: Entry, payloads: Mapping[str, Payload]) -> Record:
+    """What goes to the journal.
+
+    Raises:
+        MisuseError: if the payloads are not those of the entry.
+    """
+    if {name: payload.commitment for name, payload in payloads.items()} != dict(entry.payloads):
+        raise MisuseError("the payloads are not those that the entry commits to", code="E108")
+    files = tuple((payload_path(payload.commitment), payload.file) for payload in payloads.values())
+    return Record(entry=entry.data, payloads=files)
 
 
 def _locked(folder: Path) -> IO[bytes]:
