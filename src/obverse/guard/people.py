@@ -64,17 +64,18 @@ class PublicKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A person by name, what they may do, and their keys."""
+    """A person by name, what they may do, and their keys. `levels` are those of the clauses that their grants may lift."""
 
     name: str
     roles: tuple[Role, ...]
+    levels: tuple[str, ...] = ()
     keys: tuple[PublicKey, ...] = ()
     removed: int | None = None
     schema: str = SCHEMA
 
-    def may(self, role: Role, at: int) -> bool:
-        """Whether they had that role at that time."""
-        return role in self.roles and (self.removed is None or at < self.removed)
+    def may(self, role: Role | None, at: int) -> bool:
+        """Whether they had that role at that time; None: whether they were there."""
+        return (role is None or role in self.roles) and (self.removed is None or at < self.removed)
 
 
 def key_id(kind: Kind, public: bytes) -> str:

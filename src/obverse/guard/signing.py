@@ -150,10 +150,11 @@ def read_statement(payload: bytes, kind: str) -> dict[str, Any]:
 
 
 def check(
-    signed: Signed, people: Mapping[str, Person], *, kind: str, role: Role, at: int, counter: int | None = None
+    signed: Signed, people: Mapping[str, Person], *, kind: str, role: Role | None, at: int, counter: int | None = None
 ) -> Attested:
     """The statement, if somebody who has the role at the time `at` signed it with a key that is in force then.
 
+    A `role` of None asks for none: what somebody holds they may hand on (`guard.grants`).
     `counter` is the last counter that was seen of a passkey; without it, that of its registration counts.
 
     Raises:
@@ -166,7 +167,7 @@ def check(
     if person is None:  # (2)
         raise EvidenceError(f"nobody is named `{str(by)[:80]}`", code="G211")
     if not person.may(role, at):
-        raise EvidenceError(f"`{person.name}` may not {role}", code="G212")
+        raise EvidenceError(f"`{person.name}` may not {role or 'sign any more'}", code="G212")
     key = next((key for key in person.keys if key.id == signed.key), None)  # (3)
     if key is None:
         raise EvidenceError(f"the key is none of `{person.name}`", code="G211")
