@@ -70,8 +70,12 @@ class RuleCheck:
     def checked(self, rule: ast.Rule, *, name: str, clause: str) -> CheckedRule | None:
         """The rule, resolved and typed; None if it has a fault."""
         faults = Faults("policy.md")
-        found = None if is_doubtful(rule, self._world) else _rule(rule, name, clause, self._world, faults)
+        found = self.noting(rule, faults, name=name, clause=clause)
         return None if faults.found else found
+
+    def noting(self, rule: ast.Rule, faults: Faults, *, name: str, clause: str) -> CheckedRule | None:
+        """The rule, resolved and typed; None if it has a fault, which is noted."""
+        return None if is_doubtful(rule, self._world) else _rule(rule, name, clause, self._world, faults)
 
 
 def policy_digest(policy: ast.Policy) -> str:

@@ -57,14 +57,18 @@ def decide_rules(
         reason = _apply(checked, rule, meant, history_of(rule), step)
         if reason is not None:
             (permits if rule.kind == "permit" else fired).append(reason)
-    reasons = (*_defaults(checked, step, permits), *fired)
+    return concluded(step.event.id, (*_defaults(checked, step, permits), *fired), tuple(permits))
+
+
+def concluded(step: str, reasons: tuple[Reason, ...], permits: tuple[Reason, ...]) -> Decision:
+    """The decision on the step of this id that these reasons make; their order is nothing but that of its words."""
     verdict = strictest([reason.verdict for reason in reasons])  # L02
     return Decision(
-        step=step.event.id,
+        step=step,
         verdict=verdict,
         certain=strictest([reason.verdict for reason in reasons if reason.certain is Truth.TRUE]),
         reasons=reasons,
-        permits=tuple(permits),
+        permits=permits,
         message=next((r.says for r in reasons if r.verdict is verdict and r.says), MESSAGES[verdict]),
     )
 
