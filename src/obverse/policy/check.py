@@ -80,7 +80,12 @@ class RuleCheck:
 
 def policy_digest(policy: ast.Policy) -> str:
     """The name of a policy: of all that it says, prose and imported tools included; not of how it is laid out."""
-    return digest(_plain(policy))
+    return node_digest(policy)
+
+
+def node_digest(value: Any) -> str:
+    """The digest of records, without where they were written."""
+    return digest(_plain(value))
 
 
 def _plain(value: Any) -> Any:

@@ -80,6 +80,14 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """The clause of this id, which exists."""
         return self._clauses[name]
 
+    def rule(self, name: str) -> CheckedRule | None:
+        """The rule of this id, such as `cert.large/1`; None for a default's."""
+        return self._rules.get(name)
+
+    @cached_property
+    def _rules(self) -> dict[str, CheckedRule]:
+        return {rule.id: rule for rule in self.rules}
+
     @cached_property
     def _clauses(self) -> dict[str, Clause]:
         return {clause.id: clause for clause in self.clauses}
