@@ -26,8 +26,11 @@ from obverse.policy.operations import head_truth, some
 from obverse.policy.reading import Fields, Folded, Json, Keyed, Known
 
 
-class Kept(msgspec.Struct, frozen=True):
-    """An event with its number in the whole history, and, for a result, the call that it belongs to."""
+class Kept(msgspec.Struct, eq=False, weakref=True):
+    """An event with its number in the whole history, and, for a result, the call that it belongs to.
+
+    All keepers hold the same one, so a label that comes late is put on the event in one place.
+    """
 
     number: int
     event: AnyEvent
@@ -62,11 +65,21 @@ class Keeper(Protocol):
     def all(self) -> Iterator[Kept]:
         """Every event that is kept."""
 
+    def labelled(self, look: Look) -> None:
+        """A kept event has got a label: forget what it makes needless."""
+
 
 Maker: TypeAlias = Callable[[], Keeper]
 
 
-class Everything:
+class _Unmoved:
+    """A keeper whose choice hangs on no label."""
+
+    def labelled(self, _look: Look) -> None:
+        """Nothing to do."""
+
+
+class Everything(_Unmoved):
     """For what cannot be summarised: an operator inside another one, or `C since EVENT`."""
 
     def __init__(self) -> None:
@@ -86,7 +99,7 @@ class Everything:
         return iter(self.kept)
 
 
-class NewestOfAll:
+class NewestOfAll(_Unmoved):
     """The newest event whatsoever: `previous`."""
 
     def __init__(self) -> None:
@@ -106,7 +119,7 @@ class NewestOfAll:
         return iter([self.kept] if self.kept else [])
 
 
-class Facts:
+class Facts(_Unmoved):
     """The newest value of a fact, or each of them when earlier positions ask for it."""
 
     def __init__(self, name: str, *, every: bool) -> None:
@@ -142,6 +155,10 @@ class Newest:
         self.key = ("newest of", pattern, where)
         bound = [node for binding in pattern.arguments for node in ast.walk(binding.value)]
         self.by_step = not any(isinstance(node, (ast.Local, ast.EventPart, *OPERATORS)) for node in bound)
+        self.judged = where is not None and any(isinstance(node, ast.JudgedAnswer) for node in ast.walk(where))
+        self._clear()
+
+    def _clear(self) -> None:
         self.kept: dict[Hashable, dict[Hashable, list[Kept]]] = {}
         self.timed: dict[Hashable, Kept] = {}
         self.unsure: list[Kept] = []
@@ -172,6 +189,13 @@ class Newest:
             kept[:] = untimed if event.event.time is not None else [self.timed[exact]] if exact in self.timed else []
         kept.append(event)
 
+    def labelled(self, look: Look) -> None:
+        if self.judged:
+            held = sorted(self.all(), key=lambda kept: kept.number)
+            self._clear()
+            for kept in held:
+                self.observe(kept, look)
+
     def relevant(self, evaluator: Evaluator) -> Iterator[Kept]:
         yield from self.unsure
         wanted = self._wanted(evaluator)
@@ -192,7 +216,7 @@ class Newest:
         return _looks([evaluator.value(binding.value, evaluator.here) for binding in self.pattern.arguments])
 
 
-class Window:
+class Window(_Unmoved):
     """Every event of a kind within a window (or for ever): `count`, `sum`, and `where` with values of the step."""
 
     def __init__(self, pattern: ast.Pattern, within: ast.Duration | None) -> None:
@@ -220,7 +244,7 @@ class Window:
         return iter(self.kept)
 
 
-class Limit:
+class Limit(_Unmoved):
     """The calls that a `limit` counts: those in its window, or, without one, as many as it takes to exceed it per key."""
 
     def __init__(self, expr: ast.Exceeds) -> None:
@@ -260,7 +284,7 @@ class Limit:
             yield from kept
 
 
-class Approvals:
+class Approvals(_Unmoved):
     """The approvals that were not used up: `ask`."""
 
     def __init__(self, digest_of: Callable[[Call | Reply], str]) -> None:
@@ -344,7 +368,7 @@ def _nested(operator: ast.Node) -> bool:
 
 
 def _closed(where: ast.Expr | None) -> bool:
-    """Whether the condition speaks of its own event only."""
+    """Whether the condition speaks of its own event only, and a late answer can make it no less certain."""
     if where is None:
         return True
     inner = {node.variable for node in ast.walk(where) if isinstance(node, ast.Quantified | ast.CountIn | ast.SumIn)}
@@ -355,6 +379,8 @@ def _closed(where: ast.Expr | None) -> bool:
             return False
         if isinstance(node, ast.JudgedAnswer) and node.depth != 0:
             return False
+        if isinstance(node, ast.Present) and any(isinstance(inner, ast.JudgedAnswer) for inner in ast.walk(node)):
+            return False  # whether there is an answer, a late one changes for good
     return True
 
 

@@ -8,20 +8,54 @@ It gives no verdict of its own and stops nobody.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
+from weakref import WeakValueDictionary
 
-from obverse.core.events import AnyEvent, Call, Reply, Result, Step
+import msgspec
+
+from obverse.core.errors import MisuseError
+from obverse.core.events import AnyEvent, Call, Reply, Result, Spoken, Step
 from obverse.core.verdicts import Truth
 from obverse.policy.checked import Checked, CheckedRule
 from obverse.policy.decide import call_digest, decide_rules, speaking
 from obverse.policy.decision import Decision
 from obverse.policy.evaluate import Evaluator, Place
 from obverse.policy.keeping import Approvals, Keeper, Kept, Kind, Maker, makers_of
+from obverse.policy.snapshot import Remembered, decode, encode
 
 PENDING: Final = 4096
 """A result that comes this many calls after its call is not joined with it any more: its arguments are unknown (L03)."""
+
+
+class Watches(Protocol):
+    """One session under one policy, whoever evaluates it. All of them say the same (L05)."""
+
+    def observe(self, event: AnyEvent) -> None:
+        """Take note of an event that happened."""
+        ...
+
+    def decide(self, step: Step) -> Decision:
+        """The decision of `decide` on this step after everything that was observed."""
+        ...
+
+    def label(self, event_id: str, labels: Mapping[str, bool]) -> None:
+        """Take note of answers that came late: from now on it is as if the event had been observed with them.
+
+        Raises:
+            MisuseError: one of them was answered before, and otherwise, or is answered by the term's own pattern.
+        """
+        ...
+
+    def snapshot(self) -> bytes:
+        """All that is remembered; whoever restores it says the same from here on."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """How many events are held at present."""
+        ...
 
 
 class Plan:
@@ -65,8 +99,21 @@ class Monitor:
         self._keepers = tuple(make() for make in self.plan.makers)
         self._hearing: dict[tuple[Kind, str | None], tuple[Keeper, ...]] = {}
         self._calls: OrderedDict[tuple[str, str], Kept] = OrderedDict()
+        self._spoken: WeakValueDictionary[str, Kept] = WeakValueDictionary()  # of those that somebody keeps
         self._looked: tuple[Kept, tuple[Evaluator, Place]] | None = None
         self._count = 0
+
+    @classmethod
+    def restore(cls, checked: Checked, data: bytes, plan: Plan | None = None) -> Monitor:
+        """The monitor that `snapshot` wrote down.
+
+        Raises:
+            UntrustedInputError: these bytes are no snapshot.
+            MisuseError: they are one of another policy.
+        """
+        monitor = cls(checked, plan)
+        monitor._recall(decode(data, policy=checked.digest, keepers=len(monitor._keepers)))
+        return monitor
 
     def observe(self, event: AnyEvent) -> None:
         """Take note of an event that happened."""
@@ -77,8 +124,44 @@ class Monitor:
             self._calls.move_to_end((event.call_id, event.tool))
             if len(self._calls) > PENDING:
                 self._calls.popitem(last=False)
+        if isinstance(event, Spoken):
+            self._spoken[event.id] = kept
         for keeper in self._who_hears(type(event), getattr(event, "tool", None)):
             keeper.observe(kept, self._look)
+
+    def label(self, event_id: str, labels: Mapping[str, bool]) -> None:
+        """Take note of answers that came late: from now on it is as if the event had been observed with them.
+
+        An event that nobody keeps any more is of no consequence, whatever its labels.
+
+        Raises:
+            MisuseError: one of them was answered before, and otherwise, or is answered by the term's own pattern.
+        """
+        kept = self._spoken.get(event_id)
+        if kept is None or not isinstance(kept.event, Spoken):
+            return
+        for name, answer in labels.items():
+            self._may_label(kept.event, name, answer)
+        kept.event = msgspec.structs.replace(kept.event, labels={**kept.event.labels, **labels})
+        self._looked = None
+        for keeper in self._keepers:
+            keeper.labelled(self._look)
+
+    def snapshot(self) -> bytes:
+        """All that is remembered; whoever restores it says the same from here on."""
+        kept = [sorted(keeper.all(), key=lambda one: one.number) for keeper in self._keepers]
+        whole = {one.number: one for held in (*kept, self._calls.values()) for one in held}
+        whole |= {one.call.number: one.call for one in whole.values() if one.call is not None}
+        return encode(
+            Remembered(
+                policy=self.checked.digest,
+                count=self._count,
+                events={number: one.event for number, one in whole.items()},
+                joined={number: one.call.number for number, one in whole.items() if one.call is not None},
+                calls=tuple(one.number for one in self._calls.values()),
+                keepers=tuple(tuple(one.number for one in held) for held in kept),
+            )
+        )
 
     def decide(self, step: Step) -> Decision:
         """The decision of `decide` on this step after everything that was observed (L05)."""
@@ -109,6 +192,27 @@ class Monitor:
                 if kept.call is not None:
                     chosen[kept.call.number] = kept.call.event
         return [chosen[number] for number in sorted(chosen)]
+
+    def _may_label(self, event: Spoken, name: str, answer: bool) -> None:
+        """Raises unless this answers a question that was open: what is forgotten may hang on every other answer."""
+        if event.labels.get(name, answer) is not answer:
+            raise MisuseError(f"`{name}` was answered otherwise before, for the event `{event.id}`", code="P302")
+        term = self.checked.judged.get(name)
+        if term is not None and term.pattern is not None and name not in event.labels:
+            raise MisuseError(f"`{name}` has a pattern of its own, nobody is asked", code="P303")
+
+    def _recall(self, held: Remembered) -> None:
+        whole = {number: Kept(number, event) for number, event in held.events.items()}
+        for number, call in held.joined.items():
+            whole[number].call = whole[call]
+        for keeper, numbers in zip(self._keepers, held.keepers, strict=True):
+            for number in numbers:
+                keeper.observe(whole[number], self._look)
+        self._count = held.count
+        for one in map(whole.__getitem__, held.calls):
+            if isinstance(one.event, Call):
+                self._calls[one.event.call_id, one.event.tool] = one
+        self._spoken.update({one.event.id: one for one in whole.values() if isinstance(one.event, Spoken)})
 
     def _look(self, kept: Kept) -> tuple[Evaluator, Place]:
         if self._looked is None or self._looked[0] is not kept:
