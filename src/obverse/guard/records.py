@@ -22,6 +22,14 @@ State: TypeAlias = Literal["open", "stopped", "ended"]
 """A session is `stopped` by a rule, a person or a lost lease, and `ended` by its owner. Nothing is released in either."""
 
 
+class ProposedCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A call as the agent wrote it: `arguments` is the raw JSON text, `call_id` the agent's own name for it."""
+
+    call_id: str
+    tool: str
+    arguments: str = "{}"
+
+
 class Permit(msgspec.Struct, frozen=True, kw_only=True):
     """Leave to do one thing, once: `digest` is `policy.call_digest` of what was decided, `entry` its place in the ledger."""
 

@@ -1,0 +1,137 @@
+"""A turn: what an agent proposes together, what the guard thinks of each step, and how those make one ruling. Pure.
+
+What comes from an agent is bounded here before anybody reads it: what is too long is not decided but for what it is, and the
+record shows its digest in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from obverse.core.canon import digest_bytes
+from obverse.core.events import AnyEvent, Call, Denied, Reply
+from obverse.core.verdicts import Verdict, strictest
+from obverse.guard.records import Proposal, ProposedCall
+from obverse.guard.settings import Settings
+from obverse.policy.checked import Checked
+from obverse.policy.decide import MESSAGES
+from obverse.policy.decision import Decision
+
+CANARY: Final = "obverse.canary"
+"""The tool that nobody has and every guard denies: who proposes it and is denied knows that the guard is in the path."""
+
+
+class Weighed(msgspec.Struct, frozen=True, kw_only=True):
+    """One step, and what is thought of it so far. `policy` is the decision of the policy, `decision` that after grants.
+
+    `verdict` is what holds; it starts as the decision's and only ever becomes stricter. `why` says what made it so.
+    """
+
+    proposal: Proposal
+    policy: Decision
+    decision: Decision
+    verdict: Verdict
+    why: str = ""
+    lifted: tuple[str, ...] = ()
+
+    def stricter(self, verdict: Verdict, why: str) -> Weighed:
+        """The same step with at least this verdict."""
+        if verdict.strictness <= self.verdict.strictness:
+            return self
+        return msgspec.structs.replace(self, verdict=verdict, why=why)
+
+    @property
+    def message(self) -> str:
+        """What the agent may see: the words of the rule that gave the verdict, or those that say nothing (L17)."""
+        return self.decision.message if self.verdict is self.decision.verdict else MESSAGES[self.verdict]
+
+
+class Proposed(msgspec.Struct, frozen=True, kw_only=True):
+    """A turn as it is decided, and why it cannot be released whatever the policy says; nothing, as a rule."""
+
+    steps: tuple[Proposal, ...]
+    faults: tuple[str, ...] = ()
+
+
+def readable(text: str) -> str:
+    """The text, with halves of characters made visible: what cannot be encoded can be neither recorded nor sent."""
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
+
+
+def proposed(
+    calls: Sequence[ProposedCall], reply: str | None, *, names: Sequence[str], turn: int, time: int, bounds: Settings
+) -> Proposed:
+    """The turn: reply first, as it was said, then the calls in order. `names` are the ids of its steps."""
+    faults: list[str] = []
+    steps: list[Proposal] = []
+    given = iter(names)
+    if reply is not None:
+        steps.append(Reply(id=next(given), time=time, turn=turn, text=_bounded(reply, bounds.longest_text, faults)))
+    steps += [
+        Call(
+            id=name,
+            time=time,
+            turn=turn,
+            call_id=_bounded(call.call_id, bounds.longest_name, faults),
+            tool=_bounded(call.tool, bounds.longest_name, faults),
+            arguments=_bounded(call.arguments, bounds.longest_text, faults),
+        )
+        for call, name in zip(calls, given, strict=False)
+    ]
+    if len(calls) + (reply is not None) > len(steps):
+        faults.append(f"a turn of {len(calls) + (reply is not None)} steps")
+    ids = [step.call_id for step in steps if isinstance(step, Call)]
+    faults += [f"two calls with the id `{name}` in one turn" for name in dict.fromkeys(ids) if ids.count(name) > 1]
+    return Proposed(steps=tuple(steps), faults=tuple(faults))
+
+
+def _bounded(text: str, longest: int, faults: list[str]) -> str:
+    if len(text) <= longest:
+        return readable(text)
+    faults.append(f"a text of {len(text):,} characters")
+    return f"[{len(text)} characters, {digest_bytes(text.encode(errors='backslashreplace'))}]"
+
+
+def at(step: Proposal, time: int) -> Proposal:
+    """The same step at a later time: a turn that waited is decided by the clock of now."""
+    return msgspec.structs.replace(step, time=time)
+
+
+def joined(steps: Sequence[Weighed], how: Literal["whole", "allowed-part"]) -> tuple[Weighed, ...]:
+    """The steps as one turn: where it is released as a whole, one that is denied denies all (need R1)."""
+    worst = strictest([step.verdict for step in steps])
+    if worst is Verdict.STOP:
+        return tuple(step.stricter(Verdict.DENY, "the session was stopped by its turn") for step in steps)
+    if worst is Verdict.DENY and how == "whole":
+        return tuple(step.stricter(Verdict.DENY, "another step of its turn is denied") for step in steps)
+    return tuple(steps)
+
+
+def unanswered(step: Weighed, checked: Checked, settings: Settings) -> Weighed:
+    """The step, stricter where its verdict hangs on a judge that did not answer, and the settings say what that is worth."""
+    hangs = step.policy.verdict is not step.policy.certain and any(
+        unknown.why == "not answered" for reason in step.policy.reasons for unknown in reason.unknowns
+    )
+    if not settings.unanswered or not hangs:
+        return step
+    names = ("reply",)
+    if isinstance(step.proposal, Call):
+        tool = checked.tools.get(step.proposal.tool)
+        names = ("*", *(tool.effects if tool is not None and tool.effects else settings.unanswered))
+    worst = strictest([settings.unanswered[name] for name in names if name in settings.unanswered])
+    return step.stricter(worst, "a judge did not answer")
+
+
+def happened(step: Weighed) -> AnyEvent | None:
+    """The event that the ruling makes: the step itself if it is released, what was denied if not; a reply leaves no trace."""
+    if not step.verdict.blocks:
+        return step.proposal
+    if isinstance(step.proposal, Reply):
+        return None
+    call = step.proposal
+    return Denied(
+        id=call.id, time=call.time, turn=call.turn, call_id=call.call_id, tool=call.tool, arguments=call.arguments
+    )
