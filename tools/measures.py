@@ -271,6 +271,46 @@ def audit(result: dict[str, Any]) -> Rows:
         )
 
 
+def dojo(result: dict[str, Any]) -> Rows:
+    """AgentDojo."""
+    for name, suite in result["suites"].items():
+        user, attack, needed = (suite[key] for key in ("user tasks", "attacks", "attacks by their one needed act"))
+        yield f"`{name}`: user tasks whose ground truth passes", f"{user['passed']} of {user['of']}", "all"
+        yield f"`{name}`: attacks of which an act is blocked or asked", f"{attack['stopped']} of {attack['of']}", "all"
+        yield (
+            f"`{name}`: attacks of which nothing that changes anything went through",
+            f"{attack['untouched']} of {attack['of']}",
+            "",
+        )
+        if needed["of"]:
+            yield (
+                f"`{name}`: goals without a ground truth, by the one act they need",
+                f"{needed['stopped']} of {needed['of']}",
+                "",
+            )
+        for injections in [sorted({miss["injection"] for miss in attack["misses"]})] if attack["misses"] else []:
+            tasks = sorted({miss["task"] for miss in attack["misses"]})
+            yield f"`{name}`: missed in", f"{', '.join(tasks)}, with {', '.join(injections)}", ""
+
+
+def airline_guard(result: dict[str, Any]) -> Rows:
+    """Recorded conversations, with the guard in front."""
+    for name, key in (("all conversations", "all"), ("conversations that ended as wanted", "reward 1")):
+        acts, first = result["acts that change something"][key], result["the first blocked act of a conversation"][key]
+        yield (
+            f"{name}: acts that change something, blocked",
+            f"{acts['blocked']} of {acts['of']}; a reader called the finding {_counted(acts['by label'])}",
+            "",
+        )
+        blocked, of = result["conversations with a blocked act"][key], result["conversations"][key]
+        yield f"{name}: with a blocked act", f"{blocked} of {of}; the first one {_counted(first['by label'])}", ""
+    yield (
+        "ended as wanted, an act blocked, and no block rests on a true finding: legitimate work stopped",
+        f"{result['conversations with a blocked act']['reward 1, and no finding there is a true one']} of {result['conversations']['reward 1']}",
+        "",
+    )
+
+
 def local_models(result: dict[str, Any]) -> Rows:
     """Local models."""
     for name, model in result["models"].items():
@@ -415,6 +455,8 @@ SECTIONS: Final[dict[str, tuple[str, Callable[[dict[str, Any]], Rows]]]] = {
     "transport": ("Asking", transport),
     "local_models": ("Small models on this machine", local_models),
     "audit": ("Audit", audit),
+    "dojo": ("AgentDojo, replayed without a model", dojo),
+    "airline_guard": ("Recorded conversations, had the guard stood in front", airline_guard),
     "refusal_judge": ("The refusal judge, on labels that it was not fitted on", refusal_judge),
 }
 _IMPORT = "python -c 'import obverse'"
