@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 LARGEST: Final = 4_500_000
 """Bytes of a page; beyond it browsers and readers get slow."""
 
-_TEMPLATES: Final = Path(__file__).with_name("templates")
+TEMPLATES: Final = Path(__file__).with_name("templates")
+"""The folder of templates and of the style sheet, which other pages of ours share."""
 
 
 def render_html(summary: Summary) -> str:
@@ -52,7 +53,7 @@ def _fitting(template: str, view: Callable[[Room], Page | AuditPage]) -> str:
 
 def render(template: str, view: object) -> str:
     """This template with this view as `page`."""
-    style = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
+    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
     hashed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return _environment().get_template(template).render(page=view, style=style, style_hash=f"sha256-{hashed}")
 
@@ -62,7 +63,7 @@ def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,  # (1)
         undefined=StrictUndefined,
         trim_blocks=True,

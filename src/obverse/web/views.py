@@ -1,0 +1,163 @@
+"""What the pages show: every word is settled before a template sees it, and the same records are a page's JSON."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from obverse.report.acts import Field, Line
+
+Urgency: TypeAlias = Literal["soon", "calm", "over"]
+"""`soon` runs out within a minute, `over` can no longer be answered."""
+
+Standing: TypeAlias = Literal["holds", "fails", "undecided", "untried", "quiet"]
+"""The marks of the house, by the names that its style sheet knows."""
+
+
+class Left(msgspec.Struct, frozen=True, kw_only=True):
+    """The time that is left to answer: in words, as the moment when it ends, and as a share of what there was."""
+
+    text: str
+    expires: int
+    until: str
+    share: str
+    urgency: Urgency
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One request on a list. `act` is what would run, in a few words; `standing` and `said` how it stands."""
+
+    id: str
+    act: str
+    tool: str
+    why: tuple[str, ...]
+    session: str
+    asked: str
+    left: Left
+    people: str
+    standing: Standing
+    said: str
+
+
+class InboxPage(msgspec.Struct, frozen=True, kw_only=True):
+    """What waits, most urgent first."""
+
+    title: str
+    answer: str
+    rows: tuple[Row, ...]
+
+
+class AnsweredPage(msgspec.Struct, frozen=True, kw_only=True):
+    """What no longer waits, newest first."""
+
+    title: str
+    answer: str
+    rows: tuple[Row, ...]
+    left_out: str
+
+
+class ClauseView(msgspec.Struct, frozen=True, kw_only=True):
+    """A clause that asks, in the policy's own words. `prose` is safe HTML, made from escaped Markdown."""
+
+    id: str
+    title: str
+    prose: str
+    rules: tuple[str, ...]
+    conditions: tuple[str, ...]
+    unknowns: tuple[str, ...]
+
+
+class Word(msgspec.Struct, frozen=True, kw_only=True):
+    """What one person said to a request."""
+
+    by: str
+    said: str
+    standing: Standing
+    when: str
+
+
+class Signer(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who may sign: `way` is how, `id` names the key."""
+
+    name: str
+    id: str
+    way: Literal["webauthn", "file"]
+    said: str
+
+
+class Earlier(msgspec.Struct, frozen=True, kw_only=True):
+    """A request of before that is like this one."""
+
+    id: str
+    act: str
+    said: str
+    standing: Standing
+    when: str
+    same: str
+
+
+class RequestPage(msgspec.Struct, frozen=True, kw_only=True):
+    """One request: what will run, why a person is asked, what led there, what was said before."""
+
+    title: str
+    id: str
+    ask: str
+    tool: str
+    fields: tuple[Field, ...]
+    raw: str
+    cut: str
+    notes: tuple[str, ...]
+    left: Left
+    open: bool
+    standing: Standing
+    said: str
+    people: str
+    words: tuple[Word, ...]
+    clauses: tuple[ClauseView, ...]
+    lines: tuple[Line, ...]
+    lines_left_out: str
+    earlier: tuple[Earlier, ...]
+    bound: tuple[tuple[str, str], ...]
+    signers: tuple[Signer, ...]
+    digest: str
+
+
+class Figure(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures of one reviewer, in words; nothing is said where there is no data."""
+
+    name: str
+    roles: str
+    keys: str
+    answered: str
+    approved: str
+    median: str
+    caught: str
+    note: str
+
+
+class ReviewersPage(msgspec.Struct, frozen=True, kw_only=True):
+    """The people who may sign, and how they do."""
+
+    title: str
+    answer: str
+    rows: tuple[Figure, ...]
+    latency: str
+
+
+class JoinPage(msgspec.Struct, frozen=True, kw_only=True):
+    """An invitation: whose key is to be registered, and until when."""
+
+    title: str
+    name: str
+    roles: str
+    until: str
+    token: str
+
+
+class Sorry(msgspec.Struct, frozen=True, kw_only=True):
+    """Why there is no page, and what to do."""
+
+    title: str
+    answer: str
+    text: str
