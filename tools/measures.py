@@ -429,10 +429,6 @@ def texts(result: dict[str, Any]) -> Rows:
                 yield f"diversity of {suite}, {what}", text, ""
 
 
-def _counted(counts: dict[str, int]) -> str:
-    return ", ".join(f"{counts.get(what, 0)} {what}" for what in ("right", "wrong", "unknown"))
-
-
 SECTIONS: Final[dict[str, tuple[str, Callable[[dict[str, Any]], Rows]]]] = {
     "start": ("Starting", start),
     "demo": ("The way in", demo),
