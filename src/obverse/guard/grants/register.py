@@ -1,0 +1,444 @@
+"""The register: which grants there are, how often each was used, which are revoked. One table of the guard's SQLite file.
+
+A use is counted by one transaction over the grant and all that it was derived from, whatever number of sessions and processes ask at
+once: the count never passes what was signed (L12). What was signed is read from the signed bytes each time; the other columns of
+the table only find them, so a line changed there can hide a grant and never widen one. Not protected is the count itself: whoever
+may write the file may turn it back, and then the ledger shows more uses than were granted.
+
+A use that was counted and could not be recorded stays counted: a grant may be worth less than it says, never more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Literal, Self, TypeAlias
+
+import msgspec
+import sqlalchemy as sa
+
+from obverse.core.errors import EvidenceError, MisuseError, UnavailableError
+from obverse.core.events import AnyEvent, Step
+from obverse.guard.grants.statements import (
+    Link,
+    Revocation,
+    Signatures,
+    check_revocation,
+    envelope_bytes,
+    in_force,
+    read_link,
+    read_revocation,
+    read_signed,
+)
+from obverse.guard.people import Person
+from obverse.guard.ports import Fresh, Item
+from obverse.guard.signing import Signed
+from obverse.guard.writing import Writer
+from obverse.policy.checked import Checked
+from obverse.policy.decision import Decision
+from obverse.policy.grants import DEEPEST_CHAIN, Grant, InForce, Scope, check_grant, read_scope
+from obverse.policy.relax import Relaxed, can_be_lifted, relax
+
+State: TypeAlias = Literal["in force", "not yet", "expired", "used up", "revoked", "void"]
+
+_tables = sa.MetaData()
+_grants = sa.Table(
+    "grants",
+    _tables,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("parent", sa.String),
+    sa.Column("holder", sa.String, nullable=False, index=True),
+    sa.Column("not_after", sa.BigInteger, nullable=False),
+    sa.Column("added", sa.BigInteger, nullable=False),
+    sa.Column("used", sa.Integer, nullable=False, default=0),
+    sa.Column("statement", sa.LargeBinary, nullable=False),
+    sa.Column("revoked", sa.BigInteger),
+    sa.Column("revocation", sa.LargeBinary),
+    sa.Column("told", sa.Integer, nullable=False, default=0),
+)
+_uses = sa.Table(
+    "grant_uses",
+    _tables,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("grant", sa.String, nullable=False, index=True),
+    sa.Column("session", sa.String, nullable=False),
+    sa.Column("step", sa.String, nullable=False),
+    sa.Column("time", sa.BigInteger, nullable=False),
+)
+_PATIENCE: Final = 5.0  # seconds to wait for another process that writes
+_LEAST_PREFIX: Final = 6
+
+
+class Use(msgspec.Struct, frozen=True, kw_only=True):
+    """One use that was counted."""
+
+    session: str
+    step: str
+    time: int
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """A grant in the register: how it stands, and why it is not in force."""
+
+    id: str
+    grant: Grant
+    state: State
+    used: int
+    left: int
+    why: str | None = None
+    revoked: Revocation | None = None
+
+
+class Register:
+    """The grants of one guard, under one policy. Safe to use from many threads and processes at once.
+
+    `people` gives who may sign what just now. A `people` that raises lets nothing be lifted (L16).
+    """
+
+    def __init__(
+        self, path: Path, checked: Checked, people: Callable[[], Mapping[str, Person]], *, fresh: Fresh
+    ) -> None:
+        self._checked = checked
+        self._people = people
+        self._fresh = fresh
+        self._engine = sa.create_engine(
+            sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": _PATIENCE}
+        )
+        sa.event.listen(self._engine, "connect", _durable)
+        self._signatures = Signatures()
+        self._links: dict[str, Link] = {}
+        self._scopes: dict[str, Scope] = {}
+        with _reached():
+            _tables.create_all(self._engine)
+            with self._engine.connect() as connection:
+                self._latest: int = connection.execute(sa.select(sa.func.max(_uses.c.time))).scalar() or 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        self._engine.dispose()
+
+    # --- what a session asks (`ports.Grants`) ---------------------------------------------------------------------------
+
+    def lift(
+        self, decision: Decision, history: Sequence[AnyEvent], step: Step, *, session: str, holder: str, now: int
+    ) -> Relaxed:
+        """The decision without the reasons that grants of this holder lift, the one that ends first before others."""
+        del session  # a grant is for a holder, in whichever session
+        if not any(can_be_lifted(self._checked, reason) for reason in decision.reasons):
+            return Relaxed(decision=decision)
+        return relax(self._checked, decision, self.of(holder, now), history, step)
+
+    def use(self, grants: Sequence[str], *, session: str, step: str, now: int) -> tuple[Item, ...]:
+        """Counts one use of each of these and of all that they were derived from, all or none; what to record of it.
+
+        A grant that is named twice is used twice. What is recorded holds the signed statements, so that it can be replayed.
+
+        Raises:
+            EvidenceError: one of them is used up, revoked, expired or void by now; none was counted.
+            UnavailableError: the register could not be read or written; none was counted.
+        """
+        at, people = self._time(now), self._people()
+        with _reached():
+            chains = [self._rows(name) for name in grants]
+            for chain in chains:
+                self._holds(chain, people, at)
+            left = self._count([link for chain in chains for link in _links(chain)], session, step, at)
+        writer, items, told = Writer(self._fresh, session), list[Item](), set[str]()
+        for chain in chains:
+            for row in reversed(chain):
+                if row.link.grant.id not in told and not row.told:
+                    items.append(_given(writer, row.link, now))
+                told.add(row.link.grant.id)
+            for link in _links(chain):
+                body = {
+                    "grant": link.grant.id,
+                    "step": step,
+                    "left": left[link.grant.id],
+                    "for": chain[0].link.grant.id,
+                }
+                items.append(writer.item("grant use", now, body))
+        return tuple(items)
+
+    def of(self, holder: str, now: int) -> tuple[InForce, ...]:
+        """The grants of this holder that are in force now and not used up."""
+        at = self._time(now)
+        wanted = (_grants.c.holder == holder) & _grants.c.revoked.is_(None) & (_grants.c.not_after > at)
+        with _reached(), self._engine.connect() as connection:
+            names = list(
+                connection.execute(
+                    sa.select(_grants.c.id).where(wanted).order_by(_grants.c.not_after, _grants.c.added, _grants.c.id)
+                ).scalars()
+            )
+        if not names:
+            return ()
+        try:
+            people = self._people()
+        except EvidenceError:
+            return ()  # nobody counts, so nothing is lifted (L16)
+        found = []
+        for name in names:
+            try:
+                found.append(self._holds(self._rows(name), people, at))
+            except EvidenceError:
+                continue  # not in force; `held` says why
+        return tuple(grant for grant in found)
+
+    # --- what people do -------------------------------------------------------------------------------------------------
+
+    def add(self, signed: Signed, now: int) -> Held:
+        """Puts a signed grant in force.
+
+        Raises:
+            EvidenceError: its signature, or its chain, does not count.
+            MisuseError: it means nothing in this policy, or is there already.
+        """
+        link, people, at = read_link(signed), self._people(), self._time(now)
+        grant, known = link.grant, self.known()
+        if grant.id in known:
+            raise MisuseError("the grant is in the register already", code="G320")
+        if grant.parent is not None and grant.parent not in known:
+            raise EvidenceError("the grant that it was derived from is not in the register", code="G311")
+        above = self._rows(grant.parent) if grant.parent is not None else ()
+        self._standing(above, at)
+        chain = (link, *_links(above))
+        if at >= grant.not_after:
+            raise MisuseError("the grant is expired already", code="G313")
+        in_force(self._checked, chain, people, max(at, *(one.grant.not_before for one in chain)))
+        check_grant(self._checked, grant, people[chain[-1].grant.by].levels)
+        row = {
+            "id": grant.id, "parent": grant.parent, "holder": grant.holder, "not_after": grant.not_after,
+            "added": at, "used": 0, "statement": envelope_bytes(signed), "told": 0,
+        }  # fmt: skip
+        with _reached(), self._engine.begin() as connection:
+            connection.execute(sa.insert(_grants), row)
+        return self.held(grant.id, now)
+
+    def revoke(self, signed: Signed, grant: str, now: int) -> Held:
+        """Takes a grant, and all that was derived from it, out of force.
+
+        Raises:
+            EvidenceError: the revocation is by nobody who may revoke it.
+        """
+        at = self._time(now)
+        check_revocation(signed, _links(self._rows(grant)), self._people(), at)
+        change = sa.update(_grants).where((_grants.c.id == grant) & _grants.c.revoked.is_(None))
+        with _reached(), self._engine.begin() as connection:
+            connection.execute(change.values(revoked=at, revocation=envelope_bytes(signed)))
+        return self.held(grant, now)
+
+    def known(self) -> tuple[str, ...]:
+        """The ids of all grants that were ever put in force, oldest first."""
+        with _reached(), self._engine.connect() as connection:
+            return tuple(connection.execute(sa.select(_grants.c.id).order_by(_grants.c.added, _grants.c.id)).scalars())
+
+    def find(self, beginning: str) -> str:
+        """The id that begins so.
+
+        Raises:
+            MisuseError: none does, or several do.
+        """
+        wanted = beginning.removeprefix("sha256:")
+        found = [name for name in self.known() if len(wanted) >= _LEAST_PREFIX and name[7:].startswith(wanted)]
+        if len(found) != 1:
+            several = "several grants begin with" if found else "no grant begins with"
+            raise MisuseError(f"{several} `{beginning[:80]}`", code="G321", hint="`obverse grant list` shows them")
+        return found[0]
+
+    def held(self, name: str, now: int) -> Held:
+        """How a grant stands."""
+        chain, at = self._rows(name), self._time(now)
+        grant, own = chain[0].link.grant, chain[0]
+        state, why = self._state(chain, at)
+        return Held(
+            id=name,
+            grant=grant,
+            state=state,
+            used=own.used,
+            left=0 if state in ("expired", "revoked", "void") else min(max(0, row.left) for row in chain),
+            why=why,
+            revoked=None if own.revocation is None else read_revocation(read_signed(own.revocation)),
+        )
+
+    def chain(self, name: str) -> tuple[Link, ...]:
+        """The grant and all that it was derived from, root last."""
+        return _links(self._rows(name))
+
+    def uses(self, name: str) -> tuple[Use, ...]:
+        """The uses that were counted, in order."""
+        columns = sa.select(_uses.c.session, _uses.c.step, _uses.c.time).where(_uses.c.grant == name)
+        with _reached(), self._engine.connect() as connection:
+            rows = connection.execute(columns.order_by(_uses.c.number))
+            return tuple(Use(session=row.session, step=row.step, time=row.time) for row in rows)
+
+    # --- what the ledger has not heard yet ------------------------------------------------------------------------------
+
+    def news(self, now: int) -> tuple[Item, ...]:
+        """What to record of grants and revocations that were put in force since `noted` was last said."""
+        writer, items = Writer(self._fresh), list[Item]()
+        for row in self._untold():
+            if not row.told:
+                items.append(_given(writer, row.link, now))
+            if row.revocation is not None and row.told < _TOLD_ALL:
+                grant = row.link.grant
+                body = {**_shown(grant), "by": read_revocation(read_signed(row.revocation)).by}
+                items.append(writer.item("revocation", now, body, {"statement": row.revocation}))
+        return tuple(items)
+
+    def noted(self, items: Sequence[Item]) -> None:
+        """These are in the ledger now."""
+        with _reached(), self._engine.begin() as connection:
+            for entry, _ in items:
+                told = _TOLD_ALL if entry.type == "grant.revoke" else 1
+                change = sa.update(_grants).where((_grants.c.id == entry.body["grant"]) & (_grants.c.told < told))
+                connection.execute(change.values(told=told))
+
+    # --- rows -----------------------------------------------------------------------------------------------------------
+
+    def _rows(self, name: str) -> tuple[_Row, ...]:
+        """The row of a grant and of all above it, root last.
+
+        Raises:
+            EvidenceError: one of them is not there, or not what its id says.
+        """
+        found: list[_Row] = []
+        wanted: str | None = name
+        with _reached(), self._engine.connect() as connection:
+            while wanted is not None:
+                row = connection.execute(sa.select(_grants).where(_grants.c.id == wanted)).one_or_none()
+                if row is None or len(found) >= DEEPEST_CHAIN:
+                    raise EvidenceError("a grant that is not in the register", code="G311")
+                found.append(self._read(row))
+                wanted = found[-1].link.grant.parent
+        return tuple(found)
+
+    def _untold(self) -> list[_Row]:
+        behind = (_grants.c.told == 0) | (_grants.c.revocation.is_not(None) & (_grants.c.told < _TOLD_ALL))
+        with _reached(), self._engine.connect() as connection:
+            rows = connection.execute(sa.select(_grants).where(behind).order_by(_grants.c.added, _grants.c.id)).all()
+        return [self._read(row) for row in rows]
+
+    def _read(self, row: sa.Row[Any]) -> _Row:
+        link = self._links.get(row.id)
+        if link is None:
+            link = read_link(read_signed(row.statement))
+            if link.grant.id != row.id:
+                raise EvidenceError("a grant that is not what its id says", code="G311")
+            self._links[row.id] = link
+        return _Row(link=link, used=row.used, revoked=row.revoked, revocation=row.revocation, told=row.told)
+
+    def _holds(self, chain: Sequence[_Row], people: Mapping[str, Person], at: int) -> InForce:
+        """What this chain lets be lifted now, uses and revocations included."""
+        self._standing(chain, at)
+        for row in chain:
+            text = row.link.grant.scope
+            if text not in self._scopes and row.link.grant.policy == self._checked.digest:
+                self._scopes[text] = read_scope(self._checked, text)
+        return in_force(self._checked, _links(chain), people, at, signatures=self._signatures, scopes=self._scopes)
+
+    def _standing(self, chain: Sequence[_Row], at: int) -> None:
+        for row in chain:
+            if row.revoked is not None:
+                raise EvidenceError("the grant was revoked", code="G316")
+            if row.left <= 0:
+                raise EvidenceError("the grant is used up", code="G317")
+
+    def _state(self, chain: Sequence[_Row], at: int) -> tuple[State, str | None]:
+        if any(row.revoked is not None for row in chain):
+            return "revoked", None if chain[0].revoked is not None else "the one that it was derived from was revoked"
+        if any(at >= row.link.grant.not_after for row in chain):
+            return "expired", None
+        if any(row.left <= 0 for row in chain):
+            return "used up", None if chain[0].left <= 0 else "the one that it was derived from is used up"
+        try:
+            self._holds(chain, self._people(), at)
+        except EvidenceError as error:
+            return ("not yet" if at < max(row.link.grant.not_before for row in chain) else "void"), error.message
+        return "in force", None
+
+    def _count(self, links: Sequence[Link], session: str, step: str, at: int) -> dict[str, int]:
+        """Counts one use of each, in one transaction; what is left of each then."""
+        left: dict[str, int] = {}
+        with self._engine.begin() as connection:
+            for link in links:
+                name, most = link.grant.id, link.grant.uses
+                open_ = (_grants.c.id == name) & (_grants.c.used < most) & _grants.c.revoked.is_(None)
+                counted = connection.execute(
+                    sa.update(_grants).where(open_).values(used=_grants.c.used + 1).returning(_grants.c.used)
+                ).scalar()
+                if counted is None:
+                    raise EvidenceError("the grant is used up, or was revoked", code="G317")
+                left[name] = most - counted
+                row = {"grant": name, "session": session, "step": step, "time": at}
+                connection.execute(sa.insert(_uses), row)
+        return left
+
+    def _time(self, now: int) -> int:
+        """A time that never goes back: a grant that ended does not begin again with the clock."""
+        self._latest = max(self._latest, now)
+        return self._latest
+
+
+class _Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A grant as it stands in the register."""
+
+    link: Link
+    used: int
+    revoked: int | None
+    revocation: bytes | None
+    told: int
+
+    @property
+    def left(self) -> int:
+        return self.link.grant.uses - self.used
+
+
+_TOLD_ALL: Final = 2
+
+
+def _links(chain: Sequence[_Row]) -> tuple[Link, ...]:
+    return tuple(row.link for row in chain)
+
+
+def _given(writer: Writer, link: Link, now: int) -> Item:
+    return writer.item("grant", now, _shown(link.grant), {"statement": envelope_bytes(link.signed)})
+
+
+def _shown(grant: Grant) -> dict[str, Any]:
+    """What stands in the open of a grant; its purpose and scope are in the statement, which can be erased."""
+    return {
+        "grant": grant.id,
+        "by": grant.by,
+        "holder": grant.holder,
+        "clauses": grant.clauses,
+        "not_after": grant.not_after,
+        "uses": grant.uses,
+        "parent": grant.parent,
+    }
+
+
+def _durable(connection: Any, _record: object) -> None:
+    """A use that was counted stays counted, whatever happens to the machine."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.close()
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    """Around whatever reads or writes the file.
+
+    Raises:
+        UnavailableError: it could not be.
+    """
+    try:
+        yield
+    except (sa.exc.SQLAlchemyError, OSError) as error:
+        raise UnavailableError("the register of grants cannot be reached", code="G322") from error
