@@ -10,7 +10,7 @@ import msgspec
 from obverse.core.verdicts import Verdict
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The bounds of a guard. They stand in `guard.start`, so a stranger knows what held."""
 
     judge_seconds: float = 10.0
