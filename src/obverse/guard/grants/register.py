@@ -1,4 +1,4 @@
-"""The register: which grants there are, how often each was used, which are revoked. One table of the guard's SQLite file.
+"""The register: which grants there are, how often each was used, which are revoked. Two tables of the guard's database.
 
 A use is counted by one transaction over the grant and all that it was derived from, whatever number of sessions and processes ask at
 once: the count never passes what was signed (L12). What was signed is read from the signed bytes each time; the other columns of
@@ -10,16 +10,16 @@ A use that was counted and could not be recorded stays counted: a grant may be w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeAlias
 
 import msgspec
 import sqlalchemy as sa
 
-from obverse.core.errors import EvidenceError, MisuseError, UnavailableError
+from obverse.core.errors import EvidenceError, MisuseError
 from obverse.core.events import AnyEvent, Step
+from obverse.guard.database import connect, naming
 from obverse.guard.grants.statements import (
     Link,
     Revocation,
@@ -66,7 +66,6 @@ _uses = sa.Table(
     sa.Column("step", sa.String, nullable=False),
     sa.Column("time", sa.BigInteger, nullable=False),
 )
-_PATIENCE: Final = 5.0  # seconds to wait for another process that writes
 _LEAST_PREFIX: Final = 6
 
 
@@ -97,22 +96,18 @@ class Register:
     """
 
     def __init__(
-        self, path: Path, checked: Checked, people: Callable[[], Mapping[str, Person]], *, fresh: Fresh
+        self, where: Path | str, checked: Checked, people: Callable[[], Mapping[str, Person]], *, fresh: Fresh
     ) -> None:
         self._checked = checked
         self._people = people
         self._fresh = fresh
-        self._engine = sa.create_engine(
-            sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": _PATIENCE}
-        )
-        sa.event.listen(self._engine, "connect", _durable)
+        self._where = where
+        self._engine = connect(where, _tables)
         self._signatures = Signatures()
         self._links: dict[str, Link] = {}
         self._scopes: dict[str, Scope] = {}
-        with _reached():
-            _tables.create_all(self._engine)
-            with self._engine.connect() as connection:
-                self._latest: int = connection.execute(sa.select(sa.func.max(_uses.c.time))).scalar() or 0
+        with naming(where), self._engine.connect() as connection:
+            self._latest: int = connection.execute(sa.select(sa.func.max(_uses.c.time))).scalar() or 0
 
     def __enter__(self) -> Self:
         return self
@@ -145,7 +140,7 @@ class Register:
             UnavailableError: the register could not be read or written; none was counted.
         """
         at, people = self._time(now), self._people()
-        with _reached():
+        with naming(self._where):
             chains = [self._rows(name) for name in grants]
             for chain in chains:
                 self._holds(chain, people, at)
@@ -170,7 +165,7 @@ class Register:
         """The grants of this holder that are in force now and not used up."""
         at = self._time(now)
         wanted = (_grants.c.holder == holder) & _grants.c.revoked.is_(None) & (_grants.c.not_after > at)
-        with _reached(), self._engine.connect() as connection:
+        with naming(self._where), self._engine.connect() as connection:
             names = list(
                 connection.execute(
                     sa.select(_grants.c.id).where(wanted).order_by(_grants.c.not_after, _grants.c.added, _grants.c.id)
@@ -216,7 +211,7 @@ class Register:
             "id": grant.id, "parent": grant.parent, "holder": grant.holder, "not_after": grant.not_after,
             "added": at, "used": 0, "statement": envelope_bytes(signed), "told": 0,
         }  # fmt: skip
-        with _reached(), self._engine.begin() as connection:
+        with naming(self._where), self._engine.begin() as connection:
             connection.execute(sa.insert(_grants), row)
         return self.held(grant.id, now)
 
@@ -229,13 +224,13 @@ class Register:
         at = self._time(now)
         check_revocation(signed, _links(self._rows(grant)), self._people(), at)
         change = sa.update(_grants).where((_grants.c.id == grant) & _grants.c.revoked.is_(None))
-        with _reached(), self._engine.begin() as connection:
+        with naming(self._where), self._engine.begin() as connection:
             connection.execute(change.values(revoked=at, revocation=envelope_bytes(signed)))
         return self.held(grant, now)
 
     def known(self) -> tuple[str, ...]:
         """The ids of all grants that were ever put in force, oldest first."""
-        with _reached(), self._engine.connect() as connection:
+        with naming(self._where), self._engine.connect() as connection:
             return tuple(connection.execute(sa.select(_grants.c.id).order_by(_grants.c.added, _grants.c.id)).scalars())
 
     def find(self, beginning: str) -> str:
@@ -273,7 +268,7 @@ class Register:
     def uses(self, name: str) -> tuple[Use, ...]:
         """The uses that were counted, in order."""
         columns = sa.select(_uses.c.session, _uses.c.step, _uses.c.time).where(_uses.c.grant == name)
-        with _reached(), self._engine.connect() as connection:
+        with naming(self._where), self._engine.connect() as connection:
             rows = connection.execute(columns.order_by(_uses.c.number))
             return tuple(Use(session=row.session, step=row.step, time=row.time) for row in rows)
 
@@ -293,7 +288,7 @@ class Register:
 
     def noted(self, items: Sequence[Item]) -> None:
         """These are in the ledger now."""
-        with _reached(), self._engine.begin() as connection:
+        with naming(self._where), self._engine.begin() as connection:
             for entry, _ in items:
                 told = _TOLD_ALL if entry.type == "grant.revoke" else 1
                 change = sa.update(_grants).where((_grants.c.id == entry.body["grant"]) & (_grants.c.told < told))
@@ -309,7 +304,7 @@ class Register:
         """
         found: list[_Row] = []
         wanted: str | None = name
-        with _reached(), self._engine.connect() as connection:
+        with naming(self._where), self._engine.connect() as connection:
             while wanted is not None:
                 row = connection.execute(sa.select(_grants).where(_grants.c.id == wanted)).one_or_none()
                 if row is None or len(found) >= DEEPEST_CHAIN:
@@ -320,7 +315,7 @@ class Register:
 
     def _untold(self) -> list[_Row]:
         behind = (_grants.c.told == 0) | (_grants.c.revocation.is_not(None) & (_grants.c.told < _TOLD_ALL))
-        with _reached(), self._engine.connect() as connection:
+        with naming(self._where), self._engine.connect() as connection:
             rows = connection.execute(sa.select(_grants).where(behind).order_by(_grants.c.added, _grants.c.id)).all()
         return [self._read(row) for row in rows]
 
@@ -366,7 +361,9 @@ class Register:
         """Counts one use of each, in one transaction; what is left of each then."""
         left: dict[str, int] = {}
         with self._engine.begin() as connection:
-            for link in links:
+            for link in sorted(
+                links, key=lambda link: link.grant.id
+            ):  # in one order, so that two never wait for each other
                 name, most = link.grant.id, link.grant.uses
                 open_ = (_grants.c.id == name) & (_grants.c.used < most) & _grants.c.revoked.is_(None)
                 counted = connection.execute(
@@ -421,24 +418,3 @@ def _shown(grant: Grant) -> dict[str, Any]:
         "uses": grant.uses,
         "parent": grant.parent,
     }
-
-
-def _durable(connection: Any, _record: object) -> None:
-    """A use that was counted stays counted, whatever happens to the machine."""
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.close()
-
-
-@contextmanager
-def _reached() -> Iterator[None]:
-    """Around whatever reads or writes the file.
-
-    Raises:
-        UnavailableError: it could not be.
-    """
-    try:
-        yield
-    except (sa.exc.SQLAlchemyError, OSError) as error:
-        raise UnavailableError("the register of grants cannot be reached", code="G322") from error
