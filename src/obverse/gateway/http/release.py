@@ -1,0 +1,80 @@
+"""Whether a streamed text may leave sentence by sentence, as far as the policy goes. Pure.
+
+A sentence that was sent cannot be taken back. So each beginning of a reply that leaves has itself been decided and recorded as the
+reply so far: at every moment what the client holds is a reply that the policy allows. That alone is not enough; a text leaves
+early only if moreover
+
+1. nothing decides about a reply but the text that is there: a rule about replies that looks at the past, at a judge's answer, at the
+   turn or at a number of replies, or that asks people, may say another thing of the whole than of its beginnings;
+2. nothing looks back at replies, since the history then holds a reply once for each beginning;
+3. no call of the same turn could hold the text back (the turn is released as a whole, and tools are offered), and no rule about calls
+   looks at the text of its turn.
+
+Otherwise the whole turn is held and decided at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from obverse.policy import ast
+from obverse.policy.checked import Checked, CheckedRule
+
+_OF_THE_TEXT = (
+    ast.Text, ast.Number, ast.Boolean, ast.Listing, ast.StepPart, ast.Not, ast.And, ast.Or, ast.Compare, ast.In, ast.TextTest,
+    ast.Length, ast.Present, ast.Arith, ast.Quantified, ast.Local,
+)  # fmt: skip
+"""What depends on the text of the reply alone."""
+
+
+def held_because(checked: Checked) -> tuple[str, ...]:
+    """Why no text may leave before its turn is decided as a whole; empty if sentences may, where no tool is offered."""
+    return tuple(dict.fromkeys(_reasons(checked)))
+
+
+def held_with_tools(checked: Checked) -> tuple[str, ...]:
+    """The same where tools are offered, so that calls may stand beside the text."""
+    reasons = list(held_because(checked))
+    if checked.default.turn == "whole":
+        reasons.append("a turn is released as a whole")
+    if any(isinstance(node, ast.TurnHasText) for rule in checked.rules for node in nodes(rule.fires)):
+        reasons.append("a rule looks at whether the turn has text")
+    return tuple(reasons)
+
+
+def _reasons(checked: Checked) -> Iterator[str]:
+    if checked.default.replies != "allow":
+        yield "replies are denied by default"
+    for rule in checked.rules:
+        if rule.kind == "permit":
+            continue  # it blocks nothing
+        about = any(head.kind == "reply" for head in rule.heads)
+        if about and not _by_its_text_alone(rule):
+            yield f"rule `{rule.id}` may say of a whole reply what it does not say of its beginnings"
+        if any(_looks_back(node) for node in nodes(rule.fires)):
+            yield f"rule `{rule.id}` looks back at replies"
+
+
+def _by_its_text_alone(rule: CheckedRule) -> bool:
+    return rule.kind != "ask" and all(isinstance(node, _OF_THE_TEXT) for node in nodes(rule.fires))
+
+
+def _looks_back(node: ast.Node) -> bool:
+    if isinstance(node, ast.Previous):
+        return True
+    if isinstance(node, ast.Pattern):
+        return node.kind in {"reply", "any"}
+    if isinstance(node, ast.Exceeds):
+        return any(head.kind == "reply" for head in node.heads)
+    return isinstance(node, ast.JudgedAnswer) and node.name.startswith("reply.")
+
+
+def nodes(node: object) -> Iterator[ast.Node]:
+    """Every node of a tree."""
+    if isinstance(node, ast.Node):
+        yield node
+        for part in node.parts():
+            yield from nodes(part)
+    elif isinstance(node, tuple):
+        for part in node:
+            yield from nodes(part)
