@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,9 @@ from hypothesis import strategies as st
 from obverse.core.errors import EvidenceError, MisuseError
 from obverse.ledger.checkpoint import Trust, trusted
 from obverse.ledger.entries import Entry, payload_of, payload_path, read_entry, read_payload
-from obverse.ledger.journal import Journal
+from obverse.ledger.journal import NAMES, Journal, Record
 from obverse.ledger.keys import FileSigner, key_file, new_key, read_key_file
-from obverse.ledger.log import JOURNAL, Log
+from obverse.ledger.log import Log, Rhythm, erase
 from obverse.ledger.merkle import (
     check_consistency,
     check_inclusion,
@@ -27,6 +29,7 @@ from obverse.ledger.merkle import (
     root_of,
 )
 from obverse.ledger.reader import Folder, Reader, read_head
+from obverse.ledger.segments import TOGETHER, Payloads
 from obverse.ledger.tiles import read_path, tile_path, tiles_of
 
 SIGNER = FileSigner("log.example", new_key())
@@ -107,14 +110,14 @@ def test_a_torn_record_was_never_promised_and_is_cut_off(cut: int, tmp_path: Pat
     for number in range(3):
         log.append(entry(number))
     log.abandon()
-    journal = folder / JOURNAL
+    journal = folder / NAMES[0]
     journal.write_bytes(journal.read_bytes()[:-cut])
     with Log.open(folder, [SIGNER]) as again:
         assert again.size == 2
         assert again.append(entry(9)) == 2
 
 
-STAGES = ["tile/entries", "tile/0", "payload", "checkpoint", "journal"]
+STAGES = ["tile/entries", "tile/0", "payload", "checkpoint"]
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -142,7 +145,7 @@ def test_a_kill_while_a_checkpoint_is_made_loses_nothing(
         assert again.size == 2
     reader = reader_of(folder)
     assert read_entry(reader.entry(1)).payloads == {"arguments": payload.commitment}
-    assert read_payload((folder / payload_path(payload.commitment)).read_bytes()) == payload
+    assert Payloads(Folder(folder)).find(1, "arguments", payload.commitment) == payload
 
 
 def test_many_threads_write_and_each_gets_a_place_of_its_own(tmp_path: Path) -> None:
@@ -226,16 +229,18 @@ def test_an_entry_commits_to_its_payloads(tmp_path: Path) -> None:
 
 def test_a_key_is_kept_in_a_file(tmp_path: Path) -> None:
     for algorithm in ("ed25519", "ml-dsa-44-cosignature"):
-        private = new_key(algorithm)  # type: ignore[arg-type]  # two of three
+        private = new_key(algorithm)
         for password in (None, b"word"):
             again = read_key_file(key_file(private, password), password)
             assert again.public_key().public_bytes_raw() == private.public_key().public_bytes_raw()
 
 
 def test_a_journal_of_entries_that_are_nowhere_is_refused(tmp_path: Path) -> None:
-    Journal.open(tmp_path / "journal", 5).close()
+    journal = Journal(tmp_path, 5)
+    journal.append([Record(entry=entry(5).data)], lambda *_: "")
+    journal.close()
     with pytest.raises(EvidenceError, match="after entry 4"):
-        Journal.open(tmp_path / "journal", 4)
+        Journal(tmp_path, 4)
 
 
 def test_what_is_recorded_together_is_durable_together(tmp_path: Path) -> None:
@@ -247,3 +252,109 @@ def test_what_is_recorded_together_is_durable_together(tmp_path: Path) -> None:
         with pytest.raises(MisuseError, match="not those that the entry commits to"):
             log.record([(entry(3), {}), (speaks, {})])
         assert log.size == 2
+
+
+def test_a_killed_writer_leaves_all_of_what_was_recorded_together_or_none(tmp_path: Path) -> None:
+    log = create(tmp_path / "log")
+    log.record([(entry(number), {}) for number in range(5)])
+    log.record([(entry(number), {}) for number in range(5, 10)])
+    log.abandon()
+    journal = tmp_path / "log" / NAMES[0]
+    whole = journal.read_bytes()
+    for cut in range(0, len(whole), 7):
+        shutil.rmtree(tmp_path / "again", ignore_errors=True)
+        shutil.copytree(tmp_path / "log", tmp_path / "again")
+        (tmp_path / "again" / NAMES[0]).write_bytes(whole[:cut])
+        with Log.open(tmp_path / "again", [SIGNER]) as again:
+            assert again.size in (0, 5)
+
+
+def test_large_payloads_have_files_of_their_own(tmp_path: Path) -> None:
+    small, large = payload_of(b"s" * 100, bytes(32)), payload_of(b"l" * TOGETHER, bytes(32))
+    payloads = {"small": small, "large": large}
+    commits = {name: payload.commitment for name, payload in payloads.items()}
+    with create(tmp_path / "log") as log:
+        log.append(Entry(type="x", time=0, payloads={"small": small.commitment}), {"small": small})
+        log.append(Entry(type="x", time=0, payloads=commits), payloads)
+    kept = Payloads(Folder(tmp_path / "log"))
+    assert kept.find(0, "small", small.commitment) == small
+    assert [kept.find(1, name, commits[name]) for name in payloads] == list(payloads.values())
+    assert read_payload((tmp_path / "log" / payload_path(large.commitment)).read_bytes()) == large
+
+
+def test_payloads_of_many_checkpoints_lie_in_one_segment_and_can_be_erased_one_by_one(tmp_path: Path) -> None:
+    folder, payloads = tmp_path / "log", [payload_of(b"%d" % number, bytes(32)) for number in range(300)]
+    with create(folder) as log:
+        for start in range(0, 300, 50):
+            log.record(
+                [
+                    (Entry(type="x", time=0, payloads={"p": one.commitment}), {"p": one})
+                    for one in payloads[start : start + 50]
+                ]
+            )
+            log.publish()
+        assert erase(folder, 7) == 1  # sealed: the writer does not touch it any more
+        with pytest.raises(MisuseError, match="being written"):
+            erase(folder, 290)
+    assert erase(folder, 290, ["p", "none"]) == 1
+    assert erase(folder, 290) == 0
+    kept = Payloads(Folder(folder))
+    gone = [number for number in range(300) if kept.find(number, "p", payloads[number].commitment) is None]
+    assert gone == [7, 290]
+    assert not any(payloads[290].data.hex() in path.read_bytes().hex() for path in folder.glob("journal.*"))
+
+
+def test_a_log_with_a_rhythm_publishes_by_itself_and_goes_on_after_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Log.create(tmp_path / "log", "log.example/1", [SIGNER], rhythm=Rhythm(seconds=0.005)) as log:
+        real, full = os.replace, [True]
+
+        def replace(path: Path, target: Path) -> None:
+            if full[0]:
+                raise OSError(errno.ENOSPC, "no space left on device")
+            real(path, target)
+
+        monkeypatch.setattr(Path, "replace", replace)
+        log.append(entry(0))
+        while log.trouble is None:
+            time.sleep(0.002)
+        log.append(entry(1))  # recording goes on
+        assert log.head.size == 0
+        full[0] = False
+        while log.head.size < 2:
+            time.sleep(0.002)
+    assert len(list(reader_of(tmp_path / "log").entries())) == 2
+
+
+def test_who_records_does_not_wait_for_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with create(tmp_path / "log") as log:
+        log.append(entry(0))
+        under_way, go_on = threading.Event(), threading.Event()
+        real = Path.replace
+
+        def slow(path: Path, target: Path) -> Path:
+            under_way.set()
+            assert go_on.wait(10)
+            return real(path, target)
+
+        monkeypatch.setattr(Path, "replace", slow)
+        publishing = threading.Thread(target=log.publish)
+        publishing.start()
+        assert under_way.wait(10)
+        assert log.append(entry(1)) == 1
+        assert log.head.size == 0
+        go_on.set()
+        publishing.join()
+        assert log.head.size == 1
+    assert len(list(reader_of(tmp_path / "log").entries())) == 2
+
+
+def test_the_journal_holds_only_what_the_key_of_the_log_has_sealed(tmp_path: Path) -> None:
+    create(tmp_path / "log").close()
+    for seal in ("", str(FileSigner("log.example", new_key()).sign("x\n"))):
+        journal = Journal(tmp_path / "log", 0)
+        journal.append([Record(entry=entry(0).data)], lambda *_, seal=seal: seal)
+        journal.close()
+        with pytest.raises(EvidenceError):
+            Log.open(tmp_path / "log", [SIGNER])

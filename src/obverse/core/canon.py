@@ -8,6 +8,7 @@ Not a general serialiser: a float is refused, since two programs would print it 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
@@ -15,7 +16,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 import rfc8785
 
-from obverse.core.errors import MisuseError
+from obverse.core.errors import MisuseError, UntrustedInputError
 
 Value: TypeAlias = "None | bool | int | Decimal | str | list[Value] | dict[str, Value]"
 """What a JSON text means to us: exact numbers (`int`, `Decimal`), never a float."""
@@ -31,6 +32,28 @@ def canonical(value: object) -> bytes:
     """
     fast = _fast(value)
     return rfc8785.dumps(_plain(value)) if fast is None else fast
+
+
+def read_canonical(data: bytes) -> Any:
+    """The JSON value that these bytes are the canonical form of, as it stands there: `{"$number": …}` is not read as a number.
+
+    Raises:
+        UntrustedInputError: if they are the canonical form of nothing.
+    """
+    try:
+        value = msgspec.json.decode(data)
+        if data.isascii() and b"\\" not in data and _needs_no_care(value, keys="") and _ENCODER.encode(value) == data:
+            return value
+        value = json.loads(data, parse_float=_refuse, parse_constant=_refuse)
+        if rfc8785.dumps(value) == data:
+            return value
+    except (ValueError, RecursionError, msgspec.MsgspecError, rfc8785.CanonicalizationError):
+        pass
+    raise UntrustedInputError("no JSON in canonical form (RFC 8785)", code="X003")
+
+
+def _refuse(text: str) -> Any:
+    raise ValueError(text)
 
 
 def digest(value: object) -> str:
@@ -67,15 +90,21 @@ def _fast(value: object) -> bytes | None:
     return data if data.isascii() and b"\\" not in data else None
 
 
-def _needs_no_care(value: object) -> bool:
+def _needs_no_care(value: object, keys: str = "$") -> bool:
+    """Whether the encoder's form is the canonical one, if that is ASCII without escapes. `keys` begin no key."""
     kind = type(value)
     if kind is str or kind is bool or value is None:
         return True
     if kind is int:
         return -SAFE <= value <= SAFE  # type: ignore[operator]
     if kind is dict:
-        return all(type(key) is str and key[:1] != "$" and _needs_no_care(item) for key, item in value.items())  # type: ignore[attr-defined]
-    return (kind is list or kind is tuple) and all(map(_needs_no_care, value))  # type: ignore[call-overload]
+        for key, item in value.items():  # type: ignore[attr-defined]
+            if type(key) is not str or (keys and key.startswith(keys)) or not _needs_no_care(item, keys):
+                return False
+        return True
+    if kind is list or kind is tuple:
+        return all(_needs_no_care(item, keys) for item in value)  # type: ignore[attr-defined]
+    return False
 
 
 def _plain(value: object) -> Any:

@@ -16,7 +16,8 @@ from obverse.ledger.checkpoint import read_checkpoint
 from obverse.ledger.entries import payload_path, read_entry
 from obverse.ledger.note import Key
 from obverse.ledger.reader import Files, Reader, read_head
-from obverse.ledger.tiles import CHECKPOINT, tile_path, tiles_of
+from obverse.ledger.segments import segment_path
+from obverse.ledger.tiles import CHECKPOINT, WIDTH, tile_path, tiles_of
 
 KEYS: Final = "keys.txt"
 README: Final = "README.txt"
@@ -87,16 +88,19 @@ def _parts(files: Files, keys: Iterable[Key], *, payloads: bool) -> Iterator[tup
             raise EvidenceError(f"`{name}` is missing", code="E134")
         yield name, data
     if payloads:
-        for commitment in _commitments(Reader(files, size)):
-            data = files.read(payload_path(commitment))
-            if data is not None:
-                yield payload_path(commitment), data
+        yield from _payloads(files, size)
 
 
-def _commitments(reader: Reader) -> Iterator[str]:
+def _payloads(files: Files, size: int) -> Iterator[tuple[str, bytes]]:
+    """The segments, and what entries commit to that has a file of its own."""
+    for number in range(-(-size // WIDTH)):
+        data = files.read(segment_path(number))
+        if data is not None:
+            yield segment_path(number), data
     seen: set[str] = set()
-    for data in reader.entries():
+    for data in Reader(files, size).entries():
         for commitment in read_entry(data).payloads.values():
-            if commitment not in seen:
-                seen.add(commitment)
-                yield commitment
+            path = payload_path(commitment)
+            if path not in seen and (data := files.read(path)) is not None:
+                seen.add(path)
+                yield path, data

@@ -16,12 +16,12 @@ from typing import Any, Final
 
 import msgspec
 
-from obverse.core.canon import canonical
-from obverse.core.errors import EvidenceError, MisuseError
+from obverse.core.canon import canonical, read_canonical
+from obverse.core.errors import EvidenceError, MisuseError, UntrustedInputError
 from obverse.ledger.tiles import LONGEST_ENTRY
 
 SCHEMA: Final = "obverse.entry/1"
-LONGEST_PAYLOAD: Final = 64 * 1024 * 1024
+LONGEST_PAYLOAD: Final = 32 * 1024 * 1024
 SALT_SIZE: Final = 32
 _DOMAIN: Final = b"obverse.payload/1\0"
 
@@ -54,6 +54,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         return data
 
 
+_FIELDS: Final = frozenset(Entry.__struct_fields__)
+
+
 def read_entry(data: bytes) -> Entry:
     """The entry that these bytes are, if they are its canonical form.
 
@@ -61,17 +64,13 @@ def read_entry(data: bytes) -> Entry:
         EvidenceError: if they are none.
     """
     try:
-        entry = msgspec.convert(json.loads(data, parse_float=_refuse), Entry)
-        same = entry.schema == SCHEMA and entry.data == data
-    except (ValueError, RecursionError, msgspec.ValidationError, MisuseError) as error:
+        fields = read_canonical(data)
+        entry = msgspec.convert(fields, Entry)
+    except (UntrustedInputError, RecursionError, msgspec.ValidationError) as error:
         raise EvidenceError("an entry that is no canonical JSON of a known form", code="E130") from error
-    if not same:
+    if entry.schema != SCHEMA or fields.keys() != _FIELDS:
         raise EvidenceError("an entry that is no canonical JSON of a known form", code="E130")
     return entry
-
-
-def _refuse(text: str) -> Any:
-    raise ValueError(text)
 
 
 class Payload(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,7 +120,7 @@ def read_payload(data: bytes) -> Payload:
 
 
 def payload_path(commitment: str) -> str:
-    """Where the payload with this commitment stands below the log's folder.
+    """Where the payload with this commitment stands below the log's folder, if it has a file of its own.
 
     Raises:
         EvidenceError: if it is no commitment.
@@ -129,4 +128,4 @@ def payload_path(commitment: str) -> str:
     digest = commitment.removeprefix("sha256:")
     if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):  # SHA-256 in hex
         raise EvidenceError("a commitment that is no SHA-256 digest", code="E131")
-    return f"payload/{digest[:2]}/{digest}.json"
+    return f"payload/large/{digest[:2]}/{digest}.json"

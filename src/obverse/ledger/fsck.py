@@ -42,8 +42,13 @@ def _faults(folder: Path, keys: Sequence[str]) -> Iterator[str]:
     yield from _tile_faults(folder, entries, size)
     if _root([hashlib.sha256(b"\0" + entry).digest() for entry in entries]) != root:
         yield "the entries do not have the root of the checkpoint"
-    for index, entry in enumerate(entries):
-        yield from _entry_faults(folder, index, entry)
+    for start in range(0, size, _FULL):
+        kept = _segment(folder, start // _FULL)
+        for index, entry in enumerate(entries[start : start + _FULL], start):
+            yield from _entry_faults(folder, index, entry, kept)
+        for index, name in kept:
+            if index < size or not any(path.stat().st_size for path in folder.glob("journal.*")):
+                yield f"a payload `{name}` is kept for entry {index}, which commits to none"
     yield from _stray_files(folder, size)
 
 
@@ -130,7 +135,42 @@ def _root(leaves: Sequence[bytes]) -> bytes:
     return hashlib.sha256(b"\1" + _root(leaves[:split]) + _root(leaves[split:])).digest()
 
 
-def _entry_faults(folder: Path, index: int, data: bytes) -> Iterator[str]:
+def _segment(folder: Path, number: int) -> dict[tuple[int, str], tuple[bytes, bytes]]:
+    """The salt and content of each payload in the segment of a bundle; taken out as entries claim them."""
+    path = folder / "payload" / _tile(folder, "entries", number, _FULL).relative_to(folder / "tile" / "entries")
+    found: dict[tuple[int, str], tuple[bytes, bytes]] = {}
+    if not path.is_file():
+        return found
+    *lines, rest = path.read_bytes().split(b"\n")
+    if rest:
+        raise ValueError("a segment of payloads is cut off")
+    for line in lines:
+        fields = json.loads(line)
+        key = (fields["entry"], fields["name"])
+        if (
+            json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() != line
+            or len(fields) != 4
+        ):
+            raise ValueError(f"a payload of entry {fields['entry']} is not in form")
+        if key in found or key[0] // _FULL != number:
+            raise ValueError(f"a payload of entry {fields['entry']} stands in a wrong place")
+        found[key] = (_exact(fields["salt"]), _exact(fields["data"]))
+    if list(found) != sorted(found):
+        raise ValueError(f"the payloads of segment {number} are not in order")
+    return found
+
+
+def _exact(text: str) -> bytes:
+    """What this base64 means, if there is no other text that means it too."""
+    data = base64.b64decode(text, validate=True)
+    if base64.b64encode(data).decode() != text:
+        raise ValueError("base64 that is not in its one form")
+    return data
+
+
+def _entry_faults(
+    folder: Path, index: int, data: bytes, kept: dict[tuple[int, str], tuple[bytes, bytes]]
+) -> Iterator[str]:
     entry = json.loads(data)
     if entry.get("schema") != "obverse.entry/1" or not isinstance(entry.get("type"), str):
         yield f"entry {index} is of no known form"
@@ -138,16 +178,16 @@ def _entry_faults(folder: Path, index: int, data: bytes) -> Iterator[str]:
         yield f"entry {index} is not canonical"
     for name, commitment in (entry.get("payloads") or {}).items():
         digest = commitment.split(":")[1]
-        path = folder / "payload" / digest[:2] / f"{digest}.json"
-        if not path.is_file():
-            continue  # erased
-        kept = json.loads(path.read_bytes())
-        if (json.dumps(kept, sort_keys=True) + "\n").encode() != path.read_bytes() or list(kept) != ["data", "salt"]:
-            yield f"the payload `{name}` of entry {index} is not in form"
-        salt, content = base64.b64decode(kept["salt"], validate=True), base64.b64decode(kept["data"], validate=True)
-        if base64.b64encode(salt).decode() != kept["salt"] or base64.b64encode(content).decode() != kept["data"]:
-            yield f"the payload `{name}` of entry {index} is not in form"
-        if hashlib.sha256(b"obverse.payload/1\0" + salt + content).hexdigest() != digest:
+        parts = kept.pop((index, name), None)
+        if parts is None:
+            path = folder / "payload" / "large" / digest[:2] / f"{digest}.json"
+            if not path.is_file():
+                continue  # erased
+            fields = json.loads(path.read_bytes())
+            if (json.dumps(fields, sort_keys=True) + "\n").encode() != path.read_bytes() or len(fields) != 2:
+                yield f"the payload `{name}` of entry {index} is not in form"
+            parts = (_exact(fields["salt"]), _exact(fields["data"]))
+        if hashlib.sha256(b"obverse.payload/1\0" + parts[0] + parts[1]).hexdigest() != digest:
             yield f"the payload `{name}` of entry {index} is another"
 
 

@@ -1,43 +1,44 @@
-"""The writer of a log: an entry is durable when `append` returns, so that what it speaks of may happen then (L13).
+"""The writer of a log: an entry is durable when `record` returns, so that what it speaks of may happen then (L13).
 
-    append      the entry and its payloads go to the journal, one sync for all that wait (group commit)
-    publish     tiles, then payloads, then a signed checkpoint take over what has gathered, then the journal starts anew
-    open        what a killed writer left in the journal is taken over
+    record      entries and their payloads go to the journal, one sync for all that wait (group commit)
+    publish     payloads, tiles, then a signed checkpoint take over what has gathered; nobody who records waits for it
+    open        what a killed writer left in the journal is taken over, if it bears the log's seal
 
-One writer at a time, by a lock on the folder. A failed write is final: nothing more is taken, and whoever waits is told; the
-guard makes a refusal of that (L16). Who signs is a parameter; there is no clock and no randomness here.
+One writer at a time, by a lock on the folder. A failed write to the journal is final: nothing more is taken, and whoever waits is
+told; the guard makes a refusal of that (L16). A failed `publish` is not: the journal holds what it held, and the next one tries
+again. Who signs is a parameter; there is no clock and no randomness here.
 """
 
 from __future__ import annotations
 
 import fcntl
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final, Self
 
-from obverse.core.errors import EvidenceError, MisuseError
-from obverse.core.files import write_whole
-from obverse.ledger.checkpoint import Checkpoint, read_checkpoint
-from obverse.ledger.entries import Entry, Payload, payload_path
-from obverse.ledger.journal import Journal, Record, sync_folder
-from obverse.ledger.merkle import Frontier, leaf_hash
-from obverse.ledger.note import Note, Signer, check_note, signed
-from obverse.ledger.reader import Folder, Reader, read_head
-from obverse.ledger.tiles import (
-    CHECKPOINT,
-    ENTRIES,
-    HEIGHT,
-    WIDTH,
-    bundle_of,
-    joined,
-    new_tiles,
-    partial_tiles,
-    tile_path,
-)
+import msgspec
 
-JOURNAL: Final = "journal"
+from obverse.core.errors import MisuseError
+from obverse.ledger.checkpoint import Checkpoint, read_checkpoint
+from obverse.ledger.entries import Entry, Payload
+from obverse.ledger.journal import SEAL_ORIGIN, Frame, Journal, Record, check_seal, seal_text
+from obverse.ledger.merkle import EMPTY_ROOT
+from obverse.ledger.note import Key, Note, Signer, check_note
+from obverse.ledger.publishing import Publisher, erase_payloads
+from obverse.ledger.reader import Folder, read_head
+from obverse.ledger.tiles import WIDTH
+
 LOCK: Final = "lock"
+_SLICE: Final = 16 * 1024 * 1024
+"""How many bytes of the journal are taken over at once: what `publish` holds in memory."""
+
+
+class Rhythm(msgspec.Struct, frozen=True, kw_only=True):
+    """When a log publishes by itself: after so many seconds, or sooner when so many bytes wait in the journal."""
+
+    seconds: float = 1.0
+    bytes: int = 8 * 1024 * 1024
 
 
 class Log:
@@ -46,20 +47,28 @@ class Log:
     def __init__(self, folder: Path, origin: str, signers: Sequence[Signer], lock: IO[bytes]) -> None:
         self.folder = folder
         self.origin = origin
-        self._signers = tuple(signers)
+        self.trouble: Exception | None = None
+        """Why the last `publish` in the background failed; None where it did not."""
         self._lock = lock
         self._mutex = threading.Lock()  # guards what follows
         self._turn = threading.Condition(self._mutex)
         self._waiting: list[Record] = []
-        self._writing = False
+        self._writing = self._rolling = False
+        self._publishing = threading.Lock()  # one checkpoint at a time
         head = read_head(Folder(folder))
-        self.head = Checkpoint(origin=origin, size=0, root=Frontier().root()) if head is None else self._own(head)
-        self._journal = Journal.open(folder / JOURNAL, self.head.size)
-        self._durable = self._journal.first + len(self._journal.records)
-        self._next = self._durable
+        nothing = Checkpoint(origin=origin, size=0, root=EMPTY_ROOT)
+        self._publisher = Publisher(folder, nothing if head is None else _own(head, signers), signers)
+        self._journal = Journal(folder, self.head.size)
+        self._sealer = next((signer for signer in signers if signer.key.algorithm == "ed25519"), None)
+        self._next = self._durable = self._journal.next
+        self._inherited = True  # what is in the journal now, another writer put there
+        self._due = threading.Event()
+        self._ended = False
+        self._most = 0
+        self._thread: threading.Thread | None = None
 
     @classmethod
-    def create(cls, folder: Path, origin: str, signers: Sequence[Signer]) -> Self:
+    def create(cls, folder: Path, origin: str, signers: Sequence[Signer], *, rhythm: Rhythm | None = None) -> Self:
         """A new log in a folder that is not there or empty, with a checkpoint of nothing.
 
         Raises:
@@ -68,13 +77,16 @@ class Log:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
             raise MisuseError(f"`{folder}` is not empty", code="E107", hint="a log begins in a folder of its own")
+        if origin == SEAL_ORIGIN:
+            raise MisuseError(f"`{origin}` cannot be the name of a log", code="E107")
         log = cls(folder, origin, signers, _locked(folder))
-        log._publish_head(log.head)
-        return log
+        log._publisher.sign(log.head)
+        log._inherited = False
+        return log._begun(rhythm)
 
     @classmethod
-    def open(cls, folder: Path, signers: Sequence[Signer]) -> Self:
-        """A log that is there, with what its last writer left.
+    def open(cls, folder: Path, signers: Sequence[Signer], *, rhythm: Rhythm | None = None) -> Self:
+        """A log that is there, with what its last writer left. With a `rhythm` it publishes by itself.
 
         Raises:
             MisuseError: if there is none, somebody else writes it, or its checkpoint is signed by others.
@@ -84,20 +96,28 @@ class Log:
         if head is None:
             raise MisuseError(f"no log in `{folder}`", code="E107", hint="`obverse ledger init` begins one")
         lock = _locked(folder)
+        log = None
         try:
             log = cls(folder, read_checkpoint(head.text).origin, signers, lock)
-            if log._journal.records:
-                log.publish()
+            log.publish()
         except BaseException:
             lock.close()
+            if log is not None:
+                log.abandon()
             raise
-        return log
+        log._inherited = False
+        return log._begun(rhythm)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def head(self) -> Checkpoint:
+        """The newest checkpoint."""
+        return self._publisher.head
 
     @property
     def size(self) -> int:
@@ -108,23 +128,20 @@ class Log:
         """The place of the entry, once it and its payloads are on disk; raises as `record` does."""
         return self.record([(entry, payloads or {})])
 
+    def extend(self, entries: Sequence[Entry]) -> int:
+        """The place of the first of these entries, which have no payloads; raises as `record` does."""
+        return self.record([(entry, {}) for entry in entries])
+
     def record(self, items: Sequence[tuple[Entry, Mapping[str, Payload]]]) -> int:
         """The place of the first of these entries, once all of them and their payloads are on disk, by one sync.
 
+        A kill leaves all of them or none.
+
         Raises:
             MisuseError: if a payload is not the one that its entry commits to, or an entry is too large.
-            OSError: if they could not be written; then none of them is in the log.
+            OSError: if they could not be written; then nothing that they speak of may happen.
         """
         return self._write([_record(entry, payloads) for entry, payloads in items])
-
-    def extend(self, entries: Sequence[Entry]) -> int:
-        """The place of the first of these entries, which have no payloads, once all of them are on disk.
-
-        Raises:
-            MisuseError: if an entry is too large, or commits to a payload.
-            OSError: if they could not be written; then none of them is in the log.
-        """
-        return self.record([(entry, {}) for entry in entries])
 
     def _write(self, records: Sequence[Record]) -> int:
         """One of those who wait writes for all of them."""
@@ -132,7 +149,7 @@ class Log:
             index = self._next
             self._next += len(records)
             self._waiting += records
-            while self._writing and index >= self._durable:
+            while (self._writing or self._rolling) and index >= self._durable:
                 self._turn.wait()
             if index < self._durable:
                 return index
@@ -140,53 +157,87 @@ class Log:
                 raise self._journal.broken
             batch, self._waiting, self._writing = self._waiting, [], True
         try:
-            self._journal.append(batch)
+            self._journal.append(batch, self._seal)
         finally:
             with self._turn:
                 self._writing = False
                 if self._journal.broken is None:
                     self._durable += len(batch)
                 self._turn.notify_all()
+        if self._thread is not None and self._journal.bytes >= self._most:
+            self._due.set()
         return index
 
+    def _seal(self, first: int, count: int, data: bytes) -> str:
+        if self._sealer is None:
+            return ""
+        return str(self._sealer.sign(seal_text(self.origin, first, count, data)))
+
+    # --- under a checkpoint ---------------------------------------------------------------------------------------------
+
     def publish(self) -> Checkpoint:
-        """A checkpoint over everything that is durable.
+        """A checkpoint over everything that was durable when it was called.
 
         Raises:
             OSError: if it could not be written; the journal still holds what it held.
+            EvidenceError: if what is on disk is not what was published.
         """
-        with self._turn:
-            while self._writing:
-                self._turn.wait()
-            self._writing = True
-        try:
-            return self._publish()
-        finally:
+        with self._publishing:
+            if self._journal.closed:  # what another publish did not bring to its end, or a killed writer left
+                self._take_over()
             with self._turn:
-                self._writing = False
+                self._rolling = True  # else those who record would go before for ever
+                while self._writing:
+                    self._turn.wait()
+                if self._journal.broken is None:
+                    self._journal.roll()
+                self._rolling = False
                 self._turn.notify_all()
-
-    def _publish(self) -> Checkpoint:
-        records = self._journal.records[self.head.size - self._journal.first :]
-        if not records:
+            if self._journal.closed:
+                self._take_over()
             return self.head
-        old, new = self.head.size, self.head.size + len(records)
-        frontier = self._write_tiles(old, [record.entry for record in records])
-        for path, data in (payload for record in records for payload in record.payloads):
-            self._put(path, data)
-        head = Checkpoint(origin=self.origin, size=new, root=frontier.root())
-        self._publish_head(head)
-        self._journal.restart(new)
-        self._drop_partial(old, new)
-        return head
+
+    def _take_over(self) -> None:
+        keys = [] if self._sealer is None or not self._inherited else [self._sealer.key]
+        for records in _slices(self._journal.taken(), self.origin, keys, self.head.size):
+            self._publisher.publish(records)
+        self._journal.release()
+
+    def _begun(self, rhythm: Rhythm | None) -> Self:
+        if rhythm is not None:
+            self._most = rhythm.bytes
+            self._thread = threading.Thread(
+                target=self._keep_up, args=(rhythm.seconds,), name="obverse-log", daemon=True
+            )
+            self._thread.start()
+        return self
+
+    def _keep_up(self, seconds: float) -> None:
+        while not self._ended:
+            self._due.wait(seconds)
+            self._due.clear()
+            try:
+                if not self._ended:
+                    self.publish()
+                self.trouble = None
+            except Exception as error:  # boundary: a disk, a signer; tried again, and meanwhile everything is durable
+                self.trouble = error
+
+    def _end(self) -> None:
+        self._ended = True
+        self._due.set()
+        if self._thread is not None:
+            self._thread.join()
 
     def abandon(self) -> None:
         """Ends as a kill would: what is durable stays in the journal, and the next writer takes it over."""
+        self._end()
         self._journal.close()
         self._lock.close()
 
     def close(self) -> None:
         """Everything under a checkpoint, and the folder free for another writer."""
+        self._end()
         try:
             if self._journal.broken is None:
                 self.publish()
@@ -194,59 +245,30 @@ class Log:
             self._journal.close()
             self._lock.close()
 
-    # --- tiles ----------------------------------------------------------------------------------------------------------
 
-    def _write_tiles(self, old: int, entries: Sequence[bytes]) -> Frontier:
-        """The new tiles and bundles; the frontier of the whole."""
-        reader, new = Reader(Folder(self.folder), old), old + len(entries)
-        frontier = Frontier.of(old, reader.hashes)
-        if frontier.root() != self.head.root:
-            raise EvidenceError("the tiles on disk are not those of the checkpoint", code="E135")
-        rows = {ENTRIES: list(entries), 0: [leaf_hash(entry) for entry in entries]}
-        for leaf in rows[0]:
-            frontier.append(leaf)
+def erase(folder: Path, entry: int, names: Iterable[str] | None = None) -> int:
+    """How many payloads of this entry were erased: the named ones, or all. The entry and every proof stay.
 
-        def item(level: int, index: int) -> bytes:
-            """Entry or hash of the new log: what was there before comes from its tile."""
-            first = old >> HEIGHT * max(level, 0)
-            return rows[level][index - first] if index >= first else reader.item(level, index)
+    While somebody writes the log, only what lies in a bundle that is full can be erased.
 
-        level = 1
-        while new >> HEIGHT * level:
-            start, end = old >> HEIGHT * level, new >> HEIGHT * level
-            below = [[item(level - 1, WIDTH * index + at) for at in range(WIDTH)] for index in range(start, end)]
-            rows[level] = [joined(hashes) for hashes in below]
-            level += 1
-        for level, number, width in new_tiles(old, new):
-            items = [item(level, number * WIDTH + at) for at in range(width)]
-            self._put(tile_path(level, number, width), bundle_of(items) if level == ENTRIES else b"".join(items))
-        return frontier
-
-    def _drop_partial(self, old: int, new: int) -> None:
-        """Removes the partial tiles of the log as it was, where fuller ones are there now."""
-        kept = set(partial_tiles(new))
-        for tile in partial_tiles(old):
-            if tile not in kept:
-                (self.folder / tile_path(*tile)).unlink(missing_ok=True)
-
-    def _put(self, path: str, data: bytes) -> None:
-        whole = self.folder / path
-        whole.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(whole, data)
-        sync_folder(whole.parent)
-
-    def _publish_head(self, head: Checkpoint) -> None:
-        write_whole(self.folder / CHECKPOINT, str(signed(head.text, self._signers)).encode())
-        sync_folder(self.folder)
-        self.head = head
-
-    def _own(self, note: Note) -> Checkpoint:
-        keys = [signer.key for signer in self._signers]
-        if not check_note(note, keys):
-            raise MisuseError(
-                "the log is signed by another key", code="E109", hint="open it with the key it was made with"
-            )
-        return read_checkpoint(note.text)
+    Raises:
+        MisuseError: if there is no such entry under a checkpoint, or its bundle is being written.
+    """
+    head = read_head(Folder(folder))
+    size = 0 if head is None else read_checkpoint(head.text).size
+    if not 0 <= entry < size:
+        raise MisuseError(f"there is no entry {entry:,} under the checkpoint of {size:,}", code="E102")
+    full = entry // WIDTH < size // WIDTH
+    try:
+        lock = None if full else _locked(folder)
+    except MisuseError as error:
+        hint = f"when the log has {(entry // WIDTH + 1) * WIDTH:,} entries, or its writer has closed it"
+        raise MisuseError(f"entry {entry:,} lies in a bundle that is being written", code="E107", hint=hint) from error
+    try:
+        return erase_payloads(folder, entry, None if names is None else frozenset(names), size)
+    finally:
+        if lock is not None:
+            lock.close()
 
 
 def _record(entry: Entry, payloads: Mapping[str, Payload]) -> Record:
@@ -257,8 +279,29 @@ def _record(entry: Entry, payloads: Mapping[str, Payload]) -> Record:
     """
     if {name: payload.commitment for name, payload in payloads.items()} != dict(entry.payloads):
         raise MisuseError("the payloads are not those that the entry commits to", code="E108")
-    files = tuple((payload_path(payload.commitment), payload.file) for payload in payloads.values())
-    return Record(entry=entry.data, payloads=files)
+    kept = tuple((name, payload.salt, payload.data) for name, payload in sorted(payloads.items()))
+    return Record(entry=entry.data, payloads=kept)
+
+
+def _slices(frames: Iterator[Frame], origin: str, keys: Sequence[Key], size: int) -> Iterator[list[Record]]:
+    """The records that are not under a checkpoint yet, some megabytes at a time; each frame must bear the seal."""
+    batch: list[Record] = []
+    held = 0
+    for frame in frames:
+        check_seal(frame, origin, keys)
+        batch += frame.records[max(0, size - frame.first) :]
+        held += len(frame.data)
+        if held >= _SLICE:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
+
+
+def _own(note: Note, signers: Sequence[Signer]) -> Checkpoint:
+    if not check_note(note, [signer.key for signer in signers]):
+        raise MisuseError("the log is signed by another key", code="E109", hint="open it with the key it was made with")
+    return read_checkpoint(note.text)
 
 
 def _locked(folder: Path) -> IO[bytes]:

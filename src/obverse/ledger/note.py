@@ -124,14 +124,19 @@ def read_note(data: bytes) -> Note:
     lines = under.removesuffix("\n").split("\n")
     if len(lines) > MOST_SIGNATURES:
         raise EvidenceError(f"a note with more than {MOST_SIGNATURES} signatures", code="E121")
-    return Note(text=f"{text}\n", signatures=tuple(map(_signature, lines)))
+    return Note(text=f"{text}\n", signatures=tuple(map(read_signature, lines)))
 
 
 def _steers(text: str) -> bool:
     return any(character < " " and character != "\n" for character in text)
 
 
-def _signature(line: str) -> Signature:
+def read_signature(line: str) -> Signature:
+    """The signature in a line under a note.
+
+    Raises:
+        EvidenceError: if it is none.
+    """
     found = _LINE.fullmatch(line)
     try:
         data = base64.b64decode(found["signature"], validate=True) if found else b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -23,7 +24,7 @@ from obverse.ledger.tiles import (
     tile_path,
 )
 
-_LARGEST = 64 * 1024 * 1024
+_LARGEST = 1 << 30
 
 
 class Files(Protocol):
@@ -43,7 +44,9 @@ class Folder:
         """The content; None if there is no such file. Only paths that this room makes are asked for."""
         try:
             with (self.path / path).open("rb") as file:
-                return file.read(_LARGEST)
+                if os.fstat(file.fileno()).st_size > _LARGEST:
+                    raise EvidenceError(f"`{path}` is larger than any file of a log", code="E134")
+                return file.read()
         except (FileNotFoundError, NotADirectoryError):
             return None
 

@@ -37,12 +37,17 @@ def tile_path(level: int, number: int, width: int = WIDTH) -> str:
     """`tile/0/x001/x234/067`, `tile/entries/000.p/17`: where a tile (or, at level -1, a bundle) stands below the log's folder."""
     if not (ENTRIES <= level <= _TOP and number >= 0 and 0 < width <= WIDTH):
         raise MisuseError(f"no tile {level}, {number}, {width}", code="E103")
+    partial = f".p/{width}" if width < WIDTH else ""
+    return f"tile/{'entries' if level == ENTRIES else level}/{group_path(number)}{partial}"
+
+
+def group_path(number: int) -> str:
+    """`x001/x234/067`: a number as C2SP tlog-tiles writes it, in groups of three digits, all but the last after an `x`."""
     groups = [f"{number % 1000:03}"]
     while number >= 1000:  # groups of three digits
         number //= 1000
         groups.append(f"x{number % 1000:03}")
-    name = "/".join(reversed(groups))
-    return f"tile/{'entries' if level == ENTRIES else level}/{name}{f'.p/{width}' if width < WIDTH else ''}"
+    return "/".join(reversed(groups))
 
 
 def read_path(path: str) -> Tile | None:

@@ -6,22 +6,25 @@ could not be made is `not checked`, never `holds`. L15: a flipped byte, a droppe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Final, Literal, TypeAlias
+import io
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal, TypeAlias
 
 import msgspec
 
 from obverse.core.errors import EvidenceError
 from obverse.ledger.checkpoint import Checkpoint, Trust, read_checkpoint, trusted
 from obverse.ledger.entries import Entry, payload_path, read_entry, read_payload
-from obverse.ledger.journal import read_journal
+from obverse.ledger.journal import NAMES, check_seal, frames_of, scan
 from obverse.ledger.merkle import HASH_SIZE, Frontier, check_consistency, consistency_proof, leaf_hash
-from obverse.ledger.note import Note, Verified, read_note
+from obverse.ledger.note import Key, Note, Verified, read_note
 from obverse.ledger.reader import Files, Reader, read_head
+from obverse.ledger.segments import read_segment, segment_path
 from obverse.ledger.tiles import WIDTH, joined, read_hashes, tile_path
 
-JOURNAL: Final = "journal"
 Outcome: TypeAlias = Literal["holds", "fails", "not checked"]
+Told: TypeAlias = Callable[[int, int], None]
+"""How many entries were looked at, of how many; called once a bundle."""
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +58,14 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(_not_proved(self))
 
 
-def verify(files: Files, trust: Trust | None, *, origin: str | None = None, older: Sequence[Note] = ()) -> Verification:
+def verify(
+    files: Files,
+    trust: Trust | None,
+    *,
+    origin: str | None = None,
+    older: Sequence[Note] = (),
+    told: Told = lambda _done, _all: None,
+) -> Verification:
     """The log in these files, checked from its checkpoint down to its last byte.
 
     Without `trust` nobody vouches for the checkpoint and the outcome is `not checked` at best. `older` are checkpoints that
@@ -69,10 +79,9 @@ def verify(files: Files, trust: Trust | None, *, origin: str | None = None, olde
     if head is None:
         return Verification(head=None, checks=tuple(checks))
     reader = Reader(files, head.size)
-    checks.append(_tree(files, reader, head))
-    checks += _contents(files, reader)
+    pending, journal = _journal(files, reader, head, trust)
+    checks += _contents(files, reader, head, pending, told)
     checks += [_beginning(kept, head, reader, trust) for kept in older]
-    pending, journal = _journal(files, reader, head)
     checks.append(journal)
     return Verification(head=head, checks=tuple(checks), witnesses=witnesses, pending=pending)
 
@@ -114,28 +123,47 @@ def _signatures(
     return head, witnesses
 
 
-# --- the tree -------------------------------------------------------------------------------------------------------------
+# --- what is in it --------------------------------------------------------------------------------------------------------
 
 
-def _tree(files: Files, reader: Reader, head: Checkpoint) -> Check:
-    """That bundles, tiles and root are those of one tree."""
-    rows, frontier = _Rows(files), Frontier()
+def _contents(files: Files, reader: Reader, head: Checkpoint, pending: int, told: Told) -> Iterator[Check]:
+    """The tree, the form of the entries, the order of their times, and the payloads that they commit to: one reading."""
+    rows, times, payloads = _Rows(files), _Times(), _Payloads(files, range(head.size, head.size + pending))
+    malformed: EvidenceError | None = None
     try:
-        for entry in reader.entries():
-            leaf = leaf_hash(entry)
-            frontier.append(leaf)
-            rows.add(leaf)
+        for start in range(0, head.size, WIDTH):
+            bundle: list[Entry] = []
+            for data in reader.entries(start, min(start + WIDTH, head.size)):
+                rows.add(leaf_hash(data))
+                try:
+                    bundle.append(read_entry(data))
+                except EvidenceError as error:
+                    malformed = malformed or error
+            if malformed is None:
+                times.add(start, bundle)
+                payloads.add(start, bundle)
+            told(min(start + WIDTH, head.size), head.size)
         rows.end()
+        if Frontier.of(head.size, reader.hashes).root() != head.root:
+            raise EvidenceError("the entries do not have the root that was signed", code="E136")
     except EvidenceError as error:
-        return Check(name="tree", outcome="fails", found=error.message)
-    if frontier.root() != head.root:
-        return Check(name="tree", outcome="fails", found="the entries do not have the root that was signed")
+        yield Check(name="tree", outcome="fails", found=error.message)
+        return
     found = f"{head.size:,} entries and {rows.compared:,} tiles have the root that was signed"
-    return Check(name="tree", outcome="holds", found=found)
+    yield Check(name="tree", outcome="holds", found=found)
+    if malformed is not None:
+        yield Check(name="entries", outcome="fails", found=malformed.message)
+        return
+    yield Check(name="entries", outcome="holds", found=f"{reader.size:,} entries are in canonical form")
+    yield times.check
+    yield payloads.check
 
 
 class _Rows:
-    """The tiles under way, one a level; each is compared with its file once it is full, or at the end."""
+    """The tiles under way, one a level; each is compared with its file once it is full, or at the end.
+
+    So when all are compared, the tiles on disk are those of the entries, and the root can be read off them.
+    """
 
     def __init__(self, files: Files) -> None:
         self.files = files
@@ -178,25 +206,6 @@ class _Rows:
         self.compared += 1
 
 
-# --- what is in it --------------------------------------------------------------------------------------------------------
-
-
-def _contents(files: Files, reader: Reader) -> Iterator[Check]:
-    """The form of the entries, the order of their times, and the payloads that they commit to."""
-    times, payloads = _Times(), _Payloads(files)
-    try:
-        for index, data in enumerate(reader.entries()):
-            entry = read_entry(data)
-            times.add(index, entry)
-            payloads.add(index, entry)
-    except EvidenceError as error:
-        yield Check(name="entries", outcome="fails", found=error.message)
-        return
-    yield Check(name="entries", outcome="holds", found=f"{reader.size:,} entries are in canonical form")
-    yield times.check
-    yield payloads.check
-
-
 class _Times:
     """Whether the writer's clock went back, which is no proof of anything, and must be explained."""
 
@@ -204,11 +213,12 @@ class _Times:
         self.newest = 0
         self.back: int | None = None
 
-    def add(self, index: int, entry: Entry) -> None:
-        """The next entry."""
-        if entry.time < self.newest and self.back is None:
-            self.back = index
-        self.newest = max(self.newest, entry.time)
+    def add(self, start: int, bundle: Sequence[Entry]) -> None:
+        """The next entries."""
+        for index, entry in enumerate(bundle, start):
+            if entry.time < self.newest and self.back is None:
+                self.back = index
+            self.newest = max(self.newest, entry.time)
 
     @property
     def check(self) -> Check:
@@ -221,21 +231,42 @@ class _Times:
 class _Payloads:
     """Payloads that are there are what was committed to; one that is gone was erased, or is kept elsewhere."""
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Files, pending: range) -> None:
         self.files = files
+        self.pending = pending  # a kill may have left these on their way from the journal
         self.there = self.gone = 0
         self.wrong: str | None = None
 
-    def add(self, index: int, entry: Entry) -> None:
-        """The next entry."""
-        for name, commitment in entry.payloads.items():
-            data = self.files.read(payload_path(commitment))
-            if data is None:
-                self.gone += 1
-                continue
-            self.there += 1
-            if not _is_it(data, commitment) and self.wrong is None:
-                self.wrong = f"`{name}` of entry {index} is not what the entry commits to"
+    def add(self, start: int, bundle: Sequence[Entry]) -> None:
+        """The next entries, which are those of one segment."""
+        if self.wrong is None:
+            self.wrong = next(self._faults(start, bundle), None)
+
+    def _faults(self, start: int, bundle: Sequence[Entry]) -> Iterator[str]:
+        number = start // WIDTH
+        data = self.files.read(segment_path(number))
+        try:
+            segment = dict(read_segment(data or b"", number))
+        except EvidenceError as error:
+            yield f"`{segment_path(number)}`: {error.message}"
+            return
+        for index, entry in enumerate(bundle, start):
+            for name, commitment in entry.payloads.items():
+                payload = segment.pop((index, name), None)
+                try:
+                    if payload is None and (large := self.files.read(payload_path(commitment))) is not None:
+                        payload = read_payload(large)
+                except EvidenceError as error:
+                    yield f"`{name}` of entry {index}: {error.message}"
+                if payload is None:
+                    self.gone += 1
+                elif payload.commitment != commitment:
+                    yield f"`{name}` of entry {index} is not what the entry commits to"
+                else:
+                    self.there += 1
+        for index, name in segment:
+            if index not in self.pending:
+                yield f"`{segment_path(number)}` holds `{name}` of entry {index}, which commits to no such thing"
 
     @property
     def check(self) -> Check:
@@ -244,13 +275,6 @@ class _Payloads:
             return Check(name="payloads", outcome="fails", found=self.wrong)
         gone = f"; {self.gone:,} are not here: erased, or kept elsewhere" if self.gone else ""
         return Check(name="payloads", outcome="holds", found=f"{self.there:,} payloads are what was committed to{gone}")
-
-
-def _is_it(data: bytes, commitment: str) -> bool:
-    try:
-        return read_payload(data).commitment == commitment
-    except EvidenceError:
-        return False
 
 
 # --- around it ------------------------------------------------------------------------------------------------------------
@@ -274,30 +298,38 @@ def _beginning(kept: Note, head: Checkpoint, reader: Reader, trust: Trust | None
     return Check(name=name, outcome="holds", found=f"the log of {old.size:,} entries is the beginning of this one")
 
 
-def _journal(files: Files, reader: Reader, head: Checkpoint) -> tuple[int, Check]:
-    """What was recorded since the checkpoint: durable, and not yet proved by anything."""
-    data = files.read(JOURNAL)
-    if data is None:
+def _journal(files: Files, reader: Reader, head: Checkpoint, trust: Trust | None) -> tuple[int, Check]:
+    """What was recorded since the checkpoint: durable, and not yet proved by anything but the log's seal."""
+    halves = [data for data in map(files.read, NAMES) if data is not None]
+    if not halves:
         return 0, Check(name="journal", outcome="not checked", found="there is none, as in a bundle")
+    keys = () if trust is None else tuple(key for key in trust.log if key.algorithm == "ed25519")
     try:
-        first, records = read_journal(data)
-        if first > head.size:
-            raise EvidenceError(
-                f"entries {head.size:,} to {first:,} are nowhere: the checkpoint is older than the journal", code="E132"
-            )
-        if first + len(records) < head.size:
-            raise EvidenceError(
-                f"the journal ends at entry {first + len(records):,}, before the checkpoint", code="E132"
-            )
-        for index, record in enumerate(records, first):
+        end, torn = head.size, 0
+        for data in sorted(halves, key=lambda data: scan(io.BytesIO(data)).first):
+            found = scan(io.BytesIO(data))
+            torn += found.torn
+            if found.count and found.first > end:
+                raise EvidenceError(f"entries {end:,} to {found.first:,} are nowhere", code="E132")
+            _compare_journal(data, reader, head, keys)
+            end = max(end, found.first + found.count)
+    except EvidenceError as error:
+        return 0, Check(name="journal", outcome="fails", found=error.message)
+    pending = end - head.size
+    if torn:
+        found_text = f"{torn:,} bytes at its end are no whole record: never promised to anybody, or damaged"
+        return pending, Check(name="journal", outcome="not checked", found=found_text)
+    said = f"{pending:,} entries since the checkpoint are recorded and under no checkpoint yet"
+    return pending, Check(name="journal", outcome="holds", found=said if pending else "nothing waits for a checkpoint")
+
+
+def _compare_journal(data: bytes, reader: Reader, head: Checkpoint, keys: Sequence[Key]) -> None:
+    for frame, _ in frames_of(io.BytesIO(data)):
+        check_seal(frame, head.origin, keys)
+        for index, record in enumerate(frame.records, frame.first):
             if index < head.size and reader.entry(index) != record.entry:
                 raise EvidenceError(f"entry {index} is another in the journal than in the log", code="E132")
             read_entry(record.entry)
-    except EvidenceError as error:
-        return 0, Check(name="journal", outcome="fails", found=error.message)
-    pending = max(0, first + len(records) - head.size)
-    found = f"{pending:,} entries since the checkpoint are recorded and not yet under a signature"
-    return pending, Check(name="journal", outcome="holds", found=found if pending else "nothing waits for a checkpoint")
 
 
 def _not_proved(found: Verification) -> Iterator[str]:
@@ -309,7 +341,7 @@ def _not_proved(found: Verification) -> Iterator[str]:
     )
     yield "that a decision was right: only that it was recorded then and not changed since"
     if found.pending:
-        yield f"anything about the newest {found.pending:,} entries: no checkpoint covers them yet"
+        yield f"that the newest {found.pending:,} entries stay: no checkpoint covers them yet"
 
 
 def read_older(data: bytes) -> Note:
