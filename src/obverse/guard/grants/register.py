@@ -24,6 +24,7 @@ from obverse.guard.grants.statements import (
     Link,
     Revocation,
     Signatures,
+    check_chain,
     check_revocation,
     envelope_bytes,
     in_force,
@@ -205,8 +206,9 @@ class Register:
         chain = (link, *_links(above))
         if at >= grant.not_after:
             raise MisuseError("the grant is expired already", code="G313")
-        in_force(self._checked, chain, people, max(at, *(one.grant.not_before for one in chain)))
+        check_chain(chain, people, at)
         check_grant(self._checked, grant, people[chain[-1].grant.by].levels)
+        in_force(self._checked, chain, people, max(at, *(one.grant.not_before for one in chain)))
         row = {
             "id": grant.id, "parent": grant.parent, "holder": grant.holder, "not_after": grant.not_after,
             "added": at, "used": 0, "statement": envelope_bytes(signed), "told": 0,
