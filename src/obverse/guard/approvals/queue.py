@@ -1,0 +1,320 @@
+"""The queue between a guard that asks and people who answer, in one database that several processes share.
+
+    (1) A guard counts only answers to requests that it asked itself, and compares them with its own copy: who changes the
+        database changes what is shown, and thereby makes the answer void (L14).
+    (2) A signature is checked when it is given and again each time that it is counted, against the keys in force just then.
+    (3) A request is closed once. Who finds it closed does not get to use its approvals.
+    (4) Nobody decides on what they asked for themselves, and one person is one, however many keys they have.
+
+Agents have no way in: whatever is put here is signed by a person, or does not count.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+import sqlalchemy as sa
+
+from obverse.core.canon import canonical
+from obverse.core.errors import EvidenceError, MisuseError, UnavailableError
+from obverse.guard.approvals import tables
+from obverse.guard.approvals.asked import Asked, asked_of, clause_fields, plain, read_json, read_row, row_of
+from obverse.guard.approvals.canaries import MARK_SIZE, Canaries
+from obverse.guard.approvals.exact import shows
+from obverse.guard.approvals.statement import KIND, check_bound
+from obverse.guard.database import naming
+from obverse.guard.people import Person
+from obverse.guard.ports import Clock, Fresh
+from obverse.guard.records import Request, Said
+from obverse.guard.signing import Attested, Signed, check, read_envelope, read_statement
+from obverse.policy.ast import Clause
+from obverse.policy.looks import shape
+
+LONGEST: Final = 1_000_000
+"""Characters of what is asked about: nobody reads more, so nobody can approve it."""
+_POLL: Final = 0.05
+_MOST_EARLIER: Final = 5
+
+Preview: TypeAlias = Callable[[Request, Mapping[str, Any]], str | None]
+"""What a grant in place of this approval would newly allow, in prose, where that can be said."""
+
+
+class Queue:
+    """Implements `ports.People`. The guard that asks and each process that answers has one of its own on the same database."""
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        *,
+        people: Callable[[], Mapping[str, Person]],
+        clock: Clock,
+        fresh: Fresh,
+        clauses: Sequence[Clause] = (),
+        preview: Preview | None = None,
+        canaries: Canaries | None = None,
+        own: bool = False,
+    ) -> None:
+        """`people` reads the keys in force; `own` lets a holder approve what their own session asks."""
+        self._engine = engine
+        self._people = people
+        self._clock = clock
+        self._fresh = fresh
+        self._clauses = {clause.id: clause for clause in clauses}
+        self._preview = preview
+        self._canaries = canaries
+        self._own = own
+        self._asked: dict[str, Asked] = {}
+        self._counted: dict[str, int] = {}
+        self._stirred = threading.Condition()
+
+    # --- the guard's side: `ports.People` -------------------------------------------------------------------------------
+
+    def ask(self, request: Request, shown: Mapping[str, object]) -> None:
+        """Put the request where people see it, with what they are shown beside it.
+
+        Raises:
+            MisuseError: what would be shown is not what the digest stands for, or is longer than anybody reads.
+            UnavailableError: the database refuses.
+        """
+        if len(request.arguments) > LONGEST:
+            raise MisuseError(f"a request of {len(request.arguments):,} characters", code="G222")
+        if not shows(request.tool, request.arguments, request.digest):
+            raise MisuseError("a request that shows something else than its digest stands for", code="G222")
+        beside = self._beside(request, shown)
+        drawn = self._canaries.draw(request, beside, self._fresh) if self._canaries else None
+        rows = [row_of(request, beside, self._fresh(MARK_SIZE))]
+        if drawn is not None and self._canaries is not None:
+            rows.append(row_of(*drawn, self._canaries.mark(drawn[0].id)))
+        with naming(self._engine.url), self._engine.begin() as connection:
+            connection.execute(sa.insert(tables.requests), sorted(rows, key=lambda row: str(row["id"])))
+        self._asked[request.id] = asked_of(request, beside)
+
+    def answers(self, request: str) -> tuple[Said, ...]:
+        """What was said to the request by whom, each checked just now; nothing once it is closed, or if it is not ours."""
+        return tuple(said for said in self._weighed(request) if isinstance(said, Said))
+
+    def void(self, request: str) -> tuple[str, ...]:
+        """Why other answers in the database do not count: a sign that somebody tampers with it, or was removed."""
+        return tuple(str(said) for said in self._weighed(request) if not isinstance(said, Said))
+
+    def wait(self, request: str, seconds: float) -> None:
+        """Returns when something new was said to the request, or it was closed, or after this long."""
+        left = seconds
+        while left > 0 and self._lines(request) <= self._counted.get(request, 0):
+            with self._stirred:
+                self._stirred.wait(min(_POLL, left))
+            left -= _POLL
+
+    def close(self, request: str, why: str) -> None:
+        """Nobody need answer any more.
+
+        Raises:
+            EvidenceError: it is closed to be `used`, and was closed before, or is none that this guard asked.
+            UnavailableError: the database refuses.
+        """
+        ours = self._asked.pop(request, None) is not None
+        self._counted.pop(request, None)
+        row = {"request": request, "why": why, "time": self._clock()}
+        try:
+            with naming(self._engine.url), self._engine.begin() as connection:
+                connection.execute(sa.insert(tables.closed), [row])  # (3) the key is unique: one of two that race wins
+        except sa.exc.IntegrityError as error:
+            if why == "used":
+                raise EvidenceError("the request was closed before", code="G223") from error
+        if why == "used" and not ours:
+            raise EvidenceError("the request is none of this guard's", code="G223")
+        self._stir()
+
+    def begin(self) -> int:
+        """How many requests of an earlier life of the guard were open; they are closed now, since nobody waits for them."""
+        ids = [asked.request.id for asked in self.waiting() if asked.request.id not in self._asked]
+        for name in ids:
+            self.close(name, "stopped")
+        return len(ids)
+
+    # --- the side of people ---------------------------------------------------------------------------------------------
+
+    def waiting(self) -> tuple[Asked, ...]:
+        """The requests that can still be answered, the one that ends first at the head."""
+        chosen = (
+            sa.select(tables.requests.c.request, tables.requests.c.shown)
+            .where(tables.requests.c.expires > self._clock(), ~tables.requests.c.id.in_(sa.select(tables.closed.c.request)))
+            .order_by(tables.requests.c.expires, tables.requests.c.id)
+        )  # fmt: skip
+        return tuple(_readable(self._rows(chosen)))
+
+    def find(self, name: str) -> Asked:
+        """The request of this id, or the one whose id begins so.
+
+        Raises:
+            MisuseError: there is none, or there are several.
+        """
+        pattern = name.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        chosen = (
+            sa.select(tables.requests.c.request, tables.requests.c.shown, tables.closed.c.why)
+            .join(tables.closed, tables.closed.c.request == tables.requests.c.id, isouter=True)
+            .where(tables.requests.c.id.like(pattern, escape="\\")).limit(2)
+        )  # fmt: skip
+        rows = self._rows(chosen) if name else []
+        if len(rows) != 1:
+            what = "several requests begin" if rows else "no request begins"
+            raise MisuseError(f"{what} with `{name[:80]}`", code="G224", hint="`obverse inbox DIR` lists what waits")
+        return read_row(rows[0].request, rows[0].shown, rows[0].why)
+
+    def view(self, request: str, by: str) -> None:
+        """Somebody looked at the whole request; the first time counts."""
+        row = {"request": request, "by": by, "time": self._clock()}
+        try:
+            with naming(self._engine.url), self._engine.begin() as connection:
+                connection.execute(sa.insert(tables.views), [row])
+        except sa.exc.IntegrityError:
+            return
+
+    def submit(self, signed: Signed) -> Said:
+        """What was said, once it is in the queue.
+
+        Raises:
+            EvidenceError: the signature is wrong, or it does not answer an open request as it lies here.
+            MisuseError: this person gave this answer before.
+            UnavailableError: the database refuses, or a passkey signed and py_webauthn is not installed.
+        """
+        now = self._clock()
+        asked = self.find(str(read_statement(signed.payload, KIND).get("request", "")))
+        if asked.closed is not None:
+            raise EvidenceError(f"the request is closed: {asked.closed}", code="G225")
+        said, attested = self._counts(asked, signed, now, counter=self._counter(signed.key))
+        row = {
+            "request": said.request, "by": said.by, "answer": said.answer, "time": said.time, "received": now,
+            "envelope": canonical(signed.envelope),
+        }  # fmt: skip
+        try:
+            with naming(self._engine.url), self._engine.begin() as connection:
+                self._advance(connection, attested)
+                connection.execute(sa.insert(tables.statements), [row])
+        except sa.exc.IntegrityError as error:
+            raise MisuseError(f"`{said.by}` has said that before", code="G226") from error
+        self._stir()
+        return said
+
+    def said(self, request: str) -> tuple[tuple[str, str], ...]:
+        """Who said what so far, for people to see: name and answer. Not checked; the guard counts by `answers`."""
+        chosen = sa.select(tables.statements.c.by, tables.statements.c.answer).where(
+            tables.statements.c.request == request
+        )
+        return tuple(
+            (str(row.by), str(row.answer)) for row in self._rows(chosen.order_by(tables.statements.c.received))
+        )
+
+    # --- what counts ----------------------------------------------------------------------------------------------------
+
+    def _weighed(self, request: str) -> Iterator[Said | EvidenceError]:
+        """(1) Each answer that lies in the database, or why it does not count."""
+        asked = self._asked.get(request)
+        lines = self._lines(request)
+        self._counted[request] = lines
+        if asked is None or not lines or self._is_closed(request):
+            return
+        now = self._clock()
+        chosen = sa.select(tables.statements.c.envelope).where(tables.statements.c.request == request)
+        for row in self._rows(chosen.order_by(tables.statements.c.received, tables.statements.c.by)):
+            try:
+                signed = read_envelope(read_json(row.envelope))
+                yield self._counts(asked, signed, now, counter=None)[0]
+            except (EvidenceError, UnavailableError) as error:
+                yield error if isinstance(error, EvidenceError) else EvidenceError(error.message, code=error.code)
+
+    def _counts(self, asked: Asked, signed: Signed, now: int, *, counter: int | None) -> tuple[Said, Attested]:
+        """(2) The answer, if its signature is right and it is one to this request and page, by somebody who may."""
+        attested = check(signed, self._people(), kind=KIND, role="approve", at=now, counter=counter)
+        answer = check_bound(attested.statement, asked.request, asked.page.digest, now=now)
+        if not self._own and answer == "approve" and _same_person(attested.by, asked.shown.get("holder")):  # (4)
+            raise EvidenceError(f"`{attested.by}` holds the session and cannot approve its steps", code="G227")
+        time = int(attested.statement["time"])
+        said = Said(request=asked.request.id, by=attested.by, answer=answer, time=time, signature=signed.envelope)
+        return said, attested
+
+    def _beside(self, request: Request, shown: Mapping[str, object]) -> dict[str, Any]:
+        """What is shown beside the request: what the session gave, and what the queue knows of clauses and earlier answers."""
+        known = [self._clauses[name] for name in request.clauses if name in self._clauses]
+        beside = {**shown, "clauses": [clause_fields(one) for one in known], "earlier": self._earlier(request)}
+        if self._preview is not None:
+            try:
+                beside["newly"] = self._preview(request, beside)
+            except (
+                Exception
+            ) as error:  # boundary: what helps to decide is no condition for asking; that it failed is shown
+                beside["newly"] = f"not known: {type(error).__name__}"
+        return plain(beside)
+
+    def _earlier(self, request: Request) -> list[dict[str, Any]]:
+        """What people answered when exactly this was asked before (need R4); only what they signed."""
+        chosen = (
+            sa.select(tables.statements.c.envelope, tables.statements.c.received)
+            .join(tables.requests, tables.requests.c.id == tables.statements.c.request)
+            .where(tables.requests.c.digest == request.digest)
+            .order_by(tables.statements.c.received.desc()).limit(_MOST_EARLIER)
+        )  # fmt: skip
+        found = []
+        for row in self._rows(chosen):
+            try:
+                signed = read_envelope(read_json(row.envelope))
+                people = self._people()
+                attested = check(signed, people, kind=KIND, role="approve", at=int(row.received))
+            except (EvidenceError, UnavailableError):
+                continue
+            if attested.statement.get("digest") == request.digest:
+                answer = "approved" if attested.statement.get("answer") == "approve" else "rejected"
+                found.append({"answer": answer, "by": attested.by, "time": attested.statement.get("time")})
+        return found
+
+    # --- the database ---------------------------------------------------------------------------------------------------
+
+    def _rows(self, chosen: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+        with naming(self._engine.url), self._engine.connect() as connection:
+            return connection.execute(chosen).all()
+
+    def _lines(self, request: str) -> int:
+        """How much was said to the request, its end included."""
+        answers = (
+            sa.select(sa.func.count()).select_from(tables.statements).where(tables.statements.c.request == request)
+        )
+        return int(self._rows(answers)[0][0]) + int(self._is_closed(request))
+
+    def _is_closed(self, request: str) -> bool:
+        return bool(self._rows(sa.select(tables.closed.c.why).where(tables.closed.c.request == request)))
+
+    def _counter(self, key: str) -> int | None:
+        rows = self._rows(sa.select(tables.counters.c.counter).where(tables.counters.c.key == key))
+        return int(rows[0].counter) if rows else None
+
+    def _advance(self, connection: sa.Connection, attested: Attested) -> None:
+        """A passkey's counter only rises: one that does not, from two places at once, is a copy."""
+        if not attested.counter:
+            return
+        row = {"key": attested.key, "counter": attested.counter}
+        mine = tables.counters.c.key == attested.key
+        moved = connection.execute(
+            sa.update(tables.counters).where(mine, tables.counters.c.counter < attested.counter).values(row)
+        )
+        if moved.rowcount == 0 and connection.execute(sa.select(tables.counters).where(mine)).first() is not None:
+            raise EvidenceError("the passkey's counter did not rise", code="G215")
+        if moved.rowcount == 0:
+            connection.execute(sa.insert(tables.counters), [row])
+
+    def _stir(self) -> None:
+        with self._stirred:
+            self._stirred.notify_all()
+
+
+def _readable(rows: Iterable[sa.Row[Any]]) -> Iterator[Asked]:
+    """The requests in these rows; a row that somebody broke hides no other."""
+    for row in rows:
+        with contextlib.suppress(EvidenceError):
+            yield read_row(row.request, row.shown)
+
+
+def _same_person(by: str, holder: object) -> bool:
+    return isinstance(holder, str) and shape(by) == shape(holder)
