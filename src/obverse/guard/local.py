@@ -8,7 +8,7 @@ import time
 from obverse.guard.guard import Guard
 from obverse.guard.home import Home
 from obverse.guard.ports import Answerer
-from obverse.ledger.log import Log
+from obverse.ledger.log import Log, Rhythm
 
 
 def now() -> int:
@@ -36,7 +36,7 @@ class LocalGuard(Guard):
 
 def open_guard(home: Home, *, judge: Answerer | None = None) -> LocalGuard:
     """The guard of this home, started: its log is open for writing, and the start is on record."""
-    log = Log.open(home.ledger, [home.signer()])
+    log = Log.open(home.ledger, [home.signer()], rhythm=Rhythm())
     loaded = home.loaded
     guard = LocalGuard(
         loaded.checked, recorder=log, clock=now, steady=steady, fresh=secrets.token_bytes, judge=judge,
