@@ -146,6 +146,27 @@ class Queue:
         )  # fmt: skip
         return tuple(_readable(self._rows(chosen)))
 
+    def past(self, most: int) -> tuple[Asked, ...]:
+        """The newest requests that can no longer be answered, the newest first; at most so many."""
+        table, closed = tables.requests, tables.closed
+        chosen = (
+            sa.select(table.c.request, table.c.shown, closed.c.why)
+            .join(closed, closed.c.request == table.c.id, isouter=True)
+            .where((closed.c.why.is_not(None)) | (table.c.expires <= self._clock()))
+            .order_by(table.c.asked.desc(), table.c.id).limit(most)
+        )  # fmt: skip
+        return tuple(_readable(self._rows(chosen)))
+
+    def pulse(self) -> tuple[int, int, int, int]:
+        """How many requests, answers and ends there are, and how many requests wait: these change with any news."""
+        table, ended = tables.requests, sa.select(tables.closed.c.request)
+        waits = sa.select(sa.func.count()).where(table.c.expires > self._clock(), ~table.c.id.in_(ended))
+        counts = [sa.select(sa.func.count()).select_from(one) for one in (table, tables.statements, tables.closed)]
+        requests, answers, ends, waiting = self._rows(sa.select(*(one.scalar_subquery() for one in (*counts, waits))))[
+            0
+        ]
+        return int(requests), int(answers), int(ends), int(waiting)
+
     def find(self, name: str) -> Asked:
         """The request of this id, or the one whose id begins so.
 
@@ -313,7 +334,7 @@ def _readable(rows: Iterable[sa.Row[Any]]) -> Iterator[Asked]:
     """The requests in these rows; a row that somebody broke hides no other."""
     for row in rows:
         with contextlib.suppress(EvidenceError):
-            yield read_row(row.request, row.shown)
+            yield read_row(row.request, row.shown, getattr(row, "why", None))
 
 
 def _same_person(by: str, holder: object) -> bool:
