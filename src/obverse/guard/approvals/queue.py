@@ -162,10 +162,9 @@ class Queue:
         table, ended = tables.requests, sa.select(tables.closed.c.request)
         waits = sa.select(sa.func.count()).where(table.c.expires > self._clock(), ~table.c.id.in_(ended))
         counts = [sa.select(sa.func.count()).select_from(one) for one in (table, tables.statements, tables.closed)]
-        requests, answers, ends, waiting = self._rows(sa.select(*(one.scalar_subquery() for one in (*counts, waits))))[
-            0
-        ]
-        return int(requests), int(answers), int(ends), int(waiting)
+        row = self._rows(sa.select(*(one.scalar_subquery() for one in (*counts, waits))))[0]
+        requests, answers, ends, waiting = (int(number) for number in row)
+        return requests, answers, ends, waiting
 
     def find(self, name: str) -> Asked:
         """The request of this id, or the one whose id begins so.
