@@ -12,6 +12,7 @@ import msgspec
 
 from obverse.cli.exit_codes import ExitCode
 from obverse.cli.mutation_lines import mutation_document, say_mutation, until_interrupted
+from obverse.cli.of_the_past import of_the_past
 from obverse.cli.output import json_option, note, one_line, print_json, say, when_interrupted
 from obverse.cli.progress import shown
 
@@ -62,6 +63,10 @@ class PolicyName(msgspec.Struct, frozen=True, kw_only=True):
     type=click.Path(path_type=Path, dir_okay=False),
     help="What is combined t-way: factors, values, strength, what never goes together (YAML or JSON). Means --depth full.",
 )
+@click.option(
+    "--from-ledger", "ledger", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Instead: a case of each step that a guard recorded and POLICY blocks.",
+)  # fmt: skip
 @click.option("--no-boundaries", is_flag=True, help="Leave out thresholds and window edges: a smaller suite.")
 @click.option("--keep-all", is_flag=True, help="Keep cases that show nothing which the others do not show.")
 @click.option("--infeasible", is_flag=True, help="List all that no case can show, and why; else the first few.")
@@ -79,6 +84,7 @@ def cases(
     seed: int,
     depth: Literal["standard", "full"],
     factors: Path | None,
+    ledger: Path | None,
     no_boundaries: bool,
     keep_all: bool,
     infeasible: bool,
@@ -91,6 +97,8 @@ def cases(
     The table counts obligations: met by a case, proved infeasible by the solver, or open. Cases that show nothing new are left
     out; what is left is as small as can be proved. With `--mutation` a second table counts
     faults that an author could have made: noticed by a case, or proved to change nothing.
+
+    With `--from-ledger`, what was stopped, or went through and would be stopped by POLICY, becomes a case for later models.
     """
     from obverse.cases.factors import LARGEST, read_factors
     from obverse.cases.files import write_cases
@@ -101,6 +109,8 @@ def cases(
     from obverse.report.lattice import lattice_svg
 
     checked = load(policy)
+    if ledger is not None:
+        return of_the_past(checked, ledger, seed=seed, output=output, as_json=as_json)
     settings = Settings(
         boundaries=not no_boundaries,
         depth="full" if factors is not None else depth,

@@ -19,6 +19,7 @@ HELP = {
     "run": "Try a model or agent, and say which clauses hold.",
     "report": "Write the report of a run again, from its journal.",
     "audit": "Which clauses do recorded transcripts break, and where.",
+    "suggest": "Rules that would have stopped a step, and what else they would have.",
     "why": "Explain one verdict of a transcript, and what would turn it.",
     "decide": "Filter: one event per line in, one decision out.",
     "guard": "Stand in front of an agent: block, ask, record.",

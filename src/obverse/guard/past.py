@@ -1,0 +1,139 @@
+"""What a ledger tells of sessions that were guarded: what happened in them, and what was proposed, in order.
+
+Reads entries and payloads; it decides nothing. `ledger.verify` says whether the log is whole, `guard.replay` whether its verdicts are
+right. What can no longer be read, because a payload was erased, is counted and never guessed: a proposal after it is left out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from obverse.core.errors import EvidenceError
+from obverse.core.events import AnyEvent, Call, Message, Reply, Step, System, Thought
+from obverse.core.verdicts import Verdict
+from obverse.guard.records import ENTRY
+from obverse.ledger.entries import Entry
+
+PayloadOf: TypeAlias = Callable[[int, str, str], bytes | None]
+"""The payload of the entry at this place, by its name and commitment; None where it is not there any more."""
+
+_SPOKEN: Final = (System, Message, Reply, Thought)
+
+
+class PastStep(msgspec.Struct, frozen=True, kw_only=True):
+    """One proposal of the past: the events before it, the verdict that held, and whether it was released."""
+
+    session: str
+    holder: str
+    history: tuple[AnyEvent, ...]
+    step: Step
+    verdict: Verdict
+    released: bool
+
+
+class Past(msgspec.Struct, frozen=True, kw_only=True):
+    """What was read, and how many proposals could not be: they or something before them were erased."""
+
+    steps: tuple[PastStep, ...]
+    erased: int = 0
+
+
+class _Session:
+    """A session as far as it was read."""
+
+    def __init__(self, name: str, holder: str) -> None:
+        self.name, self.holder = name, holder
+        self.events: list[AnyEvent] = []
+        self.whole = True
+        self.turn: list[tuple[Call | Reply, Entry]] = []
+
+
+def past_of(entries: Iterable[Entry], payload: PayloadOf) -> Past:
+    """All proposals of all sessions, in the order in which they were decided; one that waited for people, as it ended.
+
+    Raises:
+        EvidenceError: for an entry that no guard writes.
+    """
+    sessions: dict[str, _Session] = {}
+    steps: list[PastStep] = []
+    erased = 0
+    for index, entry in enumerate(entries):
+        if entry.type == ENTRY["session"] and entry.session is not None:
+            sessions[entry.session] = _Session(entry.session, str(entry.body.get("holder", "")))
+        session = sessions.get(entry.session or "")
+        if session is None:
+            continue
+        if entry.type == ENTRY["decision"]:
+            proposal = _event(index, entry, "proposal", payload)
+            if not isinstance(proposal, Call | Reply) or not session.whole:
+                erased += 1
+                continue
+            session.turn.append((proposal, entry))
+            if entry.body.get("place") == _last(entry):
+                steps += _settled(session)
+        elif entry.type == ENTRY["event"]:
+            event = _event(index, entry, "event", payload)
+            session.whole = session.whole and event is not None
+            if event is not None:
+                session.events.append(event)
+        elif entry.type == ENTRY["answer"]:
+            _label(session.events, entry.body)
+    return Past(steps=tuple(steps), erased=erased)
+
+
+def _last(entry: Entry) -> int:
+    """The place of the last step of its turn; places count from 0."""
+    of = entry.body.get("of")
+    return of - 1 if isinstance(of, int) else 0
+
+
+def _settled(session: _Session) -> Iterator[PastStep]:
+    """The steps of a turn that was decided; none while people are asked, since it will be decided again."""
+    turn, session.turn = session.turn, []
+    if any(entry.body.get("request") and not entry.body.get("permit") for _, entry in turn):
+        return
+    proposals = tuple(proposal for proposal, _ in turn)
+    for proposal, entry in turn:
+        yield PastStep(
+            session=session.name, holder=session.holder, history=tuple(session.events),
+            step=Step(event=proposal, turn=proposals), verdict=Verdict(entry.body["verdict"]),
+            released=entry.body.get("permit") is not None,
+        )  # fmt: skip
+
+
+def _label(events: list[AnyEvent], body: Any) -> None:
+    """The answer of a judge, on the event that it was asked about."""
+    answer = {"true": True, "false": False}.get(str(body.get("answer")))
+    for place, event in enumerate(events):
+        if event.id == body.get("event") and isinstance(event, _SPOKEN) and answer is not None:
+            labels = {**event.labels, str(body.get("predicate")): answer}
+            events[place] = msgspec.structs.replace(event, labels=labels)
+
+
+def _event(index: int, entry: Entry, name: str, payload: PayloadOf) -> AnyEvent | None:
+    """The event in a payload of the entry; None if it was erased."""
+    data = payload(index, name, entry.payloads.get(name, ""))
+    if data is None:
+        return None
+    try:
+        event: AnyEvent = msgspec.convert(_exact(json.loads(data, parse_float=Decimal)), AnyEvent)
+    except (ValueError, RecursionError, msgspec.ValidationError) as error:
+        raise EvidenceError(f"the `{name}` of an entry is no event", code="G160") from error
+    return event
+
+
+def _exact(value: Any) -> Any:
+    """Undoes what `core.canon` does to numbers that doubles cannot hold, and to keys that begin with `$`."""
+    match value:
+        case {"$number": str() as text} if len(value) == 1:
+            return Decimal(text)
+        case dict():
+            return {key.removeprefix("$"): _exact(item) for key, item in value.items()}
+        case list():
+            return [_exact(item) for item in value]
+    return value
