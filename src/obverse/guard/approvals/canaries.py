@@ -54,21 +54,30 @@ class Canaries(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """Whether that mark is the one of a seeded request."""
         return hmac.compare_digest(self.mark(request), mark)
 
+    def why(self, request: Request, mark: bytes) -> str | None:
+        """Why a seeded request had to be rejected; None for one that was not seeded."""
+        if not self.is_seeded(request.id, mark):
+            return None
+        given = (seed.why for seed in self.seeds if call_digest(_call(seed)) == request.digest)
+        return next(given, "it was seeded, and must be rejected")
+
     def draw(self, beside: Request, shown: Mapping[str, Any], fresh: Fresh) -> tuple[Request, dict[str, Any]] | None:
         """Perhaps a seeded request that looks as if it came beside this one, and what is shown with it."""
         if not self.seeds or int.from_bytes(fresh(4), "big") >= self.rate * _ODDS:
             return None
         seed = self.seeds[int.from_bytes(fresh(4), "big") % len(self.seeds)]
-        call = Call(
-            id=f"{beside.step}.1" if not beside.step[1:].isdigit() else f"{beside.step[0]}{int(beside.step[1:]) + 2}",
-            call_id="", tool=seed.tool, arguments=json.dumps(seed.arguments),
-        )  # fmt: skip
+        call = _call(seed)
         arguments = read_arguments(call.arguments)
+        step = f"{beside.step[0]}{int(beside.step[1:]) + 2}" if beside.step[1:].isdigit() else f"{beside.step}.1"
         request = msgspec.structs.replace(
-            beside, id=fresh(16).hex(), step=call.id, tool=seed.tool, arguments=canonical(arguments).decode(),
+            beside, id=fresh(16).hex(), step=step, tool=seed.tool, arguments=canonical(arguments).decode(),
             digest=call_digest(call), head=f"sha256:{fresh(32).hex()}", clauses=seed.clauses or beside.clauses,
         )  # fmt: skip
         return request, {**shown, "turn": [], "why": _why(shown, request.clauses)}
+
+
+def _call(seed: Seed) -> Call:
+    return Call(id="", call_id="", tool=seed.tool, arguments=json.dumps(seed.arguments))
 
 
 def _why(shown: Mapping[str, Any], clauses: tuple[str, ...]) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from obverse.guard.approvals.canaries import read_canaries
+from obverse.guard.approvals.canaries import Canaries, read_canaries
 from obverse.guard.approvals.queue import Preview, Queue
 from obverse.guard.approvals.tables import TABLES
 from obverse.guard.database import connect
@@ -27,5 +27,13 @@ def open_queue(home: Home, *, clock: Clock, fresh: Fresh, preview: Preview | Non
         fresh=fresh,
         clauses=home.loaded.checked.clauses,
         preview=preview,
-        canaries=read_canaries(home.folder),
+        canaries=_canaries(home),
     )
+
+
+def _canaries(home: Home) -> Canaries | None:
+    """The seeded requests, for their owner; who only answers cannot read which they are."""
+    try:
+        return read_canaries(home.folder)
+    except PermissionError:
+        return None

@@ -24,6 +24,7 @@ from obverse.guard.approvals import tables
 from obverse.guard.approvals.asked import Asked, asked_of, clause_fields, plain, read_json, read_row, row_of
 from obverse.guard.approvals.canaries import MARK_SIZE, Canaries
 from obverse.guard.approvals.exact import shows
+from obverse.guard.approvals.measures import Measured, measured
 from obverse.guard.approvals.statement import KIND, check_bound
 from obverse.guard.database import naming
 from obverse.guard.people import Person
@@ -227,6 +228,18 @@ class Queue:
         return tuple(
             (str(row.by), str(row.answer)) for row in self._rows(chosen.order_by(tables.statements.c.received))
         )
+
+    def seeded(self, asked: Asked) -> str | None:
+        """Why this request had to be rejected, if it was a seeded one; to be told after the answer, never before."""
+        if self._canaries is None:
+            return None
+        row = self._rows(sa.select(tables.requests.c.mark).where(tables.requests.c.id == asked.request.id))
+        return self._canaries.why(asked.request, row[0].mark) if row else None
+
+    def measured(self) -> Measured:
+        """What the queue saw of its reviewers so far."""
+        with naming(self._engine.url), self._engine.connect() as connection:
+            return measured(connection, self._canaries, self._clock())
 
     # --- what counts ----------------------------------------------------------------------------------------------------
 
