@@ -23,6 +23,7 @@ HELP = {
     "why": "Explain one verdict of a transcript, and what would turn it.",
     "decide": "Filter: one event per line in, one decision out.",
     "guard": "Stand in front of an agent: block, ask, record.",
+    "grant": "Relax named clauses for a holder: scoped, counted, expiring.",
     "ledger": "The log of what was decided: begin, verify, prove, hand on.",
     "export": "The policy as Cedar, or as its temporal extension.",
     "import": "A policy out of Cedar policies or a list of tools.",
