@@ -218,7 +218,7 @@ def test_a_grant_ends_with_the_key_and_the_role_of_its_signer(shop: Granting) ->
     shop.give(["large"], "pay")
     ana = shop.people["ana"]
     for changed in ({"roles": ()}, {"removed": shop.now}, {"keys": ()}, {"levels": ("user",)}):
-        shop.people["ana"] = type(ana)(**{**{"name": "ana", "roles": ana.roles, "keys": ana.keys}, **changed})
+        shop.people["ana"] = type(ana)(**{"name": "ana", "roles": ana.roles, "keys": ana.keys, **changed})
         assert lifted(shop, pay(150)).grants == ()
     shop.people["ana"] = ana
     assert lifted(shop, pay(150)).grants != ()
