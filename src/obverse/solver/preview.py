@@ -26,7 +26,7 @@ from obverse.policy.grants import LIFTABLE, Grant, InForce, Scope, may_lift, rea
 from obverse.policy.operations import head_truth, some
 from obverse.policy.relax import relax
 from obverse.solver.answers import Act, Found, Goal, Scenario
-from obverse.solver.changes import Change, Unsettled
+from obverse.solver.changes import Change, RuleOf, Unsettled
 from obverse.solver.compare import compare
 from obverse.solver.find import Finder, WrongWitness
 from obverse.solver.findings import Solver
@@ -111,19 +111,20 @@ def previewed(
     compared = [
         compare(checked, as_granted(checked, grant, act), settings=settings, finder=finder, acts=[act]) for act in acts
     ]
-    changes = tuple(_replayed(checked, grant, change) for one in compared for change in one.changes)
-    stays, asked = _stays(checked, grant, acts, finder)
+    changes = [_replayed(checked, grant, change) for one in compared for change in one.changes]
+    asked = sum(_further(checked, grant, act, changes, finder) for act in acts)
+    stays, more = _stays(checked, grant, acts, finder)
     return Preview(
         policy=checked.digest,
         clauses=tuple(clause.id for clause in checked.clauses if clause.id in grant.clauses),
         kept=tuple(kept),
         acts=acts,
-        changes=changes,
+        changes=tuple(changes),
         stays=stays,
         undecided=tuple(unsettled for one in compared for unsettled in one.undecided),
         bound=next((one.bound for one in compared if not one.unbounded), "unbounded"),
         unbounded=all(one.unbounded for one in compared),
-        queries=sum(one.queries for one in compared) + asked,
+        queries=sum(one.queries for one in compared) + asked + more,
         solver=compared[0].solver if compared else None,
     )
 
@@ -214,6 +215,36 @@ def _replayed(checked: Checked, grant: InForce, change: Change) -> Change:
     return change
 
 
+def _further(checked: Checked, grant: InForce, act: Act, changes: list[Change], finder: Finder) -> int:
+    """Adds, for each rule that is lifted, what it alone blocks: a milder verdict than one that was shown. How many were asked."""
+    where, asked = _where(grant.scopes), 0
+    blocking = [rule for rule in checked.rules if _blocks(rule) and _speaks(checked, rule, act)]
+    for rule in _lifted(checked, grant, act):
+        shown = any(change.act == act and change.old is rule.verdict for change in changes)
+        if shown or len(blocking) > MOST_ASKED:
+            continue
+        others = (ast.Not(body=other.fires) for other in blocking if other is not rule)
+        answer = finder.find(Goal(head=act, wishes=(*(() if where is None else (where,)), rule.fires, *others)))
+        asked += 1
+        if isinstance(answer, Found):
+            changes += _shown(checked, grant, act, rule, answer.scenario)
+    return asked
+
+
+def _shown(checked: Checked, grant: InForce, act: Act, rule: CheckedRule, scenario: Scenario) -> list[Change]:
+    """The change that this scenario shows, if it shows one."""
+    decision = decide(checked, scenario.history, scenario.step)
+    relaxed = relax(checked, decision, [grant], scenario.history, scenario.step)
+    if relaxed.decision.verdict is decision.verdict:
+        return []
+    rules = (RuleOf(of="old", rule=rule.id, clause=rule.clause),)
+    return [Change(act=act, old=decision.verdict, new=relaxed.decision.verdict, scenario=scenario, rules=rules)]
+
+
+def _blocks(rule: CheckedRule) -> bool:
+    return rule.verdict is not None and rule.verdict.blocks
+
+
 # --- what stays blocked -------------------------------------------------------------------------------------------------
 
 
@@ -225,7 +256,7 @@ def _stays(checked: Checked, grant: InForce, acts: Sequence[Act], finder: Finder
         lifted = {rule.id for rule in _lifted(checked, grant, act)}
         wanted = [rule.fires for rule in checked.rules if rule.id in lifted]
         for rule in checked.rules:
-            blocks = rule.verdict is not None and rule.verdict.blocks and rule.id not in lifted
+            blocks = _blocks(rule) and rule.id not in lifted
             if not blocks or rule.clause in found or not _speaks(checked, rule, act) or asked >= MOST_ASKED:
                 continue
             asked += 1
