@@ -1,0 +1,161 @@
+"""An MCP agent for tests: a puppet server's folder, and the agent's end of a proxy's streams, which can also send raw text."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+from mcp import Client
+from mcp.shared.message import SessionMessage
+from mcp_types import jsonrpc_message_adapter
+
+from obverse.gateway.mcp.servers import ServerSettings
+
+ENVELOPE: Final = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+
+
+def tool(
+    name: str, *, about: str = "A tool.", properties: Mapping[str, Any] | None = None, **does: Any
+) -> dict[str, Any]:
+    """An entry of a puppet's `tools.json`."""
+    schema = {"type": "object", "properties": properties or {}}
+    return {"definition": {"name": name, "description": about, "inputSchema": schema}, **does}
+
+
+SHOP: Final = """\
+---
+policy: shop
+version: 1
+---
+# Shop
+
+```terms
+tool look(id: text) -> (owner: text, price: number) effect read
+tool pay(to: text, amount: number, note: json?) effect money
+tool slow() effect read
+tool explode() effect write
+```
+
+## Paying {#pay}
+
+```rule
+forbid pay when amount > 1000 says "Too much at once."
+ask pay when amount > 100
+limit pay to 3 per 24h
+forbid pay when last look(id: "a") has owner = "eve"
+```
+
+## Never {#never}
+
+```rule
+stop explode
+```
+"""
+"""The policy of the shop that these tools belong to."""
+
+LOOK: Final = tool(
+    "look",
+    properties={"id": {"type": "string"}},
+    structured={"owner": "ann", "price": 3},
+    text=['{"owner": "ann", "price": 3}'],
+)
+PAY: Final = tool(
+    "pay", properties={"to": {"type": "string"}, "amount": {"type": "number"}, "note": {}}, text=["paid"]
+)
+SLOW: Final = tool("slow", seconds=20)
+EXPLODE: Final = tool("explode")
+
+
+class Puppet:
+    """The folder of a server: what it will say, and what it was asked."""
+
+    def __init__(self, folder: Path, *tools: dict[str, Any], instructions: str | None = None) -> None:
+        self.folder = folder
+        folder.mkdir(exist_ok=True)
+        self.says(*tools, instructions=instructions)
+
+    def says(self, *tools: dict[str, Any], instructions: str | None = None) -> None:
+        """From its next listing on, the server has these tools."""
+        written = self.folder / "tools.new"
+        written.write_text(json.dumps({"tools": tools, "instructions": instructions}))
+        written.rename(self.folder / "tools.json")
+
+    @property
+    def asked(self) -> list[dict[str, Any]]:
+        """All that the server noted."""
+        file = self.folder / "calls.jsonl"
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    @property
+    def calls(self) -> list[tuple[str, Any]]:
+        """The calls that reached the server: tool and arguments."""
+        return [(one["tool"], one["arguments"]) for one in self.asked if "tool" in one]
+
+    def settings(self, name: str = "shop") -> ServerSettings:
+        """How a proxy starts it."""
+        return ServerSettings(name=name, command=(sys.executable, "-m", "obverse.testing.puppet", str(self.folder)))
+
+
+class Agent:
+    """The other end of the proxy's streams."""
+
+    def __init__(self, ours: socket.socket) -> None:
+        self._socket = ours
+
+    @contextlib.asynccontextmanager
+    async def client(self, *, mode: str = "auto", **options: Any) -> AsyncIterator[Client]:
+        """A real client, which speaks through these streams."""
+        async with Client(_through(self._socket), mode=mode, cache=None, **options) as client:
+            yield client
+
+    async def raw(self, *messages: str | dict[str, Any], answers: int | None = None) -> list[dict[str, Any]]:
+        """Send these lines as they are, and take so many answers (one each, if not said)."""
+        reader, writer = await asyncio.open_connection(sock=self._socket)
+        for message in messages:
+            writer.write((message if isinstance(message, str) else json.dumps(message)).encode() + b"\n")
+        await writer.drain()
+        return [json.loads(await reader.readline()) for _ in range(len(messages) if answers is None else answers)]
+
+
+def raw_call(number: int, tool: str, arguments: str) -> str:
+    """A call whose arguments are exactly this text."""
+    meta = json.dumps(ENVELOPE)
+    return (
+        f'{{"jsonrpc":"2.0","id":{number},"method":"tools/call",'
+        f'"params":{{"name":{json.dumps(tool)},"arguments":{arguments},"_meta":{meta}}}}}'
+    )
+
+
+@contextlib.asynccontextmanager
+async def _through(ours: socket.socket) -> AsyncIterator[tuple[Any, Any]]:
+    reader, writer = await asyncio.open_connection(sock=ours, limit=2**24)
+    feed, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+    outgoing, drain = anyio.create_memory_object_stream[SessionMessage](0)
+
+    async def read() -> None:
+        async with feed:
+            while line := await reader.readline():
+                await feed.send(SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False)))
+
+    async def write() -> None:
+        async with drain:
+            async for message in drain:
+                writer.write(message.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
+                await writer.drain()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(read)
+        tasks.start_soon(write)
+        yield incoming, outgoing
+        tasks.cancel_scope.cancel()
+    writer.close()
