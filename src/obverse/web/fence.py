@@ -12,7 +12,7 @@ The signature under a statement is the only authority to approve. This fence gua
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -41,6 +41,7 @@ HEADERS: Final = {
 }
 """(4)"""
 
+_FORBIDDEN: Final = 403
 _OPEN: Final = ("/static/", "/join/")
 _TYPES: Final = ("GET", "HEAD", "POST")
 
@@ -74,8 +75,9 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 class Fence:
     """The application behind these four rules."""
 
-    def __init__(self, app: ASGIApp, *, address: Address, key: str) -> None:
-        self.app, self.address, self.key = app, address, key
+    def __init__(self, app: ASGIApp, *, address: Address, key: str, refused: Callable[[str], str]) -> None:
+        """`refused` makes a page of the reason why there is none."""
+        self.app, self.address, self.key, self.refused = app, address, key, refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -85,6 +87,9 @@ class Fence:
         refusal = self._refusal(scope)
         if refusal is not None:
             status, text, more = refusal
+            if status == _FORBIDDEN and scope["method"] == "GET":
+                more = [("content-type", "text/html; charset=utf-8"), *more]
+                text = self.refused(text)
             await _say(answer, status, text, more)
             return
         await self.app(scope, _limited(receive), answer)
@@ -165,10 +170,11 @@ def _limited(receive: Receive) -> Receive:
     return limited
 
 
-async def _say(send: _Guarded, status: int, text: str, headers: Iterable[tuple[str, str]]) -> None:
-    """A line of plain text."""
+async def _say(send: _Guarded, status: int, text: str, headers: Sequence[tuple[str, str]]) -> None:
+    """A page, or a line of plain text."""
     body = f"{text}\n".encode() if text else b""
-    fields = [("content-type", "text/plain; charset=utf-8"), ("content-length", str(len(body))), *headers]
+    kind = [] if any(name == "content-type" for name, _ in headers) else [("content-type", "text/plain; charset=utf-8")]
+    fields = [*kind, ("content-length", str(len(body))), *headers]
     encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields]
     await send({"type": "http.response.start", "status": status, "headers": encoded})
     await send({"type": "http.response.body", "body": body})

@@ -26,11 +26,12 @@ class NavItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands around every page. `tag` changes when there is news for it; without one it does not look for any."""
+    """What stands around every page. `tag` changes when there is news for it, `about` one request or all; without one it looks for none."""
 
     policy: str
     now: int
-    tag: str
+    tag: str = ""
+    about: str = ""
     nav: tuple[NavItem, ...] = ()
 
 

@@ -6,22 +6,20 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from obverse.guard.people import Kind
 from obverse.report.acts import Field, Line
+from obverse.report.views import Standing, Term
 
 Urgency: TypeAlias = Literal["soon", "calm", "over"]
 """`soon` runs out within a minute, `over` can no longer be answered."""
 
-Standing: TypeAlias = Literal["holds", "fails", "undecided", "untried", "quiet"]
-"""The marks of the house, by the names that its style sheet knows."""
-
 
 class Left(msgspec.Struct, frozen=True, kw_only=True):
-    """The time that is left to answer: in words, as the moment when it ends, and as a share of what there was."""
+    """The time that is left to answer: in words, and as the moment when it ends."""
 
     text: str
     expires: int
     until: str
-    share: str
     urgency: Urgency
 
 
@@ -30,7 +28,6 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     act: str
-    tool: str
     why: tuple[str, ...]
     session: str
     asked: str
@@ -46,6 +43,7 @@ class InboxPage(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     answer: str
     rows: tuple[Row, ...]
+    left_out: str
 
 
 class AnsweredPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,8 +61,8 @@ class ClauseView(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     title: str
     prose: str
-    rules: tuple[str, ...]
-    conditions: tuple[str, ...]
+    notes: tuple[str, ...]
+    conditions: tuple[Field, ...]
     unknowns: tuple[str, ...]
 
 
@@ -74,7 +72,6 @@ class Word(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     said: str
     standing: Standing
-    when: str
 
 
 class Signer(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,23 +79,24 @@ class Signer(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     id: str
-    way: Literal["webauthn", "file"]
+    way: Kind
     said: str
 
 
 class Earlier(msgspec.Struct, frozen=True, kw_only=True):
-    """A request of before that is like this one."""
+    """What somebody said when exactly this was asked before."""
 
-    id: str
-    act: str
+    by: str
     said: str
     standing: Standing
     when: str
-    same: str
 
 
 class RequestPage(msgspec.Struct, frozen=True, kw_only=True):
-    """One request: what will run, why a person is asked, what led there, what was said before."""
+    """One request: what will run, why a person is asked, what led there, what was said before.
+
+    `text` is the page that a signature is bound to, the same on a terminal and here, and `page` its digest.
+    """
 
     title: str
     id: str
@@ -108,6 +106,7 @@ class RequestPage(msgspec.Struct, frozen=True, kw_only=True):
     raw: str
     cut: str
     notes: tuple[str, ...]
+    beside: tuple[Line, ...]
     left: Left
     open: bool
     standing: Standing
@@ -116,11 +115,13 @@ class RequestPage(msgspec.Struct, frozen=True, kw_only=True):
     words: tuple[Word, ...]
     clauses: tuple[ClauseView, ...]
     lines: tuple[Line, ...]
-    lines_left_out: str
     earlier: tuple[Earlier, ...]
-    bound: tuple[tuple[str, str], ...]
+    newly: str
+    bound: tuple[Term, ...]
     signers: tuple[Signer, ...]
     digest: str
+    page: str
+    text: str
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,9 +132,9 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     keys: str
     answered: str
     approved: str
-    median: str
-    caught: str
-    note: str
+    took: str
+    fast: str
+    missed: str
 
 
 class ReviewersPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,7 +143,7 @@ class ReviewersPage(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     answer: str
     rows: tuple[Figure, ...]
-    latency: str
+    latency: tuple[Term, ...]
 
 
 class JoinPage(msgspec.Struct, frozen=True, kw_only=True):

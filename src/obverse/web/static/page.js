@@ -80,7 +80,7 @@ async function signWithFile(asked, payload, file) {
   return { sig: base64(await crypto.subtle.sign("Ed25519", key, preAuthentication(asked.type, payload))) };
 }
 
-// What is signed must be what the page shows: the same request, the same call, the same answer, the same person.
+// What is signed must be what the page shows: the same request, call, answer and person, and the text of the page itself.
 function sameAsShown(statement, shown) {
   return Object.entries(shown).every(([name, value]) => statement[name] === value);
 }
@@ -98,27 +98,29 @@ function signing(form) {
   async function prepare(answer) {
     const signer = chosen();
     if (!signer) throw new Error("nobody can sign here yet; see the people who may");
-    const query = new URLSearchParams({ answer, by: signer.dataset.name, key: signer.value });
+    const because = form.elements.because.value.trim();
+    const query = new URLSearchParams({ answer, because, by: signer.dataset.name, key: signer.value });
     asked = await get(`/requests/${encodeURIComponent(form.dataset.request)}/statement?${query}`);
     statement = JSON.parse(asked.statement);
-    const shown = { request: form.dataset.request, digest: form.dataset.digest, answer, by: signer.dataset.name };
+    const page = `sha256:${hex(await sha256(bytes(document.getElementById("page-text").textContent)))}`;
+    const shown = { request: form.dataset.request, digest: form.dataset.digest, answer, by: signer.dataset.name, page };
     if (!sameAsShown(statement, shown)) throw new Error("the server asks for a signature under something else; nothing was signed");
     document.getElementById("exact").textContent = asked.statement;
     document.getElementById("answer").textContent = answer;
     document.getElementById("signer").textContent = signer.dataset.name;
     panel.className = `confirm ${answer}`;
-    panel.querySelector(".with-file").hidden = asked.way !== "file";
+    panel.querySelector(".with-file").hidden = asked.way === "webauthn";
     panel.hidden = false;
-    panel.querySelector(".go").textContent = asked.way === "file" ? "Sign with this key" : "Sign with the passkey";
+    panel.querySelector(".go").textContent = asked.way === "webauthn" ? "Sign with the passkey" : "Sign with this key";
     panel.querySelector(".go").focus();
     panel.scrollIntoView({ block: "nearest" });
   }
 
   async function finish() {
     const payload = bytes(asked.statement);
-    const under = asked.way === "file"
-      ? await signWithFile(asked, payload, document.getElementById("key-file").files[0])
-      : await signWithPasskey(asked, payload);
+    const under = asked.way === "webauthn"
+      ? await signWithPasskey(asked, payload)
+      : await signWithFile(asked, payload, document.getElementById("key-file").files[0]);
     const envelope = { payload: long64(payload), payloadType: asked.type, signatures: [{ keyid: asked.key, ...under }] };
     await post(`/requests/${encodeURIComponent(form.dataset.request)}/answers`, envelope);
     location.reload();
@@ -133,11 +135,15 @@ function signing(form) {
   form.addEventListener("submit", during((event) => prepare(event.submitter.value)));
   panel.querySelector(".go").addEventListener("click", during(finish));
   panel.querySelector(".back").addEventListener("click", close);
-  form.elements.signer.addEventListener("change", () => { close(); remember(chosen()); });
+  form.elements.signer.addEventListener("change", () => { close(); remember(chosen()); looks(form, chosen()); });
   const before = recall();
   for (const option of form.elements.signer.options) if (option.value === before) option.selected = true;
+  looks(form, chosen());
   return () => !panel.hidden;
 }
+
+// How long somebody had a request before them goes into the figures of reviewers.
+const looks = (form, option) => option && post(`/requests/${encodeURIComponent(form.dataset.request)}/views`, { by: option.dataset.name }).catch(() => {});
 
 // Which key one signs with on this machine is a convenience, no secret.
 const remember = (option) => { try { localStorage.setItem("signer", option?.value ?? ""); } catch { /* private window */ } };
@@ -210,11 +216,11 @@ function countdowns() {
 }
 
 async function news(isBusy) {
-  const tag = document.body.dataset.tag;
+  const { tag, about } = document.body.dataset;
   if (!tag) return;
   for (let wait = 1000; ;) {
     try {
-      const found = await get(`/changes?seen=${encodeURIComponent(tag)}`);
+      const found = await get(`/changes?${new URLSearchParams({ seen: tag, about })}`);
       wait = 1000;
       if (found.tag !== tag) {
         if (!isBusy()) { location.reload(); return; }
