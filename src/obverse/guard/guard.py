@@ -13,8 +13,11 @@ from obverse.core.canon import Value
 from obverse.core.errors import MisuseError
 from obverse.core.verdicts import Verdict
 from obverse.core.version import VERSION
-from obverse.guard.parts import Parts
-from obverse.guard.ports import Answerer, Clock, Fresh, Grants, People, Recorder
+from obverse.guard.bounded import Workers
+from obverse.guard.judging import Judging
+from obverse.guard.parts import Parts, asks_judges
+from obverse.guard.ports import Answerer, Clock, Fresh, Grants, Orders, People, Recorder
+from obverse.guard.recording import Recording
 from obverse.guard.session import Session
 from obverse.guard.settings import Settings
 from obverse.guard.turn import CANARY
@@ -24,6 +27,8 @@ from obverse.policy.checked import Checked
 from obverse.policy.monitor import Monitor, Plan
 
 _LONGEST_ID: Final = 256
+_MOST_THREADS: Final = 64
+"""Calls of ports that are on the way at one time, over all sessions."""
 
 
 class Guard:
@@ -40,16 +45,19 @@ class Guard:
         judge: Answerer | None = None,
         people: People | None = None,
         grants: Grants | None = None,
+        orders: Orders | None = None,
         settings: Settings = Settings(),  # noqa: B008  # frozen
         files: Mapping[str, bytes] | None = None,
     ) -> None:
-        del judge
-        plan = Plan(checked)
+        plan, workers = Plan(checked), Workers(_MOST_THREADS, "guard")
         self.checked = checked
         self.never_allowed = never_allowed(checked, with_grants=grants is not None)
         self._parts = Parts(
-            guard=fresh(16).hex(), checked=checked, watch=lambda: Monitor(checked, plan), recorder=recorder, clock=clock,
-            steady=steady or clock, fresh=fresh, judging=None, people=people, grants=grants, settings=settings,
+            guard=fresh(16).hex(), checked=checked, watch=lambda: Monitor(checked, plan),
+            again=lambda data: Monitor.restore(checked, data, plan), recorder=Recording(recorder, settings.port_seconds),
+            clock=clock, steady=steady or clock, fresh=fresh, settings=settings, workers=workers,
+            judging=None if judge is None else Judging(judge, checked, settings, steady or clock),
+            people=people, grants=grants, orders=orders, judged=judge is not None and asks_judges(checked),
         )  # fmt: skip
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}

@@ -11,7 +11,7 @@ from typing import Protocol, TypeAlias
 
 from obverse.core.events import AnyEvent, Approval, Step
 from obverse.core.verdicts import Truth
-from obverse.guard.records import Request, Said
+from obverse.guard.records import Request, Said, Standing
 from obverse.ledger.entries import Entry, Payload
 from obverse.policy.ast import JudgedTerm
 from obverse.policy.decision import Decision
@@ -86,6 +86,22 @@ class Grants(Protocol):
         Raises:
             EvidenceError: one of them is used up, revoked or expired by now; none was counted.
         """
+        ...
+
+
+class Orders(Protocol):
+    """What is ordered from outside of this process: leases, and stops. `guard.leases.Control` is one."""
+
+    def give(self, session: str, holder: str, until: int) -> None:
+        """A lease for a new session: it may run until then, unless somebody renews it."""
+        ...
+
+    def standing(self, session: str) -> Standing:
+        """What is ordered for this session now. A lease that is gone or cannot be read is none."""
+        ...
+
+    def drop(self, session: str) -> None:
+        """The session is over."""
         ...
 
 

@@ -112,6 +112,19 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     signature: Mapping[str, Any]
 
 
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """What is ordered for a session from outside: until when its lease runs, who renewed it, and whether it must stop.
+
+    `tampering` says what is wrong with the order itself, such as a renewal that nobody signed.
+    """
+
+    until: int | None = None
+    by: str | None = None
+    stop: str | None = None
+    stopped_by: str | None = None
+    tampering: str | None = None
+
+
 ENTRY: Final = {
     "start": "guard.start",
     "stop": "guard.stop",

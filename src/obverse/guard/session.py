@@ -4,134 +4,70 @@
               people, where it asks ─ recorded, durably and as a whole ─ released with permits, or blocked
 
     (1) Nothing is released that is not recorded (L13), and whatever raises is a denial (L16).
-    (2) What happened moves the head; what is only proposed does not. Who approved, approved at one head (L14).
+    (2) A turn that waits for people waits whole; what they approved, they approved at one head of the history (L14).
     (3) A permit is used once, for exactly what was decided, while the session is open.
-    (4) Times never go back.
 
-Thread-safe: one lock. `stop` does not wait for it.
+Thread-safe: one lock. `stop` does not wait for it to take effect.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
 
-from obverse.core.canon import Value
-from obverse.core.errors import EvidenceError, MisuseError
-from obverse.core.events import AnyEvent, Approval, Call, Fact, Message, Result, Step, System, Thought
+from obverse.core.errors import EvidenceError
+from obverse.core.events import Approval, Call
 from obverse.core.verdicts import Verdict, strictest
 from obverse.guard.approving import Waiting, request_for, shown, standing
+from obverse.guard.life import Life, said_of
 from obverse.guard.parts import Parts
 from obverse.guard.ports import Item
-from obverse.guard.records import Permit, Proposal, ProposedCall, Ruled, Ruling, Said, State
-from obverse.guard.turn import CANARY, Proposed, Weighed, at, happened, joined, proposed, readable, unanswered
-from obverse.guard.writing import Writer, first_head, next_head
-from obverse.policy.decide import MESSAGES, call_digest
-from obverse.policy.monitor import Monitor
+from obverse.guard.records import Permit, Proposal, ProposedCall, Request, Ruled, Ruling, Said
+from obverse.guard.turn import Proposed, Weighed, at, happened, joined, nonce_of, proposed, undecided
+from obverse.guard.weighing import weigh
+from obverse.policy.decide import call_digest
 
-FAILURES: Final = 2
-"""So many turns in a row that the core could not settle stop the session."""
+_LOOK: Final = 0.05
+"""Seconds between two looks at the queue, while somebody waits for people."""
 
 
-class Session:
+class Session(Life):
     """An agent under a guard. `Guard.session` makes one."""
 
+    __slots__ = ("_settled", "_waiting")
+
     def __init__(self, parts: Parts, *, session: str, holder: str) -> None:
-        self.id = session
-        self.holder = holder
-        self.state: State = "open"
-        self.head = first_head(session, parts.checked.digest)
-        self._parts = parts
-        self._write = Writer(parts.fresh, session)
-        self._lock = threading.RLock()
-        self._stirred = threading.Event()
-        self._stopping: tuple[str, str] | None = None
-        self._watch = parts.watch()
-        self._now = 0
-        self._events = 0
-        self._turns = 0
-        self._failures = 0
-        self._open: dict[str, str] = {}
-        self._permits: dict[str, Permit] = {}
         self._waiting: Waiting | None = None
         self._settled: Ruling | None = None
-        self._history: deque[AnyEvent] = deque(maxlen=None if parts.grants else parts.settings.most_shown)
-        start = {"guard": parts.guard, "policy": parts.checked.digest, "holder": holder, "head": self.head}
-        self._unrecorded: list[Item] = [self._write.item("session", self._time(), start)]
-
-    # --- what the host tells --------------------------------------------------------------------------------------------
-
-    def system(self, text: str) -> str:
-        """The id of this instruction of the operator."""
-        with self._lock:
-            return self._note(System(id=self._name(), time=self._time(), text=readable(text)))
-
-    def message(self, text: str, labels: Mapping[str, bool] | None = None) -> str:
-        """The id of what the user said; `labels` are answers to judged predicates that the host vouches for."""
-        with self._lock:
-            return self._note(Message(id=self._name(), time=self._time(), text=readable(text), labels=labels or {}))
-
-    def thought(self, text: str) -> str:
-        """The id of what the agent wrote for itself."""
-        with self._lock:
-            return self._note(Thought(id=self._name(), time=self._time(), text=readable(text)))
-
-    def fact(self, name: str, value: Value) -> str:
-        """The id of a fact that the host vouches for."""
-        with self._lock:
-            return self._note(Fact(id=self._name(), time=self._time(), name=name, value=value))
-
-    def result(self, call_id: str, output: str, *, failed: bool = False) -> str:
-        """The id of what a released call gave back.
-
-        Raises:
-            MisuseError: if no call of this id was released and is open.
-        """
-        with self._lock:
-            tool = self._open.pop(call_id, None)
-            if tool is None:
-                raise MisuseError(f"no open call `{call_id}`", code="G101", hint="a result answers one released call")
-            return self._note(
-                Result(
-                    id=self._name(),
-                    time=self._time(),
-                    call_id=call_id,
-                    tool=tool,
-                    output=readable(output),
-                    failed=failed,
-                )
-            )
+        super().__init__(parts, session=session, holder=holder)
 
     # --- what the agent proposes ----------------------------------------------------------------------------------------
 
     def propose(self, calls: Sequence[ProposedCall] = (), reply: str | None = None, *, wait: float = 0.0) -> Ruling:
         """The ruling on a whole turn, before any of it runs. Waits for people at most so many seconds."""
         with self._lock:
-            self._supersede()
             self._turns += 1
-            names = [
-                self._name() for _ in range(min(len(calls) + (reply is not None), self._parts.settings.most_steps))
-            ]
-            turn = proposed(calls, reply, names=names, turn=self._turns, time=self._time(), bounds=self._parts.settings)
-            ruling = self._ruled(turn)
+            ruling = self._ruled(self._proposed(calls, reply))
         return (self.resume(wait) or ruling) if ruling.waiting and wait > 0 else ruling
 
     def resume(self, wait: float = 0.0) -> Ruling | None:
-        """The turn that waits for people, decided again; None if none waits. Waits at most so many seconds for them."""
+        """The ruling on the turn that waits for people, as they have answered by now; None if none waits.
+
+        It is given once after it was settled. Waits at most so many seconds for people.
+        """
+        stirred = self._stirred = self._stirred or threading.Event()
         until = self._parts.steady() + round(wait * 1000)
         while True:
             with self._lock:
                 ruling = self._again()
-                if ruling is None or not ruling.waiting:
-                    return ruling
             left = (until - self._parts.steady()) / 1000
-            if left <= 0:
+            if ruling is None or not ruling.waiting or not 0 < left <= wait:
                 return ruling
-            self._stirred.wait(min(left, 0.05))
+            stirred.wait(min(left, _LOOK))
 
     def redeem(self, permit: Permit, tool: str, arguments: str) -> None:
         """(3) Returns once, for what the permit names: who executes calls it with what will really run.
@@ -140,277 +76,277 @@ class Session:
             EvidenceError: if this permit was not given for exactly this, was used, or the session is not open.
         """
         with self._lock:
+            self._obey()
             kept = self._permits.pop(permit.id, None)
-            call = Call(id="", call_id="", tool=tool, arguments=arguments)
-            if kept is None or kept != permit:
-                raise EvidenceError("no such permit, or it was used", code="G111")
-            if self.state != "open" or self._stopping is not None:
+            if self.state != "open":
                 raise EvidenceError("the session is not open any more", code="G112")
-            if tool != kept.tool or call_digest(call) != kept.digest:
+            if kept is None or kept != permit:
+                raise EvidenceError("no such permit, or it was used", code="G111", hint="a permit is used once")
+            if tool != kept.tool or call_digest(Call(id="", call_id="", tool=tool, arguments=arguments)) != kept.digest:
+                self.tampered("permit", f"permit {kept.id} was shown for something else")
                 raise EvidenceError("this is not what was permitted", code="G113")
 
-    # --- its end --------------------------------------------------------------------------------------------------------
+    # --- a turn ---------------------------------------------------------------------------------------------------------
 
-    def stop(self, by: str, why: str) -> None:
-        """Nothing is released any more, from this moment on: a turn that is being decided is denied."""
-        self._stopping = self._stopping or (by, why)
-        self._stirred.set()
-        with self._lock:
-            self._close("stopped", by, why)
-
-    def end(self) -> None:
-        """The session is over; what happened is recorded."""
-        with self._lock:
-            self._close("ended", "owner", "ended by its owner")
-
-    # --- a turn, step by step -------------------------------------------------------------------------------------------
+    def _proposed(self, calls: Sequence[ProposedCall], reply: str | None) -> Proposed:
+        bounds = self._parts.settings
+        names = [self._past.name() for _ in range(min(len(calls) + (reply is not None), bounds.most_steps))]
+        return proposed(calls, reply, names=names, turn=self._turns, time=self._past.now, bounds=bounds)
 
     def _ruled(self, turn: Proposed, approved: Sequence[Said] = ()) -> Ruling:
         """The turn, settled; what cannot be settled is denied."""
         try:
             ruling = self._settle(turn, approved)
         except Exception as fault:  # boundary: whatever raises denies the turn; the second in a row stops the session
-            return self._failed(turn, fault)
-        self._failures = 0
+            return self._failed(turn.steps, fault)
+        finally:
+            self._past.forget()
+        if self._failed_at != self._turns:
+            self._failures = 0
         return ruling
 
     def _settle(self, turn: Proposed, approved: Sequence[Said]) -> Ruling:
-        """Decided on one history; judged, lifted, joined; then asked of people, or recorded and released."""
+        """Weighed on one history; then people are asked, or it is recorded and released, or blocked."""
+        self._obey()
+        if not approved:
+            self._supersede("superseded", "the agent proposed something else")
+            self._settled = None
         if self.state != "open":
-            return self._refused(turn, f"the session is {self.state}")
-        watch, approvals = self._approved(approved)
-        weighed = joined(
-            [self._own(self._lifted(step), turn) for step in self._judged(watch, turn)],
-            self._parts.checked.default.turn,
-        )
-        if strictest([step.verdict for step in weighed]) is Verdict.ASK:
-            if self._parts.people is not None and not approved:
-                return self._ask(weighed)
-            weighed = tuple(step.stricter(Verdict.DENY, "nobody can be asked") for step in weighed)
-        return self._release(watch, weighed, approved, approvals)
+            return self._refuse([undecided(event, f"the session is {self.state}") for event in turn.steps])
+        now = self._past.time()
+        turn = msgspec.structs.replace(turn, steps=tuple(at(event, now) for event in turn.steps))
+        approvals = self._past.suppose([(self._request(said).digest, said.by) for said in approved])
+        steps = weigh(self._parts, self._past, turn, session=self.id, holder=self.holder)
+        worst = strictest([step.verdict for step in steps])
+        if worst is Verdict.ASK and self._parts.people is not None and not approved:
+            return self._ask(steps)
+        if worst is Verdict.ASK:
+            why = "it was approved, and still asks" if approved else "there is nobody to ask"
+            steps = joined(
+                [step.stricter(Verdict.DENY, why) if step.verdict is Verdict.ASK else step for step in steps],
+                self._parts.checked.default.turn,
+            )
+        if self._stopping is None and any(not step.verdict.blocks for step in steps):
+            return self._release(steps, approved, approvals)
+        return self._refuse(steps, approved)
 
-    def _judged(self, watch: Monitor, turn: Proposed) -> list[Weighed]:
-        """What the policy says of each step, all on the same history and the turn itself."""
-        decisions = [watch.decide(Step(event=event, turn=turn.steps)) for event in turn.steps]
-        return [
-            Weighed(proposal=event, policy=decision, decision=decision, verdict=decision.verdict)
-            for event, decision in zip(turn.steps, decisions, strict=True)
+    def _failed(self, events: Sequence[Proposal], fault: Exception) -> Ruling:
+        """Denied because something raised; if not even that can be written down, the session is over (L16)."""
+        steps = [undecided(event, f"the guard failed: {said_of(fault)}") for event in events]
+        try:
+            self._fail(fault)
+            return self._refuse(steps)
+        except Exception:  # boundary: nothing works any more; nothing is released any more
+            self._abandon("stopped")
+            return self._ruling(steps)
+
+    def _release(self, steps: Sequence[Weighed], approved: Sequence[Said], approvals: Sequence[Approval]) -> Ruling:
+        """(1) Recorded as a whole, then released: the act and all that allowed it are on disk, or it does not happen."""
+        write, now, waiting = self._past.write, self._past.now, self._waiting
+        steps, uses = self._used(steps)
+        permits = {step.proposal.id: self._parts.name() for step in steps if not step.verdict.blocks}
+        asked = {} if waiting is None else {step: request.id for step, request in waiting.requests.items()}
+        if (
+            not permits or asked.keys() - permits.keys()
+        ):  # what was approved happens all, or an approval would be left over
+            self._past.note(*uses)
+            return self._refuse(steps, approved)
+        agreed, _ = self._past.items(approvals)
+        before = [
+            *(write.approval(one, now) for one in approved),
+            *(write.approval_end(request, "used", now) for request in asked.values()),
+            *agreed,
+            *uses,
         ]
+        events = [event for step in steps if (event := happened(step)) is not None]
+        items, head = self._past.items(events)
+        place = self._past.record([*before, *self._decisions(steps, permits, asked), *items])
+        self._doubtful = True  # it is on record from here on: what raises now stops the session
+        self._past.kept()
+        self._past.took(events, head)
+        self._close_requests("used")
+        given = {} if self._stopping else self._permits_for(steps, permits, place + len(before))
+        self._canaries(steps)
+        self._doubtful = False
+        return self._ruling(steps, given=given)
 
-    def _lifted(self, step: Weighed) -> Weighed:
-        """The step without the reasons that a grant in force lifts."""
-        grants = self._parts.grants
-        if grants is None or not step.policy.verdict.blocks:
-            return step
-        lifted = grants.lift(
-            step.policy,
-            tuple(self._history),
-            Step(event=step.proposal, turn=(step.proposal,)),
-            session=self.id,
-            holder=self.holder,
-            now=self._now,
+    def _refuse(self, steps: Sequence[Weighed], said: Sequence[Said] = (), ended: str = "superseded") -> Ruling:
+        """None of it happens: recorded if that is still possible; a rule that stops ends the session with it."""
+        write, now = self._past.write, self._past.now
+        steps = [step.stricter(Verdict.DENY, "another step of its turn is denied") for step in steps]
+        if self.state != "open":
+            self._record_alone(self._decisions(steps, {}, {}))
+            return self._ruling(steps)
+        asked = {} if self._waiting is None else {step: one.id for step, one in self._waiting.requests.items()}
+        self._past.note(
+            *(write.approval(one, now) for one in said),
+            *(write.approval_end(request, ended, now) for request in asked.values()),
+            *self._decisions(steps, {}, asked),
         )
-        return msgspec.structs.replace(
-            step, decision=lifted.decision, verdict=lifted.decision.verdict, lifted=lifted.grants
-        )
+        self._close_requests(ended)
+        for event in map(happened, steps):
+            if event is not None:
+                self._past.add(event)
+        if any(step.verdict is Verdict.STOP for step in steps):
+            self._shut("stopped", "rule", "a rule stopped it")
+        self._flush()
+        self._canaries(steps)
+        return self._ruling(steps)
 
-    def _own(self, step: Weighed, turn: Proposed) -> Weighed:
-        """The step with what the guard itself has against it."""
-        step = unanswered(step, self._parts.checked, self._parts.settings)
-        for fault in turn.faults:
-            step = step.stricter(Verdict.DENY, fault)
-        if isinstance(step.proposal, Call) and step.proposal.call_id in self._open:
-            step = step.stricter(Verdict.DENY, f"a call with the id `{step.proposal.call_id}` is open")
-        if isinstance(step.proposal, Call) and step.proposal.tool == CANARY:
-            step = step.stricter(Verdict.DENY, "a canary")
-        return step
+    def _used(self, steps: Sequence[Weighed]) -> tuple[Sequence[Weighed], list[Item]]:
+        """One use counted of each grant that a released step rests on; a step whose grant is used up by now is denied."""
+        grants, items, found = self._parts.grants, list[Item](), list[Weighed]()
+        for step in steps:
+            if grants is None or not step.lifted or step.verdict.blocks:
+                found.append(step)
+                continue
+            try:
+                use = partial(grants.use, step.lifted, session=self.id, step=step.proposal.id, now=self._past.now)
+                items += self._parts.bounded(use, "the register of grants")
+            except EvidenceError as fault:
+                found.append(step.stricter(Verdict.DENY, f"its grant: {fault.message}"))
+            else:
+                found.append(step)
+        return joined(found, self._parts.checked.default.turn), items
 
-    def _approved(self, said: Sequence[Said]) -> tuple[Monitor, tuple[Approval, ...]]:
-        """The monitor to decide by: the session's own, or one of its own for this try, which has seen the approvals."""
-        waiting = self._waiting
-        if not said or waiting is None:
-            return self._watch, ()
-        digests = {request.id: request.digest for request in waiting.requests.values()}
-        approvals = tuple(
-            Approval(id=self._name(), time=self._now, turn=self._turns, call=digests[one.request], by=one.by)
-            for one in said
-        )
-        raise NotImplementedError(approvals)
+    # --- people ---------------------------------------------------------------------------------------------------------
 
-    def _ask(self, weighed: Sequence[Weighed]) -> Ruling:
-        """The turn waits: the requests are recorded, then put before people. None of it is released meanwhile."""
-        people = self._parts.people
-        now = self._now
+    def _ask(self, steps: Sequence[Weighed]) -> Ruling:
+        """(2) The turn waits: its requests are recorded, then put before people. None of it is released meanwhile."""
         requests = {
             step.proposal.id: request_for(
-                step, self._parts.checked, name=self._parts.name(), session=self.id, head=self.head, now=now,
+                step, self._parts.checked, name=self._parts.name(), session=self.id, head=self.head, now=self._past.now,
                 seconds=self._parts.settings.approval_seconds,
             )
-            for step in weighed
+            for step in steps
             if step.verdict is Verdict.ASK
         }  # fmt: skip
-        items = [self._write.request(request) for request in requests.values()]
-        self._record([*items, *self._decisions(weighed, {}, {name: one.id for name, one in requests.items()})])
-        self._waiting = Waiting(steps=tuple(weighed), requests=requests)
-        for step in weighed:
-            if people is not None and step.proposal.id in requests:
-                people.ask(requests[step.proposal.id], shown(step, weighed, self._newest(), self.holder))
-        return self._ruling([self._said(step, request=requests.get(step.proposal.id)) for step in weighed], Verdict.ASK)
+        asked = {step: request.id for step, request in requests.items()}
+        self._past.record([*map(self._past.write.request, requests.values()), *self._decisions(steps, {}, asked)])
+        self._waiting = Waiting(steps=tuple(steps), requests=requests)
+        history, people = self._past.newest(self._parts.settings.most_shown), self._parts.people
+        for step in steps:
+            request = requests.get(step.proposal.id)
+            if request is not None and people is not None:
+                ask = partial(people.ask, request, shown(step, steps, history, self.holder))
+                self._parts.bounded(ask, "the queue of people")
+        return self._ruling(steps, asked=asked)
 
     def _again(self) -> Ruling | None:
-        """The turn that waits, as people have answered by now."""
-        waiting, people = self._waiting, self._parts.people
-        if waiting is None or people is None:
+        """The turn that waits, as people have answered by now; whatever goes wrong with that denies it."""
+        waiting = self._waiting
+        try:
+            return self._looked()
+        except Exception as fault:  # boundary: a queue that fails approves nothing; it is denied and recorded
+            return self._failed([] if waiting is None else [step.proposal for step in waiting.steps], fault)
+
+    def _looked(self) -> Ruling | None:
+        self._obey()
+        waiting = self._waiting
+        if waiting is None:
             settled, self._settled = self._settled, None
             return settled
-        now = self._time()
-        said = {request.id: people.answers(request.id) for request in waiting.requests.values()}
-        stand = [standing(request, said[request.id], now) for request in waiting.requests.values()]
+        now = self._past.time()
+        said = {request.id: self._answers(request) for request in waiting.requests.values()}
+        stand = {standing(request, said[request.id], now) for request in waiting.requests.values()}
         everything = [one for several in said.values() for one in several]
-        turn = Proposed(steps=tuple(at(step.proposal, now) for step in waiting.steps))
-        if "rejected" in stand or "expired" in stand:
-            why = "rejected" if "rejected" in stand else "expired"
-            return self._dropped(turn, why, everything)
+        if "rejected" in stand:
+            return self._dropped("rejected", "somebody rejected it", everything)
+        if "expired" in stand:
+            return self._dropped("expired", "nobody approved it in time", everything)
         if "open" in stand:
-            return self._ruling(
-                [self._said(step, request=waiting.requests.get(step.proposal.id)) for step in waiting.steps],
-                Verdict.ASK,
-            )
-        return self._ruled(turn, everything)
+            return self._ruling(waiting.steps, asked={step: one.id for step, one in waiting.requests.items()})
+        turn = Proposed(steps=tuple(step.proposal for step in waiting.steps))
+        return self._ruled(turn, [one for one in everything if one.answer == "approve"])
 
-    def _release(
-        self, watch: Monitor, weighed: Sequence[Weighed], approved: Sequence[Said], approvals: Sequence[Approval]
-    ) -> Ruling:
-        """(1) Recorded as a whole, then released: either the act and all that allowed it are on disk, or it does not happen."""
-        del watch, approvals
-        permits = {step.proposal.id: self._parts.name() for step in weighed if not step.verdict.blocks}
-        stopped = any(step.verdict is Verdict.STOP for step in weighed)
-        events = [event for step in weighed if (event := happened(step)) is not None]
-        items = [self._write.approval(one, self._now) for one in approved]
-        decided = self._decisions(weighed, permits, {})
-        heads = self._heads(events)
-        first = len(self._unrecorded) + len(items)
-        place = self._record(
-            [*items, *decided, *(self._write.event(event, head) for event, head in zip(events, heads, strict=True))]
+    def _answers(self, request: Request) -> tuple[Said, ...]:
+        people = self._parts.people
+        return (
+            ()
+            if people is None
+            else tuple(self._parts.bounded(lambda: people.answers(request.id), "the queue of people"))
         )
-        for event, head in zip(events, heads, strict=True):
-            self._happened(event, head)
-        ruled = []
-        for number, step in enumerate(weighed):
-            permit = permits.get(step.proposal.id)
-            ruled.append(self._said(step, permit=self._permit(permit, step.proposal, place + first + number)))
-        if stopped:
-            self._close("stopped", "rule", "a rule stopped it")
-        return self._ruling(ruled, strictest([step.verdict for step in weighed]))
 
-    def _failed(self, turn: Proposed, fault: Exception) -> Ruling:
-        """Denied, because something raised; recorded if that is still possible."""
-        self._failures += 1
-        if self._failures >= FAILURES:
-            self._close("stopped", "guard", f"the guard failed twice: {type(fault).__name__}")
-        return self._refused(turn, f"the guard failed: {type(fault).__name__}: {fault}")
+    def _request(self, said: Said) -> Request:
+        """The request that was answered: what was approved is what it says, at the head that it says."""
+        waiting = self._waiting
+        for request in () if waiting is None else waiting.requests.values():
+            if request.id == said.request and request.head == self.head:
+                return request
+        raise EvidenceError("an answer to no request of this history", code="G114")
 
-    # --- small parts ----------------------------------------------------------------------------------------------------
+    def _dropped(self, ended: str, why: str, said: Sequence[Said] = ()) -> Ruling:
+        """The turn that waits is denied."""
+        waiting = self._waiting
+        steps = [] if waiting is None else [step.stricter(Verdict.DENY, why) for step in waiting.steps]
+        return self._refuse(steps, said, ended)
 
-    def _refused(self, turn: Proposed, why: str) -> Ruling:
-        ruled = [
-            Ruled(proposal=event, verdict=Verdict.DENY, message=MESSAGES[Verdict.DENY], why=why) for event in turn.steps
-        ]
-        return self._ruling(ruled, Verdict.DENY)
-
-    def _dropped(self, turn: Proposed, why: str, said: Sequence[Said]) -> Ruling:
-        del said
-        self._waiting = None
-        return self._refused(turn, why)
-
-    def _supersede(self) -> None:
+    def _supersede(self, ended: str, why: str) -> None:
+        """The session goes on without the turn that waits, if one does; `resume` says so."""
         if self._waiting is not None:
-            self._waiting = None
+            self._settled = self._dropped(ended, why)
 
-    def _ruling(self, ruled: Sequence[Ruled], verdict: Verdict) -> Ruling:
-        return Ruling(session=self.id, turn=self._turns, verdict=verdict, steps=tuple(ruled), state=self.state)
+    def _close_requests(self, ended: str) -> None:
+        """Nobody need answer any more, and the queue is told, if it still lives."""
+        waiting, people, self._waiting = self._waiting, self._parts.people, None
+        if waiting is None or people is None:
+            return
+        for request in waiting.requests.values():
+            close = partial(people.close, request.id, ended)
+            self._try(partial(self._parts.bounded, close, "the queue of people"))
 
-    def _said(self, step: Weighed, *, permit: Permit | None = None, request: object = None) -> Ruled:
-        return Ruled(
-            proposal=step.proposal,
-            verdict=step.verdict,
-            message=step.message,
-            why=step.why,
-            decision=step.decision,
-            permit=permit,
-            request=getattr(request, "id", None),
-            lifted=step.lifted,
-        )
+    # --- what is said of it ---------------------------------------------------------------------------------------------
 
-    def _permit(self, name: str | None, event: Proposal, entry: int) -> Permit | None:
-        if name is None:
-            return None
-        tool = event.tool if isinstance(event, Call) else None
-        permit = Permit(
-            id=name, session=self.id, step=event.id, tool=tool, digest=call_digest(event),
-            policy=self._parts.checked.digest, entry=entry,
-        )  # fmt: skip
-        if isinstance(event, Call):
-            self._permits[name] = permit
-        return permit
-
-    def _decisions(
-        self, weighed: Sequence[Weighed], permits: Mapping[str, str], requests: Mapping[str, str]
-    ) -> list[Item]:
+    def _decisions(self, steps: Sequence[Weighed], permits: Mapping[str, str], asked: Mapping[str, str]) -> list[Item]:
         return [
-            self._write.decision(
-                step, time=self._now, place=place, of=len(weighed), head=self.head,
-                permit=permits.get(step.proposal.id), request=requests.get(step.proposal.id),
+            self._past.write.decision(
+                step, time=self._past.now, place=place, of=len(steps), head=self.head,
+                permit=permits.get(step.proposal.id), request=asked.get(step.proposal.id),
             )
-            for place, step in enumerate(weighed)
+            for place, step in enumerate(steps)
         ]  # fmt: skip
 
-    def _record(self, items: Sequence[Item]) -> int:
-        """The place of the first of what was not recorded yet, once all of it and these are durable."""
-        place = self._parts.recorder.record([*self._unrecorded, *items])
-        self._unrecorded = []
-        return place
+    def _permits_for(self, steps: Sequence[Weighed], names: Mapping[str, str], first: int) -> dict[str, Permit]:
+        """(3) A permit for each released step; those of calls are kept until they are used."""
+        given = {}
+        for place, step in enumerate(steps):
+            event = step.proposal
+            if event.id in names:
+                given[event.id] = permit = Permit(
+                    id=names[event.id], session=self.id, step=event.id, digest=call_digest(event), entry=first + place,
+                    tool=event.tool if isinstance(event, Call) else None, policy=self._parts.checked.digest,
+                )  # fmt: skip
+                if isinstance(event, Call):
+                    self._permits[permit.id] = permit
+        return given
 
-    def _heads(self, events: Sequence[AnyEvent]) -> list[str]:
-        heads, head = [], self.head
-        for event in events:
-            head = next_head(head, event)
-            heads.append(head)
-        return heads
+    def _ruling(
+        self,
+        steps: Sequence[Weighed],
+        *,
+        given: Mapping[str, Permit] | None = None,
+        asked: Mapping[str, str] | None = None,
+    ) -> Ruling:
+        """What the caller is told; a step without permit or request is denied whatever was thought of it."""
+        ruled = []
+        for step in steps:
+            permit = (given or {}).get(step.proposal.id)
+            shown_ = step if permit or asked is not None else step.stricter(Verdict.DENY, "the session was stopped")
+            ruled.append(
+                Ruled(
+                    proposal=step.proposal, verdict=shown_.verdict, message=shown_.message, why=shown_.why,
+                    decision=step.decision if step.decided else None, permit=permit, lifted=step.lifted,
+                    request=(asked or {}).get(step.proposal.id),
+                )
+            )  # fmt: skip
+        return Ruling(
+            session=self.id, turn=self._turns, verdict=strictest([one.verdict for one in ruled]), steps=tuple(ruled),
+            state=self.state,
+        )  # fmt: skip
 
-    def _note(self, event: AnyEvent) -> str:
-        """Something happened: into the history, the head and the record, with the next decision at the latest."""
-        if self.state == "ended":
-            raise MisuseError(f"the session `{self.id}` has ended", code="G102")
-        self._supersede()
-        head = next_head(self.head, event)
-        self._unrecorded.append(self._write.event(event, head))
-        self._happened(event, head)
-        return event.id
-
-    def _happened(self, event: AnyEvent, head: str) -> None:
-        self._watch.observe(event)
-        self._history.append(event)
-        self.head = head
-        if isinstance(event, Call):
-            self._open[event.call_id] = event.tool
-
-    def _newest(self) -> list[AnyEvent]:
-        return list(self._history)[-self._parts.settings.most_shown :]
-
-    def _close(self, state: State, by: str, why: str) -> None:
-        if self.state != "open":
-            return
-        self.state = state
-        self._permits.clear()
-        kind = "session stop" if state == "stopped" else "session end"
-        self._record([self._write.item(kind, self._time(), {"why": why, "by": by, "head": self.head})])
-
-    def _name(self) -> str:
-        self._events += 1
-        return f"e{self._events}"
-
-    def _time(self) -> int:
-        """(4) The time, never before an earlier one."""
-        self._now = max(self._now, self._parts.clock())
-        return self._now
+    def _canaries(self, steps: Sequence[Weighed]) -> None:
+        """A canary that was denied, and is on record, has done its work."""
+        for step in steps:
+            nonce = nonce_of(step.proposal)
+            if nonce in self._parts.canaries and not self._past.waiting:
+                self._parts.canaries[nonce] = True

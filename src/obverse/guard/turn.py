@@ -6,7 +6,7 @@ record shows its digest in its place.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -19,9 +19,14 @@ from obverse.guard.settings import Settings
 from obverse.policy.checked import Checked
 from obverse.policy.decide import MESSAGES
 from obverse.policy.decision import Decision
+from obverse.policy.reading import read_arguments
 
 CANARY: Final = "obverse.canary"
 """The tool that nobody has and every guard denies: who proposes it and is denied knows that the guard is in the path."""
+
+
+SIBLING: Final = "This was not done, because something else that was asked for together with it is not allowed here."
+"""What the agent is told of a step that is denied for another one's sake."""
 
 
 class Weighed(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,18 +40,29 @@ class Weighed(msgspec.Struct, frozen=True, kw_only=True):
     decision: Decision
     verdict: Verdict
     why: str = ""
+    told: str | None = None
     lifted: tuple[str, ...] = ()
+    decided: bool = True
+    """False where the guard failed before the policy had its say."""
 
-    def stricter(self, verdict: Verdict, why: str) -> Weighed:
-        """The same step with at least this verdict."""
+    def stricter(self, verdict: Verdict, why: str, *, told: str | None = None) -> Weighed:
+        """The same step with at least this verdict; `told` is what the agent sees then, in the place of nothing."""
         if verdict.strictness <= self.verdict.strictness:
             return self
-        return msgspec.structs.replace(self, verdict=verdict, why=why)
+        return msgspec.structs.replace(self, verdict=verdict, why=why, told=told)
 
     @property
     def message(self) -> str:
         """What the agent may see: the words of the rule that gave the verdict, or those that say nothing (L17)."""
-        return self.decision.message if self.verdict is self.decision.verdict else MESSAGES[self.verdict]
+        if self.verdict is self.decision.verdict and self.decided:
+            return self.decision.message
+        return self.told or MESSAGES[self.verdict]
+
+
+def undecided(event: Proposal, why: str) -> Weighed:
+    """A step that the policy was not asked about: denied."""
+    nothing = Decision(step=event.id, verdict=Verdict.DENY, certain=Verdict.DENY, message=MESSAGES[Verdict.DENY])
+    return Weighed(proposal=event, policy=nothing, decision=nothing, verdict=Verdict.DENY, why=why, decided=False)
 
 
 class Proposed(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +122,7 @@ def joined(steps: Sequence[Weighed], how: Literal["whole", "allowed-part"]) -> t
     if worst is Verdict.STOP:
         return tuple(step.stricter(Verdict.DENY, "the session was stopped by its turn") for step in steps)
     if worst is Verdict.DENY and how == "whole":
-        return tuple(step.stricter(Verdict.DENY, "another step of its turn is denied") for step in steps)
+        return tuple(step.stricter(Verdict.DENY, "another step of its turn is denied", told=SIBLING) for step in steps)
     return tuple(steps)
 
 
@@ -135,3 +151,19 @@ def happened(step: Weighed) -> AnyEvent | None:
     return Denied(
         id=call.id, time=call.time, turn=call.turn, call_id=call.call_id, tool=call.tool, arguments=call.arguments
     )
+
+
+def labelled(event: Proposal, labels: Mapping[str, bool]) -> Proposal:
+    """The same step, with answers about its own text."""
+    if not isinstance(event, Reply):
+        return event
+    return msgspec.structs.replace(event, labels={**event.labels, **labels})
+
+
+def nonce_of(step: Proposal) -> str | None:
+    """What a canary carries; None for anything else."""
+    if not isinstance(step, Call) or step.tool != CANARY:
+        return None
+    found = read_arguments(step.arguments)
+    nonce = found.get("nonce") if isinstance(found, dict) else None
+    return nonce if isinstance(nonce, str) else None

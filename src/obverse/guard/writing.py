@@ -5,12 +5,12 @@ What may have to be erased is a payload, under a salt of its own. Nothing here d
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from obverse.core.canon import canonical, digest
-from obverse.core.events import AnyEvent, Call
-from obverse.core.verdicts import Verdict
+from obverse.core.canon import canonical, digest, digest_bytes
+from obverse.core.events import AnyEvent, Approval, Call
+from obverse.guard.judging import Answer
 from obverse.guard.ports import Fresh, Item
 from obverse.guard.records import ENTRY, Request, Said
 from obverse.guard.turn import Weighed
@@ -31,12 +31,25 @@ class Writer:
         commitments = {name: payload.commitment for name, payload in kept.items()}
         return Entry(type=ENTRY[kind], time=time, session=self.session, body=body, payloads=commitments), kept
 
-    def event(self, event: AnyEvent, head: str) -> Item:
-        """Something that happened, and the head of the history after it."""
-        kind = type(event).__struct_config__.tag
+    def event(self, event: AnyEvent, before: str) -> tuple[Item, str]:
+        """Something that happened, after a history with the head `before`; and the head of the history after it."""
         data = canonical(event)
-        body = {"event": event.id, "kind": kind, "digest": digest(event), "head": head}
-        return self.item("event", event.time or 0, body, {"event": data})
+        named = digest_bytes(data)
+        head = before if isinstance(event, Approval) else digest({"head": before, "event": named})
+        body = {"event": event.id, "kind": kind_of(event), "digest": named, "head": head}
+        return self.item("event", event.time or 0, body, {"event": data}), head
+
+    def answer(self, answer: Answer, time: int) -> Item:
+        """A judge answered, or did not."""
+        body = {
+            "event": answer.question.event,
+            "predicate": answer.question.predicate,
+            "answer": answer.truth,
+            "judge": answer.judge,
+            "ms": answer.ms,
+            "why": answer.why,
+        }
+        return self.item("answer", time, body)
 
     def decision(
         self, step: Weighed, *, time: int, place: int, of: int, head: str, permit: str | None, request: str | None
@@ -48,19 +61,21 @@ class Writer:
             "turn": event.turn,
             "place": place,
             "of": of,
-            "kind": type(event).__struct_config__.tag,
+            "kind": kind_of(event),
             "tool": event.tool if isinstance(event, Call) else None,
             "call": call_digest(event),
             "verdict": step.verdict,
-            "policy_verdict": step.policy.verdict,
-            "certain": step.policy.certain,
+            "policy_verdict": step.policy.verdict if step.decided else None,
+            "certain": step.policy.certain if step.decided else None,
             "clauses": step.policy.clauses,
             "lifted": step.lifted,
             "permit": permit,
             "request": request,
             "head": head,
         }
-        payloads = {"proposal": canonical(event), "decision": canonical(step.policy)}
+        payloads = {"proposal": canonical(event)}
+        if step.decided:
+            payloads["decision"] = canonical(step.policy)
         if step.why:
             payloads["why"] = canonical(step.why)
         return self.item("decision", time, body, payloads)
@@ -89,16 +104,11 @@ class Writer:
         return self.item("approval end", time, {"request": request, "why": why})
 
 
-def next_head(head: str, event: AnyEvent) -> str:
-    """The head of the history after this event."""
-    return digest({"head": head, "event": digest(event)})
-
-
 def first_head(session: str, policy: str) -> str:
     """The head of a history in which nothing happened yet."""
     return digest({"session": session, "policy": policy})
 
 
-def verdicts(steps: Sequence[Weighed]) -> list[Verdict]:
-    """The verdicts that hold."""
-    return [step.verdict for step in steps]
+def kind_of(event: AnyEvent) -> str:
+    """The name of this kind of event in a transcript."""
+    return str(type(event).__struct_config__.tag)
