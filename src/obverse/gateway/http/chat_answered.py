@@ -123,9 +123,9 @@ def checked_call(name: object, tool: object, arguments: object) -> Proposed:
 # --- to the client ------------------------------------------------------------------------------------------------------
 
 
-def chat_body(out: Outgoing, *, structured: bool) -> bytes:
+def chat_body(out: Outgoing) -> bytes:
     """The answer as a `chat.completion`."""
-    message: dict[str, Any] = {"role": "assistant", **_said(out, structured=structured)}
+    message: dict[str, Any] = {"role": "assistant", **_said(out)}
     if out.calls:
         message["tool_calls"] = [_written(call) for call in out.calls]
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": out.finish}
@@ -136,8 +136,7 @@ def chat_body(out: Outgoing, *, structured: bool) -> bytes:
 class ChatStream:
     """The answer as a stream of `chat.completion.chunk`s, piece by piece."""
 
-    def __init__(self, *, structured: bool, usage: bool) -> None:
-        self._structured = structured
+    def __init__(self, *, usage: bool) -> None:
         self._usage = usage
         self._begun = False
 
@@ -149,7 +148,7 @@ class ChatStream:
         """The rest: what was released and not sent yet, behind the first `sent` characters, and the end."""
         parts = [self._opened(out)]
         if out.shown[sent:]:
-            parts.append(self._chunk(out, _said(out, structured=self._structured, after=sent)))
+            parts.append(self._chunk(out, _said(out, after=sent)))
         for place, call in enumerate(out.calls):
             parts.append(self._chunk(out, {"tool_calls": [{"index": place, **_written(call)}]}))
         parts.append(self._chunk(out, {}, finish=out.finish))
@@ -176,11 +175,11 @@ def _head(out: Outgoing, kind: str) -> dict[str, Any]:
     return {"id": out.id, "object": kind, "created": out.created, "model": out.model}
 
 
-def _said(out: Outgoing, *, structured: bool, after: int = 0) -> dict[str, Any]:
+def _said(out: Outgoing, *, after: int = 0) -> dict[str, Any]:
     """What the client reads. The guard's own words stand in `refusal` too, and there alone where JSON was asked for."""
     if not out.notice:
         return {"content": out.shown[after:] or None}
-    if structured and not out.text:
+    if out.refused:
         return {"content": None, "refusal": out.notice}
     return {"content": out.shown[after:], "refusal": out.notice}
 

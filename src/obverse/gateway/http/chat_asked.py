@@ -23,7 +23,7 @@ from obverse.gateway.http.fields import (
     wrong,
 )
 from obverse.gateway.http.json_text import is_absent, shown, write
-from obverse.gateway.http.records import AnyItem, Answering, Asking, Calling, Instruction, Request, Returning
+from obverse.gateway.http.records import Answering, AnyItem, Asking, Calling, Instruction, Request, Returning
 from obverse.gateway.http.settings import Settings
 
 PASSED: Final = frozenset({

@@ -23,7 +23,7 @@ from obverse.gateway.http.chat_answered import (
     text_of,
     tokens_of,
 )
-from obverse.gateway.http.json_text import is_absent, read_object, shown
+from obverse.gateway.http.json_text import is_absent, read_answer, shown
 from obverse.gateway.http.records import Answer, Tokens
 from obverse.gateway.http.sse import Sent
 
@@ -72,7 +72,7 @@ class ChatJoiner:
         if sent.data.strip() == "[DONE]":
             self._done = True
             return
-        body = read_object(sent.data.encode(), what="a piece of the model's answer", largest=len(sent.data) * 4 + 1)
+        body = read_answer(sent.data.encode())
         choice = only_choice(body)
         if isinstance(body.get("model"), str):
             self._model = body["model"]

@@ -79,7 +79,11 @@ def only(given: Mapping[str, Any], known: Iterable[str], where: str) -> None:
 
 
 def options_of(
-    body: Mapping[str, Any], passed: frozenset[str], refused: Mapping[str, str], read: frozenset[str], more: Sequence[str]
+    body: Mapping[str, Any],
+    passed: frozenset[str],
+    refused: Mapping[str, str],
+    read: frozenset[str],
+    more: Sequence[str],
 ) -> dict[str, Any]:
     """The parameters that go on to the model; `refused` says why the others do not."""
     found = {}

@@ -18,26 +18,41 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _SHOWN = 60
 
 
-def read_object(data: bytes, *, what: str, largest: int) -> dict[str, Any]:
-    """The one JSON object of these bytes.
+def read_request(data: bytes, *, largest: int) -> dict[str, Any]:
+    """The one JSON object that a client sent.
 
     Raises:
-        UntrustedInputError: they are too many, no UTF-8, no object, or hold a key twice, half a character or an endless number.
+        UntrustedInputError: it is too large, no UTF-8, no object, or holds a key twice, half a character or an endless number.
     """
     if len(data) > largest:
-        raise UntrustedInputError(f"{what} of more than {largest:,} bytes", code="G401")
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        raise UntrustedInputError(f"{what} is not UTF-8", code="G402") from error
-    value = read_json(text)
-    if isinstance(value, Unknown):
+        raise UntrustedInputError(f"a request of more than {largest:,} bytes", code="G401")
+    value = _object(data)
+    if value is None:
         raise UntrustedInputError(
-            f"{what} is not well-formed JSON", code="G402", hint="no key twice, no half characters, at most 64 levels"
-        )
-    if not isinstance(value, dict):
-        raise UntrustedInputError(f"{what} is no JSON object", code="G402")
+            "the request is no JSON object that has one meaning", code="G402",
+            hint="UTF-8, no key twice, no half characters, at most 64 levels",
+        )  # fmt: skip
     return value
+
+
+def read_answer(data: bytes) -> dict[str, Any]:
+    """The one JSON object that the model's server sent.
+
+    Raises:
+        UntrustedInputError: as for a request.
+    """
+    value = _object(data)
+    if value is None:
+        raise UntrustedInputError("the model's answer is no JSON object that has one meaning", code="G403")
+    return value
+
+
+def _object(data: bytes) -> dict[str, Any] | None:
+    try:
+        value = read_json(data.decode())
+    except UnicodeDecodeError:
+        return None
+    return value if isinstance(value, dict) and not isinstance(value, Unknown) else None
 
 
 def write(value: object) -> bytes:

@@ -126,7 +126,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     """What the client gets: what was released of a turn, or the guard's own words in place of it (`notice`).
 
-    `verdict` is what holds for the turn; it goes into a header, for programs.
+    `verdict` is what holds for the turn; it goes into a header, for programs. `structured`: the client wants JSON.
     """
 
     id: str
@@ -138,6 +138,12 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     finish: str = "stop"
     tokens: Tokens | None = None
     verdict: str = "allow"
+    structured: bool = False
+
+    @property
+    def refused(self) -> bool:
+        """Whether the text is the guard's alone and stands where no JSON is expected."""
+        return self.structured and bool(self.notice) and not self.text
 
     @property
     def shown(self) -> str:

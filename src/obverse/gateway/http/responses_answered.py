@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from obverse.core.errors import UntrustedInputError
-from obverse.gateway.http.chat_answered import checked_call, garbage, joined_text
-from obverse.gateway.http.json_text import is_absent, number_of, read_object, shown, write
+from obverse.gateway.http.chat_answered import checked_call, garbage
+from obverse.gateway.http.json_text import is_absent, number_of, read_answer, shown, write
 from obverse.gateway.http.records import Answer, Outgoing, Proposed, Tokens
 from obverse.gateway.http.sse import Sent, event
 
@@ -112,11 +112,11 @@ class ResponsesJoiner:
             return
         if self._whole is not None:
             raise garbage("goes on after its end")
-        body = read_object(sent.data.encode(), what="a piece of the model's answer", largest=len(sent.data) * 4 + 1)
+        body = read_answer(sent.data.encode())
         kind = body.get("type")
         if sent.name and kind != sent.name:
             raise garbage(f"has an event that is {shown(sent.name)} and {shown(kind)}")
-        if kind == "error" or kind == "response.failed":
+        if kind in {"error", "response.failed"}:
             raise garbage("is an error")
         if kind in ENDED:
             if not isinstance(body.get("response"), dict):
@@ -142,10 +142,9 @@ class ResponsesJoiner:
             raise garbage("has a piece that is no text")
         part = (body.get("output_index"), body.get("content_index"))
         if self._part is not None and part != self._part:
-            delta = joined_text(" ", delta)[1:]  # the next part stands apart, as in the whole
+            delta = f"\n\n{delta}"  # the next part stands apart, as in the whole
         self._part = part
-        if delta:
-            self._pieces.append(delta)
+        self._pieces.append(delta)
 
 
 # --- to the client ------------------------------------------------------------------------------------------------------
@@ -196,17 +195,24 @@ class ResponsesStream:
         self._said = True
         item = {**_message(out, ""), "status": "in_progress", "content": []}
         return self._event("response.output_item.added", output_index=0, item=item) + self._event(
-            "response.content_part.added", item_id=item["id"], output_index=0, content_index=0, part=_part("")
+            "response.content_part.added", item_id=item["id"], output_index=0, content_index=0, part=_part(out, "")
         )
 
     def _delta(self, out: Outgoing, piece: str) -> bytes:
         at = {"item_id": _message(out, "")["id"], "output_index": 0, "content_index": 0}
+        if out.refused:
+            return self._event("response.refusal.delta", **at, delta=piece)
         return self._event("response.output_text.delta", **at, delta=piece, logprobs=[])
 
     def _spoken(self, out: Outgoing, item: dict[str, Any], place: int) -> bytes:
         at = {"item_id": item["id"], "output_index": place, "content_index": 0}
+        done = (
+            self._event("response.refusal.done", **at, refusal=out.shown)
+            if out.refused
+            else self._event("response.output_text.done", **at, text=out.shown, logprobs=[])
+        )
         return (
-            self._event("response.output_text.done", **at, text=out.shown, logprobs=[])
+            done
             + self._event("response.content_part.done", **at, part=item["content"][0])
             + self._event("response.output_item.done", output_index=place, item=item)
         )
@@ -248,10 +254,12 @@ def _output(out: Outgoing) -> Iterator[dict[str, Any]]:
 
 def _message(out: Outgoing, text: str) -> dict[str, Any]:
     name = f"msg_{out.id.removeprefix('resp_')}"
-    return {"type": "message", "id": name, "role": "assistant", "status": "completed", "content": [_part(text)]}
+    return {"type": "message", "id": name, "role": "assistant", "status": "completed", "content": [_part(out, text)]}
 
 
-def _part(text: str) -> dict[str, Any]:
+def _part(out: Outgoing, text: str) -> dict[str, Any]:
+    if out.refused:
+        return {"type": "refusal", "refusal": text}
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
 
 

@@ -24,7 +24,7 @@ from obverse.gateway.http.fields import (
     wrong,
 )
 from obverse.gateway.http.json_text import is_absent, shown, write
-from obverse.gateway.http.records import AnyItem, Answering, Asking, Calling, Instruction, Request, Returning
+from obverse.gateway.http.records import Answering, AnyItem, Asking, Calling, Instruction, Request, Returning
 from obverse.gateway.http.settings import Settings
 
 PASSED: Final = frozenset({
@@ -124,7 +124,9 @@ def _message(one: dict[str, Any], where: str, content: Content) -> AnyItem:
 def _said(said: object, where: str) -> str:
     """What the model is said to have said; each part stands for itself, as it was given out."""
     if isinstance(said, list):
-        said = [{name: value for name, value in part.items() if not is_absent(value)} for part in objects_at(said, where)]
+        said = [
+            {name: value for name, value in part.items() if not is_absent(value)} for part in objects_at(said, where)
+        ]
     return "\n\n".join(_texts(said, where))
 
 
@@ -138,7 +140,9 @@ def _texts(said: object, where: str) -> Iterator[str]:
 
 def _kept(one: dict[str, Any]) -> dict[str, Any]:
     """The item as it goes on to the model: without ids and states of ours, and without fields that say nothing."""
-    kept = {name: value for name, value in one.items() if name not in {"id", "status", "phase"} and not is_absent(value)}
+    kept = {
+        name: value for name, value in one.items() if name not in {"id", "status", "phase"} and not is_absent(value)
+    }
     for name in ("content", "output"):
         if name in one:
             kept.setdefault(name, one[name])

@@ -37,7 +37,7 @@ class Reader:
         """The events that are whole by now."""
         self._left -= len(piece)
         if self._left < 0:
-            raise UntrustedInputError(f"the model's answer is larger than {self._largest:,} bytes", code="G401")
+            raise UntrustedInputError(f"the model's answer is larger than {self._largest:,} bytes", code="G406")
         self._buffer += piece
         while (found := self._line()) is not None:
             event = self._take(found)
