@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import json
 import socket
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,7 +42,7 @@ version: 1
 
 ```terms
 tool look(id: text) -> (owner: text, price: number) effect read
-tool pay(to: text, amount: number, note: json?) effect money
+tool pay(to: text, amount: number, note: json optional) effect money
 tool slow() effect read
 tool explode() effect write
 ```
@@ -52,7 +53,7 @@ tool explode() effect write
 forbid pay when amount > 1000 says "Too much at once."
 ask pay when amount > 100
 limit pay to 3 per 24h
-forbid pay when last look(id: "a") has owner = "eve"
+forbid pay when once look(id: "a") and last look(id: "a") has owner = "eve"
 ```
 
 ## Never {#never}
@@ -69,19 +70,21 @@ LOOK: Final = tool(
     structured={"owner": "ann", "price": 3},
     text=['{"owner": "ann", "price": 3}'],
 )
-PAY: Final = tool(
-    "pay", properties={"to": {"type": "string"}, "amount": {"type": "number"}, "note": {}}, text=["paid"]
-)
+PAY: Final = tool("pay", properties={"to": {"type": "string"}, "amount": {"type": "number"}, "note": {}}, text=["paid"])
 SLOW: Final = tool("slow", seconds=20)
 EXPLODE: Final = tool("explode")
 
 
 class Puppet:
-    """The folder of a server: what it will say, and what it was asked."""
+    """The folder of a server: what it will say, and what it was asked. With a `url` it runs already, else a proxy starts it."""
 
-    def __init__(self, folder: Path, *tools: dict[str, Any], instructions: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, *tools: dict[str, Any], instructions: str | None = None, url: str | None = None
+    ) -> None:
         self.folder = folder
+        self._url = url
         folder.mkdir(exist_ok=True)
+        (folder / "calls.jsonl").write_text("")
         self.says(*tools, instructions=instructions)
 
     def says(self, *tools: dict[str, Any], instructions: str | None = None) -> None:
@@ -93,8 +96,7 @@ class Puppet:
     @property
     def asked(self) -> list[dict[str, Any]]:
         """All that the server noted."""
-        file = self.folder / "calls.jsonl"
-        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        return [json.loads(line) for line in (self.folder / "calls.jsonl").read_text().splitlines()]
 
     @property
     def calls(self) -> list[tuple[str, Any]]:
@@ -102,8 +104,24 @@ class Puppet:
         return [(one["tool"], one["arguments"]) for one in self.asked if "tool" in one]
 
     def settings(self, name: str = "shop") -> ServerSettings:
-        """How a proxy starts it."""
-        return ServerSettings(name=name, command=(sys.executable, "-m", "obverse.testing.puppet", str(self.folder)))
+        """How a proxy reaches it."""
+        command = () if self._url else (sys.executable, "-m", "obverse.testing.puppet", str(self.folder))
+        return ServerSettings(name=name, command=command, url=self._url)
+
+
+@contextlib.contextmanager
+def running_puppet(folder: Path) -> Iterator[str]:
+    """The URL of a puppet that runs over HTTP, in a process of its own, by what stands in this folder."""
+    folder.mkdir(exist_ok=True)
+    (folder / "tools.json").write_text('{"tools": []}')
+    command = [sys.executable, "-m", "obverse.testing.puppet", str(folder), "--http", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603  # our own module
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
 
 
 class Agent:
@@ -124,7 +142,9 @@ class Agent:
         for message in messages:
             writer.write((message if isinstance(message, str) else json.dumps(message)).encode() + b"\n")
         await writer.drain()
-        return [json.loads(await reader.readline()) for _ in range(len(messages) if answers is None else answers)]
+        found = [json.loads(await reader.readline()) for _ in range(len(messages) if answers is None else answers)]
+        writer.close()
+        return found
 
 
 def raw_call(number: int, tool: str, arguments: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from obverse.gateway.mcp.sessions import Desks
 from obverse.guard.guard import Guard
 from obverse.policy.check import check
 from obverse.policy.parse import parse
-from obverse.testing.mcp_agent import EXPLODE, LOOK, PAY, SHOP, SLOW, Agent, Puppet
+from obverse.testing.mcp_agent import EXPLODE, LOOK, PAY, SHOP, SLOW, Agent, Puppet, running_puppet
 from obverse.testing.recorder import MemoryRecorder
+
 
 @pytest.fixture
 def recorder() -> MemoryRecorder:
@@ -33,8 +34,22 @@ def guard(recorder: MemoryRecorder) -> Guard:
     return Guard(check(parse(SHOP)), recorder=recorder, clock=lambda: next(ticks), fresh=random.Random(7).randbytes)
 
 
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    folder = tmp_path_factory.mktemp("stage") / "shop"
+    with running_puppet(folder) as url:
+        yield folder, url
+
+
 @pytest.fixture
-def puppet(tmp_path: Path) -> Puppet:
+def puppet(stage: tuple[Path, str]) -> Puppet:
+    """A server that runs already, over HTTP; its folder is new."""
+    return Puppet(stage[0], LOOK, PAY, SLOW, EXPLODE, url=stage[1])
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Puppet:
+    """A server that the proxy starts, on its standard streams."""
     return Puppet(tmp_path / "shop", LOOK, PAY, SLOW, EXPLODE)
 
 
@@ -52,7 +67,9 @@ def before(guard: Guard) -> Callable[..., Any]:
     """`async with before(puppet) as front`: a proxy on a pair of streams, in this process, before servers in others."""
 
     @contextlib.asynccontextmanager
-    async def front(*puppets: Puppet, lock: Lock | None = None, keep: Any = None, **settings: Any) -> AsyncIterator[Front]:
+    async def front(
+        *puppets: Puppet, lock: Lock | None = None, keep: Any = None, **settings: Any
+    ) -> AsyncIterator[Front]:
         how = ProxySettings(**{"deadline": 1.0, "every": 0.05, **settings})
         desks = Desks(guard, holder="agent", settings=how)
         ours, theirs = socket.socketpair()

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from obverse.guard.guard import Guard
-from obverse.testing.mcp_agent import LOOK, PAY, SLOW, Puppet, raw_call, tool
+from obverse.testing.mcp_agent import EXPLODE, LOOK, PAY, SLOW, Puppet, raw_call, tool
 from obverse.testing.recorder import MemoryRecorder
 
 
@@ -20,8 +20,11 @@ def text_of(result: Any) -> str:
     return "".join(part.text for part in result.content)
 
 
-@pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_a_call_is_decided_run_and_recorded(before: Any, puppet: Puppet, recorder: MemoryRecorder, mode: str) -> None:
+@pytest.mark.parametrize(("mode", "where"), [("auto", "started"), ("legacy", "puppet")])
+async def test_a_call_is_decided_run_and_recorded(
+    before: Any, request: pytest.FixtureRequest, recorder: MemoryRecorder, mode: str, where: str
+) -> None:
+    puppet: Puppet = request.getfixturevalue(where)
     async with before(puppet) as front, front.agent.client(mode=mode) as agent:
         result = await agent.call_tool("look", {"id": "a"})
         assert (result.is_error, result.structured_content) == (False, {"owner": "ann", "price": 3})
@@ -37,9 +40,11 @@ async def test_a_call_is_decided_run_and_recorded(before: Any, puppet: Puppet, r
 
 async def test_what_a_tool_gave_back_is_history_for_the_next_call(before: Any, puppet: Puppet) -> None:
     eve = {**LOOK, "structured": {"owner": "eve", "price": 3}, "text": ['{"owner": "eve", "price": 3}']}
-    puppet.says(eve, PAY)
     async with before(puppet) as front, front.agent.client() as agent:
         assert not (await agent.call_tool("pay", {"to": "bob", "amount": 5})).is_error
+        await agent.call_tool("look", {"id": "a"})
+        assert not (await agent.call_tool("pay", {"to": "bob", "amount": 5})).is_error
+        puppet.says(eve, PAY, SLOW, EXPLODE)
         await agent.call_tool("look", {"id": "a"})
         assert (await agent.call_tool("pay", {"to": "bob", "amount": 5})).is_error
 
@@ -54,7 +59,9 @@ async def test_tools_that_no_history_allows_and_tools_unknown_to_the_policy_are_
         assert set(front.proxy.catalogue.hidden) == {"explode", "unheard"}
 
 
-async def test_a_call_of_a_hidden_tool_is_denied_on_record(before: Any, puppet: Puppet, recorder: MemoryRecorder) -> None:
+async def test_a_call_of_a_hidden_tool_is_denied_on_record(
+    before: Any, puppet: Puppet, recorder: MemoryRecorder
+) -> None:
     puppet.says(LOOK, tool("unheard"))
     async with before(puppet) as front, front.agent.client() as agent:
         assert (await agent.call_tool("unheard", {})).is_error
@@ -70,7 +77,9 @@ async def test_a_denied_agent_learns_the_message_and_nothing_of_the_reason(befor
     assert answer["result"]["content"] == [{"type": "text", "text": "Too much at once."}]
 
 
-async def test_a_guard_that_raises_denies(before: Any, puppet: Puppet, guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_guard_that_raises_denies(
+    before: Any, puppet: Puppet, guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with before(puppet) as front, front.agent.client() as agent:
         await agent.call_tool("look", {"id": "a"})
 
@@ -138,7 +147,9 @@ async def test_cancelling_a_call_reaches_the_server_and_the_history(
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 @pytest.mark.parametrize("what", ["sampling", "elicitation"])
-async def test_a_server_can_neither_ask_the_model_nor_a_person(before: Any, puppet: Puppet, mode: str, what: str) -> None:
+async def test_a_server_can_neither_ask_the_model_nor_a_person(
+    before: Any, puppet: Puppet, mode: str, what: str
+) -> None:
     puppet.says({**LOOK, "ask": what})
     async with before(puppet) as front, front.agent.client(mode=mode) as agent:
         await agent.call_tool("look", {"id": "a"})
@@ -157,14 +168,18 @@ async def test_resources_and_prompts_are_not_offered(before: Any, puppet: Puppet
 
     async with before(puppet) as front, front.agent.client() as agent:
         capabilities = agent.server_capabilities
-        assert (capabilities.resources, capabilities.prompts, capabilities.completions, capabilities.logging) == (None,) * 4
+        assert (capabilities.resources, capabilities.prompts, capabilities.completions, capabilities.logging) == (
+            None,
+        ) * 4
         with pytest.raises(MCPError):
             await agent.read_resource("file:///etc/passwd")
 
 
-async def test_a_server_that_dies_fails_the_call_and_those_after_it(before: Any, puppet: Puppet, recorder: MemoryRecorder) -> None:
-    puppet.says({**LOOK, "dies": True}, PAY)
-    async with before(puppet) as front, front.agent.client() as agent:
+async def test_a_server_that_dies_fails_the_call_and_those_after_it(
+    before: Any, started: Puppet, recorder: MemoryRecorder
+) -> None:
+    started.says({**LOOK, "dies": True}, PAY)
+    async with before(started) as front, front.agent.client() as agent:
         assert (await agent.call_tool("look", {"id": "a"})).is_error
         assert (await agent.call_tool("pay", {"to": "b", "amount": 1})).is_error
     results = [recorder.read(one, "event") for one in recorder.of("event") if one.body["kind"] == "result"]
@@ -180,7 +195,9 @@ async def test_a_tool_that_failed_is_recorded_as_failed(before: Any, puppet: Pup
     assert (result["output"], result["failed"]) == ("no such thing", True)
 
 
-async def test_two_servers_with_one_name_both_get_their_own_in_front(before: Any, puppet: Puppet, tmp_path: Any) -> None:
+async def test_two_servers_with_one_name_both_get_their_own_in_front(
+    before: Any, puppet: Puppet, tmp_path: Any
+) -> None:
     other = Puppet(tmp_path / "other", PAY, SLOW)
     puppet.says(LOOK, PAY)
     async with before(puppet, other) as front, front.agent.client() as agent:

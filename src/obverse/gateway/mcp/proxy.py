@@ -196,7 +196,7 @@ class _Teller:
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
-        self._base = 0.0
+        self._base: float | None = None
         self._last = 0.0
 
     async def __call__(self, progress: float, total: float | None, message: str | None) -> None:
@@ -205,7 +205,7 @@ class _Teller:
 
     async def further(self, progress: float, total: float | None, message: str | None) -> None:
         """Progress that the server tells; its words stay here."""
-        if not self._base:
+        if self._base is None:
             self._base = self._last
         await self(self._base + progress, None if total is None else self._base + total, None)
 

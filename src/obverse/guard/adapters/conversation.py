@@ -69,6 +69,7 @@ class Conversation:
 
     def hear(self, items: Sequence[Item]) -> None:
         """Feed the session what is new in this list, in order; say so if the list is not the old one with something added."""
+        items = [piece for item in items for piece in _pieces(item)]
         marks = [_mark(item) for item in items]
         if marks[: len(self._heard)] == self._heard:
             new = list(items[len(self._heard) :])
@@ -126,7 +127,7 @@ class Conversation:
 
     def shown(self, text: str, calls: Sequence[ProposedCall]) -> None:
         """Tell what of the turn was given to the caller, so that it is known when it comes back in the next list."""
-        self._released.add(_mark(Item(role="assistant", text=text, calls=tuple(calls))))
+        self._released |= {_mark(piece) for piece in _pieces(Item(role="assistant", text=text, calls=tuple(calls)))}
 
     # --- what runs --------------------------------------------------------------------------------------------------------
 
@@ -197,6 +198,14 @@ def instead(ruling: Ruling) -> str:
 
 def _call_id(step: Ruled) -> str | None:
     return getattr(step.proposal, "call_id", None)
+
+
+def _pieces(item: Item) -> list[Item]:
+    """What an assistant said, and each of its calls, by itself: frameworks put results between the calls of one turn."""
+    if item.role != "assistant":
+        return [item]
+    said = [Item(role="assistant", text=item.text)] if item.text else []
+    return [*said, *(Item(role="assistant", calls=(call,)) for call in item.calls)]
 
 
 def _mark(item: Item) -> str:
