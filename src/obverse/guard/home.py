@@ -58,6 +58,8 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     settings: Settings = Settings()
     credentials: Credentials = Credentials()
     judge: Mapping[str, Any] = {}
+    gateway: Mapping[str, Any] = {}
+    """For `gateway.http`, which reads it."""
 
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
