@@ -117,7 +117,7 @@ def _table(queue: Queue, waiting: tuple[Asked, ...]) -> Table:
         request = asked.request
         what = f"{seen_line(request.tool, 40)} " if request.tool is not None else "reply "
         cells = (
-            request.id[:_ID], what + seen_line(request.arguments, 100), seen_line(", ".join(request.clauses)),
+            request.id[:_ID], what + seen_line(_brief(request.tool, request.arguments), 100), seen_line(", ".join(request.clauses)),
             seen_line(str(asked.shown.get("holder", ""))), _so_far(queue, asked), _left(request.expires - now()),
         )  # fmt: skip
         table.add_row(*map(Text, cells))
@@ -139,6 +139,12 @@ def _line(document: dict[str, Any]) -> str:
     import json
 
     return json.dumps(document)
+
+
+def _brief(tool: str | None, arguments: str) -> str:
+    from obverse.guard.approvals.exact import brief
+
+    return arguments if tool is None else brief(arguments)
 
 
 def _so_far(queue: Queue, asked: Asked) -> str:

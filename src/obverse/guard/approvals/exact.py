@@ -38,6 +38,17 @@ def readable(arguments: str) -> str:
         return arguments
 
 
+def brief(arguments: str) -> str:
+    """The same on one line, for a list of many: `amount: 150.5, to: "bob"`."""
+    try:
+        value = json.loads(arguments)
+        whole = isinstance(value, dict)
+        parts = [f"{_key(name)}: {''.join(_written(item, ' '))}" for name, item in value.items()] if whole else []
+    except (ValueError, RecursionError):
+        return arguments
+    return ", ".join(parts) if whole else arguments
+
+
 def _written(value: Any, line: str) -> Iterator[str]:
     match value:
         case {"$number": str(number), **rest} if not rest:
