@@ -75,9 +75,20 @@ class Grants(Protocol):
     """The grants in force. `guard.grants.Register` is one; `policy.relax` says what a grant does to a decision (L12)."""
 
     def lift(
-        self, decision: Decision, history: Sequence[AnyEvent], step: Step, *, session: str, holder: str, now: int
+        self,
+        decision: Decision,
+        history: Sequence[AnyEvent],
+        step: Step,
+        *,
+        session: str,
+        holder: str,
+        now: int,
+        taken: Sequence[str] = (),
     ) -> Lifted:
-        """The decision without the reasons that a grant in force lifts, and which grants those were. It uses nothing up."""
+        """The decision without the reasons that a grant in force lifts, and which grants those were. It uses nothing up.
+
+        `taken` are the grants that earlier steps of the same turn will use, each as often as it is named.
+        """
         ...
 
     def use(self, grants: Sequence[str], *, session: str, step: str, now: int) -> tuple[Item, ...]:

@@ -6,6 +6,7 @@ It releases nothing and records nothing; answers of judges are noted in the hist
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import msgspec
 
@@ -21,25 +22,33 @@ from obverse.policy.decision import Decision
 
 def weigh(parts: Parts, past: History, turn: Proposed, *, session: str, holder: str) -> tuple[Weighed, ...]:
     """The steps of the turn, each with what holds for it, as one turn."""
-    turn, decisions = _decided(parts, past, turn)
-    steps = []
-    for event, decision in zip(turn.steps, decisions, strict=True):
-        step = Weighed(proposal=event, policy=decision, decision=decision, verdict=decision.verdict)
-        step = _lifted(parts, past, step, turn, session, holder)
-        step = unanswered(step, parts.checked, parts.settings)
-        steps.append(_own(past, step, turn))
-    return joined(steps, parts.checked.default.turn)
+    turn, steps = _decided(parts, past, turn, session, holder)
+    own = [_own(past, unanswered(step, parts.checked, parts.settings), turn) for step in steps]
+    return joined(own, parts.checked.default.turn)
 
 
-def _decided(parts: Parts, past: History, turn: Proposed) -> tuple[Proposed, list[Decision]]:
-    """What the policy says of each step, all on the same history, once judges have said what it hangs on."""
+def denied(past: History, turn: Proposed, why: str) -> tuple[Weighed, ...]:
+    """The steps of a turn that cannot happen any more: what the policy says of each is still on record."""
+    decisions = [past.decide(Step(event=event, turn=turn.steps)) for event in turn.steps]
+    return tuple(
+        Weighed(proposal=event, policy=decision, decision=decision, verdict=decision.verdict).stricter(
+            Verdict.DENY, why
+        )
+        for event, decision in zip(turn.steps, decisions, strict=True)
+    )
+
+
+def _decided(parts: Parts, past: History, turn: Proposed, session: str, holder: str) -> tuple[Proposed, list[Weighed]]:
+    """What the policy and grants say of each step, all on the same history, once judges have said what that hangs on."""
     seconds = parts.settings.judge_seconds
     asked, until = set[tuple[str, str]](), parts.steady() + round(seconds * 1000)
     while True:
         decisions = [past.decide(Step(event=event, turn=turn.steps)) for event in turn.steps]
-        questions = tuple(_questions(parts, past, turn, decisions, asked)) if parts.judging is not None else ()
+        steps = _lifted(parts, past, turn, decisions, session, holder)
+        left = [step.decision for step in steps]
+        questions = tuple(_questions(parts, past, turn, left, asked)) if parts.judging is not None else ()
         if parts.judging is None or not questions:
-            return turn, decisions
+            return turn, steps
         asked |= {(one.event, one.predicate) for one in questions}
         for answer in parts.judging.ask(questions, min((until - parts.steady()) / 1000, seconds)):
             past.note(past.write.answer(answer, past.now))
@@ -94,18 +103,24 @@ def _labelled(past: History, turn: Proposed, event: str, labels: Mapping[str, bo
     return msgspec.structs.replace(turn, steps=tuple(steps))
 
 
-def _lifted(parts: Parts, past: History, step: Weighed, turn: Proposed, session: str, holder: str) -> Weighed:
-    """The step without the reasons that a grant in force lifts."""
-    grants = parts.grants
-    if grants is None or not step.policy.verdict.blocks:
-        return step
-    point = Step(event=step.proposal, turn=turn.steps)
-    lifted = parts.bounded(
-        lambda: grants.lift(step.policy, past.events, point, session=session, holder=holder, now=past.now),
-        "the register of grants",
-    )
-    found = lifted.decision
-    return msgspec.structs.replace(step, decision=found, verdict=found.verdict, lifted=tuple(lifted.grants))
+def _lifted(
+    parts: Parts, past: History, turn: Proposed, decisions: Sequence[Decision], session: str, holder: str
+) -> list[Weighed]:
+    """The steps without the reasons that grants in force lift; a use that an earlier step of the turn takes is not there twice."""
+    found, taken = list[Weighed](), list[str]()
+    for event, decision in zip(turn.steps, decisions, strict=True):
+        step = Weighed(proposal=event, policy=decision, decision=decision, verdict=decision.verdict)
+        if parts.grants is not None and decision.verdict.blocks:
+            lift = partial(
+                parts.grants.lift, decision, past.events, Step(event=event, turn=turn.steps), session=session,
+                holder=holder, now=past.now, taken=tuple(taken),
+            )  # fmt: skip
+            lifted = parts.bounded(lift, "the register of grants")
+            left = lifted.decision
+            step = msgspec.structs.replace(step, decision=left, verdict=left.verdict, lifted=tuple(lifted.grants))
+            taken += step.lifted
+        found.append(step)
+    return found
 
 
 def _own(past: History, step: Weighed, turn: Proposed) -> Weighed:

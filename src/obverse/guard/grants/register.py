@@ -10,6 +10,7 @@ A use that was counted and could not be recorded stays counted: a grant may be w
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeAlias
@@ -123,13 +124,21 @@ class Register:
     # --- what a session asks (`ports.Grants`) ---------------------------------------------------------------------------
 
     def lift(
-        self, decision: Decision, history: Sequence[AnyEvent], step: Step, *, session: str, holder: str, now: int
+        self,
+        decision: Decision,
+        history: Sequence[AnyEvent],
+        step: Step,
+        *,
+        session: str,
+        holder: str,
+        now: int,
+        taken: Sequence[str] = (),
     ) -> Relaxed:
         """The decision without the reasons that grants of this holder lift, the one that ends first before others."""
         del session  # a grant is for a holder, in whichever session
         if not any(can_be_lifted(self._checked, reason) for reason in decision.reasons):
             return Relaxed(decision=decision)
-        return relax(self._checked, decision, self.of(holder, now), history, step)
+        return relax(self._checked, decision, self.of(holder, now, taken), history, step)
 
     def use(self, grants: Sequence[str], *, session: str, step: str, now: int) -> tuple[Item, ...]:
         """Counts one use of each of these and of all that they were derived from, all or none; what to record of it.
@@ -162,8 +171,8 @@ class Register:
                 items.append(writer.item("grant use", now, body))
         return tuple(items)
 
-    def of(self, holder: str, now: int) -> tuple[InForce, ...]:
-        """The grants of this holder that are in force now and not used up."""
+    def of(self, holder: str, now: int, taken: Sequence[str] = ()) -> tuple[InForce, ...]:
+        """The grants of this holder that are in force now and not used up, nor would be once those `taken` are used."""
         at = self._time(now)
         wanted = (_grants.c.holder == holder) & _grants.c.revoked.is_(None) & (_grants.c.not_after > at)
         with naming(self._where), self._engine.connect() as connection:
@@ -178,13 +187,17 @@ class Register:
             people = self._people()
         except EvidenceError:
             return ()  # nobody counts, so nothing is lifted (L16)
+        uses = Counter(link.grant.id for one in taken for link in _links(self._rows(one)))
         found = []
         for name in names:
             try:
-                found.append(self._holds(self._rows(name), people, at))
+                chain = self._rows(name)
+                found += (
+                    [self._holds(chain, people, at)] if all(row.left > uses[row.link.grant.id] for row in chain) else []
+                )
             except EvidenceError:
                 continue  # not in force; `held` says why
-        return tuple(grant for grant in found)
+        return tuple(found)
 
     # --- what people do -------------------------------------------------------------------------------------------------
 
