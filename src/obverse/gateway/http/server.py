@@ -1,0 +1,201 @@
+"""The gateway as a process: one socket, one guard, one model's server; a canary before anybody is served, a heartbeat while it runs.
+
+Before it says that it is ready, it sends itself a request by its own address, answered by a stand-in for the model that calls the
+canary's tool. Only if that call was denied is the guard in the path. The model's server is asked for its models; one that cannot be
+reached, or does not take the credential, is said at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import aiohttp
+import msgspec
+import uvicorn
+
+from obverse.core.errors import EvidenceError, MisuseError, UnavailableError, UntrustedInputError
+from obverse.gateway.http.app import Application
+from obverse.gateway.http.clients import Clients, new_key
+from obverse.gateway.http.desk import Desk
+from obverse.gateway.http.json_text import write
+from obverse.gateway.http.settings import Settings
+from obverse.gateway.http.upstream import Reading, Upstream, UpstreamError
+from obverse.guard.guard import Guard
+from obverse.guard.ports import Clock, Fresh
+from obverse.guard.turn import CANARY
+
+_CANARY_SECONDS: Final = 30.0
+_SHUTDOWN_SECONDS: Final = 10
+LOG = logging.getLogger("obverse.gateway")
+
+
+class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `guard.toml` says of a gateway: `[gateway.clients]` is holder by digest of a key, the rest are its settings."""
+
+    clients: Mapping[str, str] = {}
+    settings: Settings = Settings()
+
+
+def read_configuration(table: Mapping[str, Any]) -> Configuration:
+    """The table `[gateway]`.
+
+    Raises:
+        UntrustedInputError: it names a setting that there is not, or gives one another type.
+    """
+    try:
+        return msgspec.convert(dict(table), Configuration)
+    except msgspec.ValidationError as error:
+        raise UntrustedInputError(
+            f"not the settings of a gateway: {error}", code="G442", source="guard.toml"
+        ) from error
+
+
+class Service:
+    """A gateway that runs until it is told to stop."""
+
+    def __init__(
+        self, guard: Guard, *, url: str, key: str | None, configuration: Configuration, clock: Clock, fresh: Fresh
+    ) -> None:
+        settings = configuration.settings
+        if not configuration.clients:
+            raise MisuseError("no client has a key", code="G443", hint="`obverse guard client DIR NAME` makes one")
+        self._settings = settings
+        self._guard = guard
+        self._fresh = fresh
+        self._canary_key = new_key(fresh(32))
+        self._canary = _Canary()
+        self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="gateway")
+        self._upstream = Upstream(url, key=key, settings=settings)
+        self.desk = Desk(guard, self._upstream, settings, clock=clock, fresh=fresh, threads=self._threads)
+        clients = Clients(configuration.clients, canary=self._canary_key)
+        self._application = Application(self.desk, self._upstream, clients, settings, canary=self._canary)
+
+    async def run(self, listener: socket.socket, *, ready: Callable[[str], None], stop: asyncio.Event) -> None:
+        """Serves at this socket until `stop`; `ready` is told the address once the canary has passed.
+
+        Raises:
+            EvidenceError: the canary was not denied; nobody was served.
+            UnavailableError: the model's server cannot be reached.
+        """
+        config = uvicorn.Config(
+            self._application.asgi, log_config=None, access_log=False, lifespan="off", server_header=False,
+            timeout_graceful_shutdown=_SHUTDOWN_SECONDS, ws="none",
+        )  # fmt: skip
+        server = _Server(config)
+        await self._upstream.open()
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            host, port = listener.getsockname()[:2]
+            address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+            await self._check_upstream()
+            await self.check_canary(address)
+            ready(address)
+            beats = asyncio.create_task(self._beat())
+            stopped = asyncio.create_task(stop.wait())
+            await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            beats.cancel()
+            stopped.cancel()
+        finally:
+            server.should_exit = True
+            await asyncio.wait({serving})
+            await self._upstream.close()
+            self._threads.shutdown(wait=True)
+
+    async def check_canary(self, address: str) -> None:
+        """Returns if a call of the canary's tool, proposed through the gateway's own address, was denied."""
+        body = write(
+            {"model": "obverse-canary", "messages": [{"role": "user", "content": "Is the guard in the path?"}]}
+        )
+        headers = {"authorization": f"Bearer {self._canary_key}", "content-type": "application/json"}
+        timeout = aiohttp.ClientTimeout(total=_CANARY_SECONDS)
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=timeout, trust_env=False) as client,
+                client.post(f"{address}/v1/chat/completions", data=body, headers=headers) as response,
+            ):
+                verdict, said = response.headers.get("x-obverse-verdict"), await response.json()
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise EvidenceError("the canary did not come back", code="G444") from error
+        message = said["choices"][0]["message"] if response.status == 200 else {}
+        if verdict != "deny" or message.get("tool_calls") or not message.get("content"):
+            raise EvidenceError("the canary was not denied: the guard is not in the path", code="G444")
+
+    async def _check_upstream(self) -> None:
+        """Returns if the model's server answers at all; one without a list of models may be one all the same."""
+        try:
+            await self._upstream.models()
+        except UpstreamError as error:
+            if error.code in {"G431", "G432"}:
+                text = f"the model's server at `{self._upstream.url}` cannot be reached"
+                raise UnavailableError(text, code="G431", hint="is it running, and is `--upstream` right?") from error
+            if error.code == "G433":
+                hint = "`--key-env` names the variable that holds it"
+                raise UnavailableError(error.message, code="G433", hint=hint) from error
+        except UntrustedInputError:
+            LOG.warning("the model's server lists no models")
+
+    async def _beat(self) -> None:
+        """The heartbeat, and the end of sessions that nobody uses."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self._settings.heartbeat_seconds)
+            try:
+                await loop.run_in_executor(self._threads, self._guard.heartbeat)
+                await self.desk.idle()
+            except (
+                Exception
+            ) as error:  # boundary: a heartbeat that is not on record is a gap in the log, and no reason to stop
+                LOG.warning("no heartbeat: %s", error)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket at this address; 0 takes a free port.
+
+    Raises:
+        UnavailableError: another process has it.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise UnavailableError(
+            f"port {port} of `{host}` cannot be had: {(error.strerror or 'refused').lower()}", code="G441",
+            hint="`--port 0` takes a free one",
+        ) from error  # fmt: skip
+    listener.listen(2048)
+    listener.setblocking(False)  # the standard library's own signature
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to its owner."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        yield
+
+
+class _Canary:
+    """Stands in for a model that calls the canary's tool, whatever it is asked."""
+
+    @contextlib.asynccontextmanager
+    async def ask(self, path: str, body: bytes, *, stream: bool) -> AsyncIterator[Reading]:
+        yield _Whole()
+
+
+class _Whole:
+    streams = False
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        call = {"id": "canary", "type": "function", "function": {"name": CANARY, "arguments": "{}"}}
+        message = {"role": "assistant", "content": None, "tool_calls": [call]}
+        yield write({"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]})
