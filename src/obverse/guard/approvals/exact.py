@@ -43,7 +43,7 @@ def brief(arguments: str) -> str:
     try:
         value = json.loads(arguments)
         whole = isinstance(value, dict)
-        parts = [f"{_key(name)}: {''.join(_written(item, ' '))}" for name, item in value.items()] if whole else []
+        parts = [f"{_bare(name)}: {''.join(_written(item, ' '))}" for name, item in value.items()] if whole else []
     except (ValueError, RecursionError):
         return arguments
     return ", ".join(parts) if whole else arguments
@@ -71,6 +71,11 @@ def _between(opening: str, items: list[tuple[str, Any]], closing: str, line: str
 
 def _key(key: str) -> str:
     return key[1:] if key.startswith("$$") else key
+
+
+def _bare(key: str) -> str:
+    """A name without quotes, where it is one that cannot be taken for more."""
+    return key if key.isascii() and key.isidentifier() else _text(_key(key))
 
 
 def _text(value: Any) -> str:

@@ -88,7 +88,7 @@ def _turn(request: Request, steps: Sequence[Any]) -> Iterator[str]:
     others = [step for step in steps if _get(step, "id") != request.step]
     if not others:
         return
-    yield f"PROPOSED TOGETHER WITH IT, AND DECIDED APART ({len(others)})"
+    yield f"PROPOSED IN THE SAME TURN ({len(others)})"
     for step in others[:_ACTIONS]:
         yield from _event(step)
     if len(others) > _ACTIONS:
