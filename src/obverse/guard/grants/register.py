@@ -192,9 +192,9 @@ class Register:
         for name in names:
             try:
                 chain = self._rows(name)
-                found += (
-                    [self._holds(chain, people, at)] if all(row.left > uses[row.link.grant.id] for row in chain) else []
-                )
+                own = chain[0].link.grant.holder == holder  # whatever the table says
+                if own and all(row.left > uses[row.link.grant.id] for row in chain):
+                    found.append(self._holds(chain, people, at))
             except EvidenceError:
                 continue  # not in force; `held` says why
         return tuple(found)
@@ -341,6 +341,8 @@ class Register:
             if link.grant.id != row.id:
                 raise EvidenceError("a grant that is not what its id says", code="G311")
             self._links[row.id] = link
+        if type(row.used) is not int or row.used < 0:
+            raise EvidenceError("a count that is none", code="G311")
         return _Row(link=link, used=row.used, revoked=row.revoked, revocation=row.revocation, told=row.told)
 
     def _holds(self, chain: Sequence[_Row], people: Mapping[str, Person], at: int) -> InForce:
