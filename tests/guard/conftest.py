@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
 from obverse.guard.guard import Guard
+from obverse.guard.records import ProposedCall, Request, Said
 from obverse.policy.check import check
 from obverse.policy.checked import Checked
 from obverse.policy.parse import parse
@@ -82,3 +83,45 @@ def make(clock: Clock, recorder: MemoryRecorder) -> Callable[..., Guard]:
         return Guard(checked_policy(text), files={"shop.md": text.encode()}, **ports)
 
     return build
+
+
+class Desk:
+    """People who are asked, and answer when the test says so. Signatures are not its business."""
+
+    def __init__(self) -> None:
+        self.asked: list[Request] = []
+        self.shown: list[Mapping[str, object]] = []
+        self.said: dict[str, list[Said]] = {}
+        self.closed: dict[str, str] = {}
+
+    def ask(self, request: Request, shown: Mapping[str, object]) -> None:
+        self.asked.append(request)
+        self.shown.append(shown)
+
+    def answers(self, request: str) -> tuple[Said, ...]:
+        return tuple(self.said.get(request, ()))
+
+    def wait(self, request: str, seconds: float) -> None:
+        raise AssertionError
+
+    def close(self, request: str, why: str) -> None:
+        self.closed[request] = why
+
+    def say(self, by: str, answer: str = "approve", *, request: Request | None = None, time: int = 0) -> None:
+        asked = request or self.asked[-1]
+        said = Said(request=asked.id, by=by, answer=answer, time=time or asked.asked, signature={})
+        self.said.setdefault(asked.id, []).append(said)
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def call(tool: str, arguments: str = "{}", name: str = "c1") -> ProposedCall:
+    return ProposedCall(call_id=name, tool=tool, arguments=arguments)
+
+
+@pytest.fixture
+def propose() -> Callable[..., ProposedCall]:
+    return call

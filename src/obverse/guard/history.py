@@ -1,6 +1,6 @@
 """What happened in one session: the monitor that saw it, the head that chains it, and what of it is not on record yet.
 
-    (1) Only what happened moves the head; an approval, an answer of a judge and a proposal do not.
+    (1) Only what happened moves the head; an answer of a judge, a proposal and a request do not.
     (2) Times never go back, and an id is used once.
     (3) What is to be recorded stays here until it is durable, in order: a record that failed loses nothing.
 
@@ -73,17 +73,15 @@ class History:
 
     def add(self, event: AnyEvent) -> None:
         """It happened; it is recorded with the next decision at the latest."""
-        items, head = self.items([event])
+        items, head = self.items([event], self.head)
         self._unrecorded += items
         self.took([event], head)
-        if len(self._unrecorded) >= self._parts.settings.most_waiting:
-            self.record([])
 
-    def items(self, events: Sequence[AnyEvent]) -> tuple[list[Item], str]:
-        """The entries of these events, and the head after them; nothing has happened yet."""
-        found, head = [], self.head
+    def items(self, events: Sequence[AnyEvent], head: str) -> tuple[list[Item], str]:
+        """The entries of these events after a history with that head, and the head after them; nothing happened yet."""
+        found = []
         for event in events:
-            item, head = self.write.event(event, head)
+            item, head = self.write.event(event, head, self.now)
             found.append(item)
         return found, head
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 import time
 
+from obverse.guard.approvals.local import open_queue
+from obverse.guard.grants.local import open_register
 from obverse.guard.guard import Guard
 from obverse.guard.home import Home
 from obverse.guard.ports import Answerer
@@ -37,10 +39,16 @@ class LocalGuard(Guard):
 def open_guard(home: Home, *, judge: Answerer | None = None) -> LocalGuard:
     """The guard of this home, started: its log is open for writing, and the start is on record."""
     log = Log.open(home.ledger, [home.signer()], rhythm=Rhythm())
-    loaded = home.loaded
-    guard = LocalGuard(
-        loaded.checked, recorder=log, clock=now, steady=steady, fresh=secrets.token_bytes, judge=judge,
-        settings=home.settings, files=loaded.files,
-    )  # fmt: skip
+    try:
+        queue = open_queue(home, clock=now, fresh=secrets.token_bytes)
+        queue.begin()
+        guard = LocalGuard(
+            home.loaded.checked, recorder=log, clock=now, steady=steady, fresh=secrets.token_bytes, judge=judge,
+            people=queue, grants=open_register(home, fresh=secrets.token_bytes), settings=home.settings,
+            files=home.loaded.files,
+        )  # fmt: skip
+    except BaseException:
+        log.close()
+        raise
     guard.log = log
     return guard

@@ -13,7 +13,7 @@ Thread-safe: one lock. `stop` does not wait for it to take effect.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -28,11 +28,13 @@ from obverse.guard.parts import Parts
 from obverse.guard.ports import Item
 from obverse.guard.records import Permit, Proposal, ProposedCall, Request, Ruled, Ruling, Said
 from obverse.guard.turn import Proposed, Weighed, at, happened, joined, nonce_of, proposed, undecided
-from obverse.guard.weighing import weigh
+from obverse.guard.weighing import denied, weigh
 from obverse.policy.decide import call_digest
 
 _LOOK: Final = 0.05
 """Seconds between two looks at the queue, while somebody waits for people."""
+
+NONE: Final[Mapping[str, str]] = {}
 
 
 class Session(Life):
@@ -111,10 +113,9 @@ class Session(Life):
         if not approved:
             self._supersede("superseded", "the agent proposed something else")
             self._settled = None
+        turn = at(turn, self._past.time())
         if self.state != "open":
-            return self._refuse([undecided(event, f"the session is {self.state}") for event in turn.steps])
-        now = self._past.time()
-        turn = msgspec.structs.replace(turn, steps=tuple(at(event, now) for event in turn.steps))
+            return self._refuse(denied(self._past, turn, f"the session is {self.state}"))
         approvals = self._past.suppose([(self._request(said).digest, said.by) for said in approved])
         steps = weigh(self._parts, self._past, turn, session=self.id, holder=self.holder)
         worst = strictest([step.verdict for step in steps])
@@ -128,17 +129,27 @@ class Session(Life):
             )
         if self._stopping is None and any(not step.verdict.blocks for step in steps):
             return self._release(steps, approved, approvals)
-        return self._refuse(steps, approved)
+        return self._unreleased(steps, approved)
+
+    def _unreleased(self, steps: Sequence[Weighed], approved: Sequence[Said]) -> Ruling:
+        """None of it happens; what was approved is void, and decided without the approvals that led nowhere."""
+        if not approved:
+            return self._refuse(steps)
+        self._past.forget()
+        why = next((step.why for step in steps if step.verdict.blocks and step.why), "it was approved, and is denied")
+        return self._dropped("superseded", why, approved)
 
     def _failed(self, events: Sequence[Proposal], fault: Exception) -> Ruling:
         """Denied because something raised; if not even that can be written down, the session is over (L16)."""
-        steps = [undecided(event, f"the guard failed: {said_of(fault)}") for event in events]
+        turn = at(Proposed(steps=tuple(events)), self._past.now)
+        steps = [undecided(event, f"the guard failed: {said_of(fault)}") for event in turn.steps]
         try:
             self._fail(fault)
-            return self._refuse(steps)
+            ruling = self._refuse(steps)
         except Exception:  # boundary: nothing works any more; nothing is released any more
             self._abandon("stopped")
-            return self._ruling(steps)
+            ruling = self._ruling(steps)
+        return ruling if steps else msgspec.structs.replace(ruling, verdict=Verdict.DENY)
 
     def _release(self, steps: Sequence[Weighed], approved: Sequence[Said], approvals: Sequence[Approval]) -> Ruling:
         """(1) Recorded as a whole, then released: the act and all that allowed it are on disk, or it does not happen."""
@@ -146,25 +157,25 @@ class Session(Life):
         steps, uses = self._used(steps)
         permits = {step.proposal.id: self._parts.name() for step in steps if not step.verdict.blocks}
         asked = {} if waiting is None else {step: request.id for step, request in waiting.requests.items()}
-        if (
-            not permits or asked.keys() - permits.keys()
-        ):  # what was approved happens all, or an approval would be left over
+        if not permits or asked.keys() - permits.keys():  # of what was approved all happens: no approval is left over
             self._past.note(*uses)
-            return self._refuse(steps, approved)
-        agreed, _ = self._past.items(approvals)
+            return self._unreleased(steps, approved)
+        self._claim(asked.values())
+        agreed, head = self._past.items(approvals, self.head)
         before = [
             *(write.approval(one, now) for one in approved),
             *(write.approval_end(request, "used", now) for request in asked.values()),
             *agreed,
             *uses,
         ]
+        decided = self._decisions(steps, head, permits, asked)
         events = [event for step in steps if (event := happened(step)) is not None]
-        items, head = self._past.items(events)
-        place = self._past.record([*before, *self._decisions(steps, permits, asked), *items])
+        items, head = self._past.items(events, head)
+        place = self._past.record([*before, *decided, *items])
         self._doubtful = True  # it is on record from here on: what raises now stops the session
         self._past.kept()
         self._past.took(events, head)
-        self._close_requests("used")
+        self._waiting = None
         given = {} if self._stopping else self._permits_for(steps, permits, place + len(before))
         self._canaries(steps)
         self._doubtful = False
@@ -172,22 +183,21 @@ class Session(Life):
 
     def _refuse(self, steps: Sequence[Weighed], said: Sequence[Said] = (), ended: str = "superseded") -> Ruling:
         """None of it happens: recorded if that is still possible; a rule that stops ends the session with it."""
-        write, now = self._past.write, self._past.now
+        write, now, waiting = self._past.write, self._past.now, self._waiting
         steps = [step.stricter(Verdict.DENY, "another step of its turn is denied") for step in steps]
-        if self.state != "open":
-            self._record_alone(self._decisions(steps, {}, {}))
+        if self.state != "open" and self._past.waiting >= self._parts.settings.most_waiting:
             return self._ruling(steps)
-        asked = {} if self._waiting is None else {step: one.id for step, one in self._waiting.requests.items()}
+        requests = () if waiting is None else waiting.requests.values()
         self._past.note(
             *(write.approval(one, now) for one in said),
-            *(write.approval_end(request, ended, now) for request in asked.values()),
-            *self._decisions(steps, {}, asked),
+            *(write.approval_end(request.id, ended, now) for request in requests),
+            *self._decisions(steps, self.head),
         )
         self._close_requests(ended)
         for event in map(happened, steps):
             if event is not None:
                 self._past.add(event)
-        if any(step.verdict is Verdict.STOP for step in steps):
+        if self.state == "open" and any(step.verdict is Verdict.STOP for step in steps):
             self._shut("stopped", "rule", "a rule stopped it")
         self._flush()
         self._canaries(steps)
@@ -221,8 +231,11 @@ class Session(Life):
             for step in steps
             if step.verdict is Verdict.ASK
         }  # fmt: skip
+        steps = [step.stricter(Verdict.ASK, "its turn waits for people") for step in steps]
         asked = {step: request.id for step, request in requests.items()}
-        self._past.record([*map(self._past.write.request, requests.values()), *self._decisions(steps, {}, asked)])
+        awaited = {step.proposal.id: asked.get(step.proposal.id, *list(asked.values())[:1]) for step in steps}
+        decided = self._decisions(steps, self.head, {}, awaited)
+        self._past.record([*map(self._past.write.request, requests.values()), *decided])
         self._waiting = Waiting(steps=tuple(steps), requests=requests)
         history, people = self._past.newest(self._parts.settings.most_shown), self._parts.people
         for step in steps:
@@ -245,7 +258,7 @@ class Session(Life):
         waiting = self._waiting
         if waiting is None:
             settled, self._settled = self._settled, None
-            return settled
+            return None if settled is None else msgspec.structs.replace(settled, state=self.state)
         now = self._past.time()
         said = {request.id: self._answers(request) for request in waiting.requests.values()}
         stand = {standing(request, said[request.id], now) for request in waiting.requests.values()}
@@ -276,15 +289,27 @@ class Session(Life):
         raise EvidenceError("an answer to no request of this history", code="G114")
 
     def _dropped(self, ended: str, why: str, said: Sequence[Said] = ()) -> Ruling:
-        """The turn that waits is denied."""
+        """The turn that waits is denied, by the clock of now."""
         waiting = self._waiting
-        steps = [] if waiting is None else [step.stricter(Verdict.DENY, why) for step in waiting.steps]
-        return self._refuse(steps, said, ended)
+        turn = Proposed(steps=() if waiting is None else tuple(step.proposal for step in waiting.steps))
+        return self._refuse(denied(self._past, at(turn, self._past.time()), why), said, ended)
 
     def _supersede(self, ended: str, why: str) -> None:
         """The session goes on without the turn that waits, if one does; `resume` says so."""
         if self._waiting is not None:
             self._settled = self._dropped(ended, why)
+
+    def _claim(self, requests: Iterable[str]) -> None:
+        """What was approved is used here and nowhere else: who closes a request first has it.
+
+        Raises:
+            EvidenceError: somebody else closed it.
+        """
+        people = self._parts.people
+        if people is None:
+            return
+        for request in requests:
+            self._parts.bounded(partial(people.close, request, "used"), "the queue of people")
 
     def _close_requests(self, ended: str) -> None:
         """Nobody need answer any more, and the queue is told, if it still lives."""
@@ -297,11 +322,13 @@ class Session(Life):
 
     # --- what is said of it ---------------------------------------------------------------------------------------------
 
-    def _decisions(self, steps: Sequence[Weighed], permits: Mapping[str, str], asked: Mapping[str, str]) -> list[Item]:
+    def _decisions(
+        self, steps: Sequence[Weighed], head: str, permits: Mapping[str, str] = NONE, asked: Mapping[str, str] = NONE
+    ) -> list[Item]:
         return [
             self._past.write.decision(
-                step, time=self._past.now, place=place, of=len(steps), head=self.head,
-                permit=permits.get(step.proposal.id), request=asked.get(step.proposal.id),
+                step, time=self._past.now, place=place, of=len(steps), head=head, permit=permits.get(step.proposal.id),
+                request=asked.get(step.proposal.id),
             )
             for place, step in enumerate(steps)
         ]  # fmt: skip
@@ -325,18 +352,18 @@ class Session(Life):
         steps: Sequence[Weighed],
         *,
         given: Mapping[str, Permit] | None = None,
-        asked: Mapping[str, str] | None = None,
+        asked: Mapping[str, str] = NONE,
     ) -> Ruling:
         """What the caller is told; a step without permit or request is denied whatever was thought of it."""
         ruled = []
         for step in steps:
             permit = (given or {}).get(step.proposal.id)
-            shown_ = step if permit or asked is not None else step.stricter(Verdict.DENY, "the session was stopped")
+            shown_ = step if permit or asked else step.stricter(Verdict.DENY, "the session was stopped")
             ruled.append(
                 Ruled(
                     proposal=step.proposal, verdict=shown_.verdict, message=shown_.message, why=shown_.why,
                     decision=step.decision if step.decided else None, permit=permit, lifted=step.lifted,
-                    request=(asked or {}).get(step.proposal.id),
+                    request=asked.get(step.proposal.id),
                 )
             )  # fmt: skip
         return Ruling(

@@ -111,9 +111,9 @@ def _bounded(text: str, longest: int, faults: list[str]) -> str:
     return f"[{len(text)} characters, {digest_bytes(text.encode(errors='backslashreplace'))}]"
 
 
-def at(step: Proposal, time: int) -> Proposal:
-    """The same step at a later time: a turn that waited is decided by the clock of now."""
-    return msgspec.structs.replace(step, time=time)
+def at(turn: Proposed, time: int) -> Proposed:
+    """The same turn at a later time: one that waited is decided by the clock of now."""
+    return msgspec.structs.replace(turn, steps=tuple(msgspec.structs.replace(event, time=time) for event in turn.steps))
 
 
 def joined(steps: Sequence[Weighed], how: Literal["whole", "allowed-part"]) -> tuple[Weighed, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from obverse.core.canon import canonical, digest, digest_bytes
-from obverse.core.events import AnyEvent, Approval, Call
+from obverse.core.events import AnyEvent, Call
 from obverse.guard.judging import Answer
 from obverse.guard.ports import Fresh, Item
 from obverse.guard.records import ENTRY, Request, Said
@@ -31,13 +31,13 @@ class Writer:
         commitments = {name: payload.commitment for name, payload in kept.items()}
         return Entry(type=ENTRY[kind], time=time, session=self.session, body=body, payloads=commitments), kept
 
-    def event(self, event: AnyEvent, before: str) -> tuple[Item, str]:
+    def event(self, event: AnyEvent, before: str, time: int) -> tuple[Item, str]:
         """Something that happened, after a history with the head `before`; and the head of the history after it."""
         data = canonical(event)
         named = digest_bytes(data)
-        head = before if isinstance(event, Approval) else digest({"head": before, "event": named})
+        head = digest({"head": before, "event": named})
         body = {"event": event.id, "kind": kind_of(event), "digest": named, "head": head}
-        return self.item("event", event.time or 0, body, {"event": data}), head
+        return self.item("event", time, body, {"event": data}), head
 
     def answer(self, answer: Answer, time: int) -> Item:
         """A judge answered, or did not."""
