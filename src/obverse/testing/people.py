@@ -54,6 +54,21 @@ class SoftPasskey:
             key, credential=_base64url(self._credential), rp_id=self._rp_id, origins=(self._origin,), counter=0, added=added
         )  # fmt: skip
 
+    def registration(
+        self, challenge: bytes, *, origin: str | None = None, rp_id: str | None = None, verified: bool = True
+    ) -> dict[str, Any]:
+        """What `navigator.credentials.create` gives for this challenge, as JSON, without attestation (section 6.5)."""
+        from webauthn.helpers import encode_cbor
+
+        client = {"type": "webauthn.create", "challenge": _base64url(challenge), "origin": origin or self._origin}
+        scope = hashlib.sha256((rp_id or self._rp_id).encode()).digest()
+        head = scope + bytes([0x41 | verified << 2]) + bytes(4 + 16) + len(self._credential).to_bytes(2, "big")
+        data = head + self._credential + self.public().data
+        made = encode_cbor({"fmt": "none", "attStmt": {}, "authData": data})
+        name = _base64url(self._credential)
+        response = {"clientDataJSON": _base64url(json.dumps(client).encode()), "attestationObject": _base64url(made)}
+        return {"id": name, "rawId": name, "type": "public-key", "response": response}
+
     def assertion(
         self,
         challenge: bytes,

@@ -23,13 +23,14 @@ from obverse.campaign.reviewers import reviews
 from obverse.core.canon import digest
 from obverse.core.errors import EvidenceError, MisuseError, ObverseError, UntrustedInputError
 from obverse.guard.approvals.asked import Asked
+from obverse.guard.approvals.page import moment
 from obverse.guard.approvals.queue import Queue
 from obverse.guard.approvals.statement import KIND, statement_of
 from obverse.guard.people import Person
 from obverse.guard.ports import Clock, Fresh
 from obverse.guard.signing import PAYLOAD_TYPE, read_envelope, read_statement, statement_bytes
 from obverse.report.visible import one_line, visible
-from obverse.report.wording import listed, moment
+from obverse.report.wording import listed
 from obverse.web.asking import Ask, Shown, Tell
 from obverse.web.fence import Address, Fence
 from obverse.web.invitations import accept, invited
@@ -246,9 +247,13 @@ class Pages:
 
     def _asked(self, ask: Ask) -> Asked:
         """The request of exactly this id."""
-        asked = self.desk.queue.find(ask.path["name"])
+        wrong = MisuseError("there is no such request", code="G620", hint="what waits stands on the first page")
+        try:
+            asked = self.desk.queue.find(ask.path["name"])
+        except MisuseError as error:
+            raise wrong from error
         if asked.request.id != ask.path["name"]:
-            raise MisuseError("no such request", code="G620")
+            raise wrong
         return asked
 
 

@@ -16,7 +16,7 @@ from obverse.report.visible import one_line
 
 _HTML: Final = "text/html; charset=utf-8"
 _JSON: Final = "application/json"
-_NOT_FOUND: Final = frozenset({"G224", "G620"})
+_NOT_FOUND: Final = frozenset({"G611", "G620"})
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):

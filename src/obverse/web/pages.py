@@ -20,7 +20,7 @@ from obverse.report.views import Standing, Term
 from obverse.report.wording import count, interval, listed, plain_percent, seconds, share, spelled
 from obverse.stats.estimates import Estimate
 from obverse.stats.quantiles import Median
-from obverse.web.telling import act, exact, line
+from obverse.web.telling import Content, act, exact, line
 from obverse.web.views import (
     AnsweredPage,
     ClauseView,
@@ -38,6 +38,7 @@ from obverse.web.views import (
 
 SOON: Final = 60_000
 _TEXT: Final = 4_000  # characters of one text of the history
+_LONG: Final = 1_200  # characters that fit in a box
 _WHOLE: Final = 1_000_000  # of what will be executed: the queue takes no more, so all of it is shown
 _CLOSED: Final[Mapping[str, tuple[Standing, str]]] = {
     "used": ("holds", "approved, and used"),
@@ -89,6 +90,7 @@ def request_page(asked: Asked, said: Words, people: Mapping[str, Person], *, ori
         tool=tool,
         fields=inside.fields,
         raw=inside.text,
+        long=_long(inside),
         cut=inside.cut,
         notes=inside.notes,
         beside=tuple(_lines(one for one in _list(shown, "turn") if _text(one, "id") != request.step)),
@@ -276,6 +278,12 @@ def _earlier(answers: Sequence[Any]) -> Iterator[Earlier]:
             standing="holds" if told == "approved" else "fails",
             when=moment(time) if isinstance(time, int) else "at no known time",
         )
+
+
+def _long(inside: Content) -> dict[str, str]:
+    """What has to be scrolled through, so that nobody takes its beginning for all of it."""
+    texts = {field.name: field.value for field in inside.fields} | ({"": inside.text} if inside.text else {})
+    return {name: f"{len(text):,} characters: scroll" for name, text in texts.items() if len(text) > _LONG}
 
 
 def _bound(asked: Asked) -> Iterator[Term]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -95,6 +96,7 @@ class Earlier(msgspec.Struct, frozen=True, kw_only=True):
 class RequestPage(msgspec.Struct, frozen=True, kw_only=True):
     """One request: what will run, why a person is asked, what led there, what was said before.
 
+    `long` names what does not fit in its box and has to be scrolled through, with how much it is.
     `text` is the page that a signature is bound to, the same on a terminal and here, and `page` its digest.
     """
 
@@ -104,6 +106,7 @@ class RequestPage(msgspec.Struct, frozen=True, kw_only=True):
     tool: str
     fields: tuple[Field, ...]
     raw: str
+    long: Mapping[str, str]
     cut: str
     notes: tuple[str, ...]
     beside: tuple[Line, ...]

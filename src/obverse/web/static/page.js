@@ -88,7 +88,7 @@ function sameAsShown(statement, shown) {
 function signing(form) {
   const panel = document.getElementById("confirm");
   const status = document.getElementById("said");
-  const say = (text, kind) => { status.textContent = text; status.className = `said ${kind}`; };
+  const say = (text, kind) => { status.textContent = text; status.className = `told-now ${kind}`; };
   const chosen = () => form.elements.signer.selectedOptions[0];
   let asked = null, statement = null;
 
@@ -180,10 +180,10 @@ function joining(form) {
         response: { attestationObject: base64url(attestationObject), clientDataJSON: base64url(clientDataJSON) },
       } });
       form.hidden = true;
-      status.className = "said holds";
+      status.className = "told-now holds";
       status.textContent = `Done: ${found.name} can sign with this passkey now. Its key is ${found.key}. You can close this page.`;
     } catch (error) {
-      status.className = "said fails";
+      status.className = "told-now fails";
       status.textContent = plain(error);
       button.disabled = false;
     }
