@@ -100,14 +100,23 @@ class Guard:
         return tool not in self.never_allowed
 
     def heartbeat(self) -> None:
-        """The record that the guard lives, and how many sessions are open."""
+        """The record that the guard lives, how many sessions are open, and what people granted or revoked meanwhile."""
         self._record("heartbeat", {"guard": self._parts.guard, "sessions": self._count()})
+        self._hear_of_grants()
 
     def close(self) -> None:
         """Every session ended, and the end recorded."""
         for session in list(self._sessions.values()):
             session.end()
         self._record("stop", {"guard": self._parts.guard, "sessions": 0, "why": "closed"})
+
+    def _hear_of_grants(self) -> None:
+        """Grants and revocations go on record as soon as the guard hears of them; a use brings its own along (L13)."""
+        grants = self._parts.grants
+        news = () if grants is None else grants.news(self._parts.clock())
+        if grants is not None and news:
+            self._parts.recorder.record(news)
+            grants.noted(news)
 
     def _count(self) -> int:
         return sum(session.state == "open" for session in list(self._sessions.values()))

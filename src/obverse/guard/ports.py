@@ -99,6 +99,14 @@ class Grants(Protocol):
         """
         ...
 
+    def news(self, now: int) -> tuple[Item, ...]:
+        """What to record of grants that were given or revoked, until it was `noted`."""
+        ...
+
+    def noted(self, items: Sequence[Item]) -> None:
+        """These are in the ledger now."""
+        ...
+
 
 class Orders(Protocol):
     """What is ordered from outside of this process: leases, and stops. `guard.leases.Control` is one."""
