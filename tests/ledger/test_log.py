@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from obverse.core.errors import EvidenceError, MisuseError
 from obverse.ledger.checkpoint import Trust, trusted
 from obverse.ledger.entries import Entry, payload_of, payload_path, read_entry, read_payload
-from obverse.ledger.journal import NAMES, Journal, Record
+from obverse.ledger.journal import Journal, Record
 from obverse.ledger.keys import FileSigner, key_file, new_key, read_key_file
 from obverse.ledger.log import Log, Rhythm, erase
 from obverse.ledger.merkle import (
@@ -30,7 +30,7 @@ from obverse.ledger.merkle import (
 )
 from obverse.ledger.reader import Folder, Reader, read_head
 from obverse.ledger.segments import TOGETHER, Payloads
-from obverse.ledger.tiles import read_path, tile_path, tiles_of
+from obverse.ledger.tiles import JOURNALS, read_path, tile_path, tiles_of
 
 SIGNER = FileSigner("log.example", new_key())
 TRUST = Trust(log=(SIGNER.key,))
@@ -110,7 +110,7 @@ def test_a_torn_record_was_never_promised_and_is_cut_off(cut: int, tmp_path: Pat
     for number in range(3):
         log.append(entry(number))
     log.abandon()
-    journal = folder / NAMES[0]
+    journal = folder / JOURNALS[0]
     journal.write_bytes(journal.read_bytes()[:-cut])
     with Log.open(folder, [SIGNER]) as again:
         assert again.size == 2
@@ -259,12 +259,12 @@ def test_a_killed_writer_leaves_all_of_what_was_recorded_together_or_none(tmp_pa
     log.record([(entry(number), {}) for number in range(5)])
     log.record([(entry(number), {}) for number in range(5, 10)])
     log.abandon()
-    journal = tmp_path / "log" / NAMES[0]
+    journal = tmp_path / "log" / JOURNALS[0]
     whole = journal.read_bytes()
     for cut in range(0, len(whole), 7):
         shutil.rmtree(tmp_path / "again", ignore_errors=True)
         shutil.copytree(tmp_path / "log", tmp_path / "again")
-        (tmp_path / "again" / NAMES[0]).write_bytes(whole[:cut])
+        (tmp_path / "again" / JOURNALS[0]).write_bytes(whole[:cut])
         with Log.open(tmp_path / "again", [SIGNER]) as again:
             assert again.size in (0, 5)
 

@@ -15,8 +15,8 @@ from obverse.ledger.keys import FileSigner, new_key
 from obverse.ledger.log import Log, erase
 from obverse.ledger.note import Note
 from obverse.ledger.reader import Folder, read_head
-from obverse.ledger.segments import line_of, segment_path
-from obverse.ledger.tiles import tile_path
+from obverse.ledger.segments import line_of
+from obverse.ledger.tiles import segment_path, tile_path
 from obverse.ledger.verify import Verification, verify
 
 SIGNER = FileSigner("log.example", new_key())

@@ -15,9 +15,9 @@ from obverse.core.errors import EvidenceError, UntrustedInputError
 from obverse.ledger.checkpoint import read_checkpoint
 from obverse.ledger.entries import payload_path, read_entry
 from obverse.ledger.note import Key
-from obverse.ledger.reader import Files, Reader, read_head
-from obverse.ledger.segments import segment_path
-from obverse.ledger.tiles import CHECKPOINT, WIDTH, tile_path, tiles_of
+from obverse.ledger.reader import Files, Reader, held, read_head
+from obverse.ledger.rotation import MOST, rotation_path
+from obverse.ledger.tiles import CHECKPOINT, COSIGNED, WIDTH, segment_path, tile_path, tiles_of
 
 KEYS: Final = "keys.txt"
 README: Final = "README.txt"
@@ -65,6 +65,7 @@ def write_bundle(files: Files, keys: Iterable[Key], path: Path, *, payloads: boo
     Raises:
         EvidenceError: if a file of the log is missing.
     """
+    files = held(files)
     count = 0
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
         for name, data in _parts(files, keys, payloads=payloads):
@@ -80,6 +81,12 @@ def _parts(files: Files, keys: Iterable[Key], *, payloads: bool) -> Iterator[tup
     yield README, _TEXT.encode()
     yield KEYS, "".join(f"{key}\n" for key in keys).encode()
     yield CHECKPOINT, str(note).encode()
+    for number in range(MOST):
+        if (data := files.read(rotation_path(number))) is None:
+            break
+        yield rotation_path(number), data
+    if (data := files.read(COSIGNED)) is not None:
+        yield COSIGNED, data
     size = read_checkpoint(note.text).size
     for tile in tiles_of(size):
         name = tile_path(*tile)

@@ -55,12 +55,34 @@ def read_checkpoint(text: str) -> Checkpoint:
     return found
 
 
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """Witnesses of whom so many must have signed; a member may be a group (C2SP tlog-policy)."""
+
+    least: int
+    members: tuple[Key | Group, ...]
+
+    def has_signed(self, keys: Sequence[Key]) -> bool:
+        """Whether these signatures are enough."""
+        count = sum(one.has_signed(keys) if isinstance(one, Group) else one in keys for one in self.members)
+        return count >= self.least
+
+
 class Trust(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom a verifier believes: the keys of the log, those of witnesses, and how many of these must have signed."""
+    """Whom a verifier believes: the keys of the log, those of witnesses, and how many of these must have signed.
+
+    `rule` says it of groups instead; `named`: a key signs only for the log whose origin is its name, as in a trust policy.
+    """
 
     log: tuple[Key, ...]
     witnesses: tuple[Key, ...] = ()
     quorum: int = 0
+    rule: Group | None = None
+    named: bool = False
+
+    @property
+    def requires(self) -> bool:
+        """Whether any witness must have signed."""
+        return self.quorum > 0 or self.rule is not None
 
 
 def trusted(note: Note, trust: Trust, *, origin: str | None = None) -> tuple[Checkpoint, tuple[Verified, ...]]:
@@ -69,16 +91,37 @@ def trusted(note: Note, trust: Trust, *, origin: str | None = None) -> tuple[Che
     Raises:
         EvidenceError: if a signature is wrong, missing, or the origin is another.
     """
+    checkpoint, witnesses = signed_by_log(note, trust, origin=origin)
+    check_quorum(witnesses, trust)
+    return checkpoint, witnesses
+
+
+def signed_by_log(note: Note, trust: Trust, *, origin: str | None = None) -> tuple[Checkpoint, tuple[Verified, ...]]:
+    """The checkpoint in this note, signed by the log, and the witnesses that have signed too, be they enough or not.
+
+    Raises:
+        EvidenceError: if a signature is wrong, that of the log is missing, or the origin is another.
+    """
     checkpoint = read_checkpoint(note.text)
     if origin is not None and checkpoint.origin != origin:
         raise EvidenceError(f"the checkpoint is of `{checkpoint.origin[:200]}`, not of `{origin[:200]}`", code="E125")
     found = check_note(note, (*trust.log, *trust.witnesses))
-    if not any(one.key in trust.log for one in found):
+    logs = [one.key for one in found if one.key in trust.log and (not trust.named or one.key.name == checkpoint.origin)]
+    if not logs:
         raise EvidenceError("the checkpoint is not signed by a key of the log", code="E125")
-    witnesses = _by_name([one for one in found if one.key in trust.witnesses])
+    return checkpoint, tuple(_by_name([one for one in found if one.key in trust.witnesses]))
+
+
+def check_quorum(witnesses: Sequence[Verified], trust: Trust) -> None:
+    """Returns if these are enough.
+
+    Raises:
+        EvidenceError: if they are not.
+    """
+    if trust.rule is not None and not trust.rule.has_signed([one.key for one in witnesses]):
+        raise EvidenceError(f"the {len(witnesses)} witnesses that have signed are no quorum", code="E125")
     if len(witnesses) < trust.quorum:
         raise EvidenceError(f"{len(witnesses)} of {trust.quorum} witnesses have signed", code="E125")
-    return checkpoint, tuple(witnesses)
 
 
 def _by_name(found: Sequence[Verified]) -> list[Verified]:

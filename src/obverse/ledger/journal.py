@@ -24,8 +24,8 @@ import msgspec
 
 from obverse.core.errors import EvidenceError
 from obverse.ledger.note import Key, Note, check_note, read_signature
+from obverse.ledger.tiles import JOURNALS
 
-NAMES: Final = ("journal.0", "journal.1")
 SEAL_ORIGIN: Final = "obverse.journal/1"
 _MAGIC: Final = b"OJF1"
 _HEAD: Final = 12
@@ -108,7 +108,7 @@ class Journal:
         self.broken: OSError | None = None
         self.bytes = 0
         """How much the file that is written holds."""
-        self._halves = [_Half(folder / name) for name in NAMES]
+        self._halves = [_Half(folder / name) for name in JOURNALS]
         sync_folder(folder)
         self._active, self._closed = self._halves
         try:

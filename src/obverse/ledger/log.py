@@ -13,20 +13,21 @@ from __future__ import annotations
 
 import fcntl
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final, Self
 
 import msgspec
 
-from obverse.core.errors import MisuseError
+from obverse.core.errors import EvidenceError, MisuseError
 from obverse.ledger.checkpoint import Checkpoint, read_checkpoint
+from obverse.ledger.cosigning import Cosigned, keep_cosigned
 from obverse.ledger.entries import Entry, Payload
 from obverse.ledger.journal import SEAL_ORIGIN, Frame, Journal, Record, check_seal, seal_text
 from obverse.ledger.merkle import EMPTY_ROOT
 from obverse.ledger.note import Key, Note, Signer, check_note
 from obverse.ledger.publishing import Publisher, erase_payloads
-from obverse.ledger.reader import Folder, read_head
+from obverse.ledger.reader import Files, Folder, held, read_head
 from obverse.ledger.tiles import WIDTH
 
 LOCK: Final = "lock"
@@ -197,6 +198,18 @@ class Log:
                 self._take_over()
             return self.head
 
+    def cosign(self, ask: Callable[[Files, Note], Cosigned]) -> Cosigned:
+        """What came of asking witnesses; what they signed is kept, unless the log has another checkpoint by then."""
+        files = held(Folder(self.folder))
+        note = read_head(files)
+        if note is None:
+            raise EvidenceError("there is no checkpoint", code="E134")
+        found = ask(files, note)
+        with self._publishing:
+            if found.names and self.head.text == note.text:
+                keep_cosigned(self.folder, found.note)
+        return found
+
     def _take_over(self) -> None:
         keys = [] if self._sealer is None or not self._inherited else [self._sealer.key]
         for records in _slices(self._journal.taken(), self.origin, keys, self.head.size):
@@ -244,6 +257,26 @@ class Log:
         finally:
             self._journal.close()
             self._lock.close()
+
+
+def cosign(folder: Path, ask: Callable[[Files, Note], Cosigned]) -> Cosigned:
+    """As `Log.cosign`, of a log that nobody writes; without its key.
+
+    Raises:
+        MisuseError: if somebody writes it, or there is none.
+    """
+    lock = _locked(folder)
+    try:
+        files = held(Folder(folder))
+        note = read_head(files)
+        if note is None:
+            raise MisuseError(f"no log in `{folder}`", code="E107", hint="`obverse ledger init` begins one")
+        found = ask(files, note)
+        if found.names:
+            keep_cosigned(folder, found.note)
+        return found
+    finally:
+        lock.close()
 
 
 def erase(folder: Path, entry: int, names: Iterable[str] | None = None) -> int:

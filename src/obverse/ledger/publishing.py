@@ -18,7 +18,7 @@ from obverse.ledger.journal import Record, sync_folder
 from obverse.ledger.merkle import Frontier, leaf_hash
 from obverse.ledger.note import Signer, signed
 from obverse.ledger.reader import Folder, Reader
-from obverse.ledger.segments import Payloads, lie_together, segment_of, segment_path
+from obverse.ledger.segments import Payloads, lie_together, segment_of
 from obverse.ledger.tiles import (
     CHECKPOINT,
     ENTRIES,
@@ -28,6 +28,7 @@ from obverse.ledger.tiles import (
     joined,
     new_tiles,
     partial_tiles,
+    segment_path,
     tile_path,
 )
 

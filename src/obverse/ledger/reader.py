@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
 from obverse.core.errors import EvidenceError
+from obverse.ledger.checkpoint import read_checkpoint
 from obverse.ledger.merkle import Hashes
 from obverse.ledger.note import Note, read_note
 from obverse.ledger.tiles import (
     CHECKPOINT,
+    COSIGNED,
     ENTRIES,
     HEIGHT,
+    JOURNALS,
     WIDTH,
     bundle_of,
     joined,
+    partial_tiles,
     place_of,
     read_bundle,
     read_hashes,
+    segment_path,
     tile_path,
 )
 
 _LARGEST = 1 << 30
+_TRIES = 50
 
 
 class Files(Protocol):
@@ -49,6 +55,44 @@ class Folder:
                 return file.read()
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+
+class Held:
+    """The files of a log that somebody may be writing, as they were at one checkpoint.
+
+    What a writer changes or removes as the log grows (the checkpoint, partial tiles, the last segment, the journal) is read at
+    once and kept; full tiles and bundles never change.
+    """
+
+    def __init__(self, files: Files, kept: Mapping[str, bytes | None]) -> None:
+        self.files = files
+        self.kept = kept
+
+    def read(self, path: str) -> bytes | None:
+        """The content; None if there is no such file."""
+        return self.kept[path] if path in self.kept else self.files.read(path)
+
+
+def held(files: Files) -> Files:
+    """These files at the checkpoint of now.
+
+    Raises:
+        EvidenceError: if it is no signed note, or a writer publishes faster than anybody can read.
+    """
+    for _ in range(_TRIES):
+        note = read_head(files)
+        if note is None or isinstance(files, Held):
+            return files
+        try:
+            size = read_checkpoint(note.text).size
+        except EvidenceError:
+            return files  # `verify` says what is wrong with it
+        names = [tile_path(*tile) for tile in partial_tiles(size)]
+        names += [segment_path(size // WIDTH), COSIGNED, *JOURNALS]
+        kept = {name: files.read(name) for name in names}
+        if read_head(files) == note:
+            return Held(files, {**kept, CHECKPOINT: str(note).encode()})
+    raise EvidenceError("the log is written faster than it can be read", code="E145")
 
 
 class Reader:

@@ -21,18 +21,13 @@ from typing import Final, TypeAlias
 from obverse.core.errors import EvidenceError
 from obverse.ledger.entries import Payload, payload_path, read_payload
 from obverse.ledger.reader import Files
-from obverse.ledger.tiles import WIDTH, group_path
+from obverse.ledger.tiles import WIDTH, segment_path
 
 TOGETHER: Final = 64 * 1024
 """Payloads of one entry that come to no more bytes than this lie in the segment."""
 
 Segment: TypeAlias = Mapping[tuple[int, str], Payload]
 """What is in one segment, by entry and name."""
-
-
-def segment_path(number: int) -> str:
-    """Where the payloads of the bundle with this number stand below the log's folder."""
-    return f"payload/{group_path(number)}"
 
 
 def lie_together(payloads: Iterable[Payload]) -> bool:

@@ -22,6 +22,8 @@ HEIGHT: Final = 8
 
 LONGEST_ENTRY: Final = 65_535
 CHECKPOINT: Final = "checkpoint"
+COSIGNED: Final = "checkpoint.cosigned"
+JOURNALS: Final = ("journal.0", "journal.1")
 _TOP: Final = 63
 _PATH: Final = re.compile(
     r"tile/(?P<level>entries|0|[1-9][0-9]?)/(?P<n>(?:x[0-9]{3}/)*[0-9]{3})(?:\.p/(?P<width>[1-9][0-9]{0,2}))?"
@@ -48,6 +50,11 @@ def group_path(number: int) -> str:
         number //= 1000
         groups.append(f"x{number % 1000:03}")
     return "/".join(reversed(groups))
+
+
+def segment_path(number: int) -> str:
+    """Where the payloads of the bundle with this number stand below the log's folder."""
+    return f"payload/{group_path(number)}"
 
 
 def read_path(path: str) -> Tile | None:

@@ -13,14 +13,15 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from obverse.core.errors import EvidenceError
-from obverse.ledger.checkpoint import Checkpoint, Trust, read_checkpoint, trusted
+from obverse.ledger.checkpoint import Checkpoint, Trust, check_quorum, read_checkpoint, signed_by_log
 from obverse.ledger.entries import Entry, payload_path, read_entry, read_payload
-from obverse.ledger.journal import NAMES, check_seal, frames_of, scan
+from obverse.ledger.journal import check_seal, frames_of, scan
 from obverse.ledger.merkle import HASH_SIZE, Frontier, check_consistency, consistency_proof, leaf_hash
 from obverse.ledger.note import Key, Note, Verified, read_note
-from obverse.ledger.reader import Files, Reader, read_head
-from obverse.ledger.segments import read_segment, segment_path
-from obverse.ledger.tiles import WIDTH, joined, read_hashes, tile_path
+from obverse.ledger.reader import Files, Reader, held, read_head
+from obverse.ledger.rotation import Rotated, successors
+from obverse.ledger.segments import read_segment
+from obverse.ledger.tiles import COSIGNED, JOURNALS, WIDTH, joined, read_hashes, segment_path, tile_path
 
 Outcome: TypeAlias = Literal["holds", "fails", "not checked"]
 Told: TypeAlias = Callable[[int, int], None]
@@ -72,13 +73,21 @@ def verify(
     the reader kept: each must be a beginning of this log.
     """
     checks: list[Check] = []
-    note = _note(files, checks)
-    if note is None:
-        return Verification(head=None, checks=tuple(checks))
-    head, witnesses = _signatures(note, trust, origin, checks)
-    if head is None:
-        return Verification(head=None, checks=tuple(checks))
+    try:
+        files = held(files)
+        note = read_head(files)
+        if note is None:
+            raise EvidenceError("there is no checkpoint", code="E134")
+        rotated = None if trust is None else successors(files, read_checkpoint(note.text).size, trust)
+        head, witnesses = _head(note, rotated, origin, checks)
+    except EvidenceError as error:
+        return Verification(head=None, checks=(*checks, Check(name="checkpoint", outcome="fails", found=error.message)))
     reader = Reader(files, head.size)
+    if rotated is not None:
+        trust = rotated.trust
+        checks += [_beginning(kept, head, reader, trust, "rotation") for kept in rotated.notes]
+        witnesses, check = _witnesses(files, reader, head, witnesses, trust)
+        checks.append(check)
     pending, journal = _journal(files, reader, head, trust)
     checks += _contents(files, reader, head, pending, told)
     checks += [_beginning(kept, head, reader, trust) for kept in older]
@@ -86,41 +95,56 @@ def verify(
     return Verification(head=head, checks=tuple(checks), witnesses=witnesses, pending=pending)
 
 
-def _note(files: Files, checks: list[Check]) -> Note | None:
-    try:
-        note = read_head(files)
-    except EvidenceError as error:
-        checks.append(Check(name="checkpoint", outcome="fails", found=error.message))
-        return None
-    if note is None:
-        checks.append(Check(name="checkpoint", outcome="fails", found="there is no checkpoint"))
-    return note
-
-
-def _signatures(
-    note: Note, trust: Trust | None, origin: str | None, checks: list[Check]
-) -> tuple[Checkpoint | None, tuple[Verified, ...]]:
-    try:
-        if trust is None:
-            head = read_checkpoint(note.text)
-            found = f"{head.size:,} entries of `{head.origin}`, signed by whom we do not know"
-            checks.append(Check(name="checkpoint", outcome="not checked", found=found))
-            return head, ()
-        head, witnesses = trusted(note, trust, origin=origin)
-    except EvidenceError as error:
-        checks.append(Check(name="checkpoint", outcome="fails", found=error.message))
-        return None, ()
+def _head(
+    note: Note, rotated: Rotated | None, origin: str | None, checks: list[Check]
+) -> tuple[Checkpoint, tuple[Verified, ...]]:
+    """The checkpoint, signed by a key that is not replaced, and which witnesses have signed it."""
+    if rotated is None:
+        head = read_checkpoint(note.text)
+        found = f"{head.size:,} entries of `{head.origin}`, signed by whom we do not know"
+        checks.append(Check(name="checkpoint", outcome="not checked", found=found))
+        return head, ()
+    last = bool(rotated.notes) and rotated.notes[-1].text == note.text  # the one that both keys sign
+    head, witnesses = signed_by_log(note, rotated.trust if last else rotated.now, origin=origin)
     found = f"{head.size:,} entries of `{head.origin}`, signed by a key of the log"
     checks.append(Check(name="checkpoint", outcome="holds", found=found))
-    names = ", ".join(f"`{one.key.name}`" for one in witnesses)
-    checks.append(
-        Check(
-            name="witnesses",
-            outcome="holds" if witnesses else "not checked",
-            found=f"cosigned by {names}" if witnesses else "no witness is known to have seen this checkpoint",
-        )
-    )
+    checks += [Check(name="rotation", outcome="holds", found=line) for line in rotated.said]
     return head, witnesses
+
+
+def _witnesses(
+    files: Files, reader: Reader, head: Checkpoint, witnesses: tuple[Verified, ...], trust: Trust
+) -> tuple[tuple[Verified, ...], Check]:
+    """Whether enough have signed this checkpoint, or one that is its beginning: a log grows while witnesses sign."""
+    size = head.size
+    try:
+        try:
+            check_quorum(witnesses, trust)
+        except EvidenceError:
+            size, witnesses = _cosigned(files, reader, head, trust)
+        if not witnesses and trust.witnesses and not trust.requires:
+            size, witnesses = _cosigned(files, reader, head, trust)
+    except EvidenceError as error:
+        return (), Check(name="witnesses", outcome="fails", found=error.message)
+    names = ", ".join(f"`{one.key.name}`" for one in witnesses)
+    if not witnesses:
+        found = "no witness is known to have seen this checkpoint"
+        return (), Check(name="witnesses", outcome="not checked", found=found)
+    where = "" if size == head.size else f" when it had {size:,} entries; no witness has seen the rest"
+    return witnesses, Check(name="witnesses", outcome="holds", found=f"cosigned by {names}{where}")
+
+
+def _cosigned(files: Files, reader: Reader, head: Checkpoint, trust: Trust) -> tuple[int, tuple[Verified, ...]]:
+    """The newest checkpoint that witnesses signed: how many entries it has, and who they were."""
+    data = files.read(COSIGNED)
+    if data is None:
+        check_quorum((), trust)
+        return head.size, ()
+    note = read_note(data)
+    old, witnesses = signed_by_log(note, trust, origin=head.origin)
+    check_quorum(witnesses, trust)
+    check_beginning(old, head, reader)
+    return old.size, witnesses
 
 
 # --- what is in it --------------------------------------------------------------------------------------------------------
@@ -280,19 +304,27 @@ class _Payloads:
 # --- around it ------------------------------------------------------------------------------------------------------------
 
 
-def _beginning(kept: Note, head: Checkpoint, reader: Reader, trust: Trust | None) -> Check:
+def check_beginning(old: Checkpoint, head: Checkpoint, reader: Reader) -> None:
+    """Returns if the log of the older checkpoint is the beginning of this one.
+
+    Raises:
+        EvidenceError: if it is not.
+    """
+    if old.origin != head.origin:
+        raise EvidenceError(f"the older checkpoint is of `{old.origin}`", code="E125")
+    if old.size > head.size:
+        raise EvidenceError(f"the log had {old.size:,} entries and has {head.size:,}: its tail is gone", code="E137")
+    proof = consistency_proof(old.size, head.size, reader.hashes) if old.size else ()
+    check_consistency(old.size, old.root, head.size, head.root, proof)
+
+
+def _beginning(
+    kept: Note, head: Checkpoint, reader: Reader, trust: Trust | None, name: str = "older checkpoint"
+) -> Check:
     """That a checkpoint that somebody kept is a beginning of this log."""
-    name = "older checkpoint"
     try:
-        old = read_checkpoint(kept.text) if trust is None else trusted(kept, trust, origin=head.origin)[0]
-        if old.origin != head.origin:
-            raise EvidenceError(f"the older checkpoint is of `{old.origin}`", code="E125")
-        if old.size > head.size:
-            raise EvidenceError(
-                f"the log had {old.size:,} entries and has {head.size:,}: its tail is gone", code="E137"
-            )
-        proof = consistency_proof(old.size, head.size, reader.hashes) if old.size else ()
-        check_consistency(old.size, old.root, head.size, head.root, proof)
+        old = read_checkpoint(kept.text) if trust is None else signed_by_log(kept, trust, origin=head.origin)[0]
+        check_beginning(old, head, reader)
     except EvidenceError as error:
         return Check(name=name, outcome="fails", found=error.message)
     return Check(name=name, outcome="holds", found=f"the log of {old.size:,} entries is the beginning of this one")
@@ -300,7 +332,7 @@ def _beginning(kept: Note, head: Checkpoint, reader: Reader, trust: Trust | None
 
 def _journal(files: Files, reader: Reader, head: Checkpoint, trust: Trust | None) -> tuple[int, Check]:
     """What was recorded since the checkpoint: durable, and not yet proved by anything but the log's seal."""
-    halves = [data for data in map(files.read, NAMES) if data is not None]
+    halves = [data for data in map(files.read, JOURNALS) if data is not None]
     if not halves:
         return 0, Check(name="journal", outcome="not checked", found="there is none, as in a bundle")
     keys = () if trust is None else tuple(key for key in trust.log if key.algorithm == "ed25519")
