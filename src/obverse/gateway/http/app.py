@@ -132,7 +132,9 @@ class Application:
         if self._flying.get(asked.key) is task:
             del self._flying[asked.key]
         if not task.cancelled() and task.exception() is not None:
-            LOG.warning("%s: %s", asked.holder, worded(task.exception()))
+            error = task.exception()
+            ours = None if isinstance(error, ObverseError) else error
+            LOG.warning("%s: %s", asked.holder, worded(error), exc_info=ours)
 
     async def _whole(self, http: Http, asked: Asked, turn: Turn, task: asyncio.Task[Outgoing]) -> Response:
         """The answer in one piece."""

@@ -67,7 +67,7 @@ def only_choice(body: dict[str, Any]) -> dict[str, Any] | None:
 
 def check_message(message: dict[str, Any]) -> None:
     """Raises if a message holds an act in a form that the guard does not read."""
-    if message.get("role") not in {None, "assistant"}:
+    if message.get("role") not in (None, "assistant"):
         raise garbage(f"is by {shown(message['role'])}")
     for name in ("function_call", "audio", "annotations", "images"):
         if not is_absent(message.get(name)):

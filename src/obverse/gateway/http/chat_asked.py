@@ -54,7 +54,7 @@ def read_chat(body: dict[str, Any], settings: Settings) -> Request:
         UntrustedInputError: it is no chat request, or holds something that cannot be guarded.
     """
     options = options_of(body, PASSED, REFUSED, READ, settings.parameters)
-    if body.get("n") not in {None, 1}:
+    if body.get("n") not in (None, 1):
         raise unguarded("n", f"is {shown(body['n'])}: one answer is decided at a time", hint="send the request n times")
     if body.get("modalities") not in (None, [], ["text"]):
         raise unguarded("modalities", f"is {shown(body['modalities'])}: the guard reads text")
@@ -82,7 +82,7 @@ def read_chat(body: dict[str, Any], settings: Settings) -> Request:
 
 def _items(message: dict[str, Any], where: str, content: Content) -> Iterator[AnyItem]:
     role = message.get("role")
-    if role in {"system", "developer"}:
+    if role in ("system", "developer"):
         only(message, ("role", "content", "name"), where)
         speaker_at(message.get("name"), f"{where}.name")
         yield Instruction(text=content.read(message.get("content"), f"{where}.content"))

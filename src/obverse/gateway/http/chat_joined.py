@@ -122,7 +122,7 @@ class ChatJoiner:
             self._called(piece)
 
     def _called(self, piece: object) -> None:
-        if not isinstance(piece, dict) or piece.get("type") not in {None, "function"}:
+        if not isinstance(piece, dict) or piece.get("type") not in (None, "function"):
             raise garbage(f"has a call that is no function: {shown(piece)}")
         index, function = piece.get("index"), piece.get("function")
         function = {} if function is None else function

@@ -23,7 +23,7 @@ def read_responses_answer(body: dict[str, Any], *, most_calls: int) -> Answer:
     Raises:
         UntrustedInputError: it failed, is not done, or holds an item that the guard does not read.
     """
-    if body.get("error") is not None or body.get("status") not in {None, "completed", "incomplete"}:
+    if body.get("error") is not None or body.get("status") not in (None, "completed", "incomplete"):
         raise garbage(f"is not complete: {shown(body.get('status'))}")
     output = body.get("output")
     if not isinstance(output, list) or not all(isinstance(item, dict) for item in output):
@@ -53,23 +53,30 @@ def read_responses_answer(body: dict[str, Any], *, most_calls: int) -> Answer:
 
 
 def _texts(item: dict[str, Any]) -> Iterator[str]:
-    if item.get("role") not in {None, "assistant"}:
+    if item.get("role") not in (None, "assistant"):
         raise garbage(f"is by {shown(item['role'])}")
     parts = item.get("content")
     if not isinstance(parts, list):
         raise garbage("has a message without content")
     for part in parts:
-        field = {"output_text": "text", "refusal": "refusal"}.get(part.get("type") if isinstance(part, dict) else None)  # type: ignore[arg-type]  # a missing type is no key
-        if field is None or not isinstance(part.get(field), str) or not is_absent(part.get("annotations")):
+        field = _field(part)
+        if field is None or not is_absent(part.get("annotations")):
             raise garbage(f"has a part that the guard does not read: {shown(part)}")
         if part[field]:
             yield part[field]
 
 
+def _field(part: object) -> str | None:
+    """Where a part holds its text; None if the guard does not read such a part."""
+    kind = part.get("type") if isinstance(part, dict) else None
+    field = "text" if kind == "output_text" else "refusal" if kind == "refusal" else None
+    return field if isinstance(part, dict) and field is not None and isinstance(part.get(field), str) else None
+
+
 def _thoughts(item: dict[str, Any]) -> Iterator[str]:
     """What it wrote for itself, where it can be read; it never leaves."""
-    for name in ("summary", "content"):
-        for part in item.get(name) or ():
+    for parts in (item.get("summary"), item.get("content")):
+        for part in parts if isinstance(parts, list) else ():
             if isinstance(part, dict) and isinstance(part.get("text"), str):
                 yield part["text"]
 
@@ -116,7 +123,7 @@ class ResponsesJoiner:
         kind = body.get("type")
         if sent.name and kind != sent.name:
             raise garbage(f"has an event that is {shown(sent.name)} and {shown(kind)}")
-        if kind in {"error", "response.failed"}:
+        if kind in ("error", "response.failed") or not is_absent(body.get("error")):
             raise garbage("is an error")
         if kind in ENDED:
             if not isinstance(body.get("response"), dict):

@@ -57,7 +57,7 @@ def read_responses(body: dict[str, Any], settings: Settings) -> Request:
         UntrustedInputError: it is no such request, or holds something that cannot be guarded.
     """
     options = options_of(body, PASSED, REFUSED, READ, settings.parameters)
-    if body.get("truncation") not in {None, "disabled"}:
+    if body.get("truncation") not in (None, "disabled"):
         raise unguarded("truncation", "would have the model see less than the guard", hint="leave it out")
     previous = body.get("previous_response_id")
     content = Content(_ASKED, settings.unseen)
@@ -112,7 +112,7 @@ def _items(one: dict[str, Any], where: str, content: Content) -> Iterator[AnyIte
 def _message(one: dict[str, Any], where: str, content: Content) -> AnyItem:
     only(one, ("type", "role", "content", "id", "status", "phase"), where)
     role, said = one.get("role"), one.get("content")
-    if role in {"system", "developer"}:
+    if role in ("system", "developer"):
         return Instruction(text=content.read(said, f"{where}.content"))
     if role == "user":
         return Asking(text=content.read(said, f"{where}.content"))
