@@ -54,10 +54,10 @@ def decide_rules(
     fired: list[Reason] = []
     permits: list[Reason] = []
     for rule, meant in rules:
-        reason = _apply(checked, rule, meant, history_of(rule), step)
+        reason = reason_for(checked, rule, meant, history_of(rule), step)
         if reason is not None:
             (permits if rule.kind == "permit" else fired).append(reason)
-    return concluded(step.event.id, (*_defaults(checked, step, permits), *fired), tuple(permits))
+    return concluded(step.event.id, (*defaults(checked, step, permits), *fired), tuple(permits))
 
 
 def concluded(step: str, reasons: tuple[Reason, ...], permits: tuple[Reason, ...]) -> Decision:
@@ -90,7 +90,9 @@ def _digest(named: dict[str, Any]) -> str:
         return digest({"escaped": repr(named)})
 
 
-def _apply(checked: Checked, rule: CheckedRule, meant: Truth, history: Sequence[AnyEvent], step: Step) -> Reason | None:
+def reason_for(
+    checked: Checked, rule: CheckedRule, meant: Truth, history: Sequence[AnyEvent], step: Step
+) -> Reason | None:
     """Why the rule fires on this step (or applies, for a permit); None if it does not."""
     evaluator = Evaluator(checked, history, step)
     fires = meant & evaluator.truth(rule.fires, evaluator.here)
@@ -168,7 +170,7 @@ def _approved(rule: CheckedRule, history: Sequence[AnyEvent], step: Step) -> boo
     return len(people) >= rule.people
 
 
-def _defaults(checked: Checked, step: Step, permits: list[Reason]) -> Iterator[Reason]:
+def defaults(checked: Checked, step: Step, permits: Sequence[Reason]) -> Iterator[Reason]:
     """What the front matter says of steps that are not as declared."""
     event, default = step.event, checked.default
     if isinstance(event, Reply):

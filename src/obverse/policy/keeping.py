@@ -150,7 +150,7 @@ class Newest:
 
     def __init__(self, pattern: ast.Pattern, where: ast.Expr | None) -> None:
         self.pattern, self.where = pattern, where
-        self.unbound = _unbound(pattern)
+        self.unbound = unbound_of(pattern)
         self.plain = pattern.kind in ("message", "reply", "thought", "call") and pattern.effect is None
         self.key = ("newest of", pattern, where)
         bound = [node for binding in pattern.arguments for node in ast.walk(binding.value)]
@@ -164,7 +164,7 @@ class Newest:
         self.unsure: list[Kept] = []
 
     def hears(self, kind: Kind, tool: str | None) -> bool:
-        return _could_be(self.unbound, kind, tool)
+        return could_be(self.unbound, kind, tool)
 
     def observe(self, event: Kept, look: Look) -> None:
         evaluator, place = look(event)
@@ -220,16 +220,16 @@ class Window(_Unmoved):
     """Every event of a kind within a window (or for ever): `count`, `sum`, and `where` with values of the step."""
 
     def __init__(self, pattern: ast.Pattern, within: ast.Duration | None) -> None:
-        self.unbound, self.within = _unbound(pattern), within
+        self.unbound, self.within = unbound_of(pattern), within
         self.key = ("window", self.unbound, within)
         self.kept: deque[Kept] = deque()
 
     def hears(self, kind: Kind, tool: str | None) -> bool:
-        return _could_be(self.unbound, kind, tool)
+        return could_be(self.unbound, kind, tool)
 
     def observe(self, event: Kept, look: Look) -> None:
         if self.within is not None and event.event.time is not None:
-            _forget(self.kept, event.event.time - self.within.ms)
+            forget(self.kept, event.event.time - self.within.ms)
         evaluator, place = look(event)
         if evaluator.meant(self.unbound, place.scopes[-1], place) is not Truth.FALSE:
             self.kept.append(event)
@@ -237,7 +237,7 @@ class Window(_Unmoved):
     def relevant(self, evaluator: Evaluator) -> Iterator[Kept]:
         now = evaluator.step.event.time
         if self.within is not None and now is not None:
-            _forget(self.kept, now - self.within.ms)
+            forget(self.kept, now - self.within.ms)
         return iter(self.kept)
 
     def all(self) -> Iterator[Kept]:
@@ -276,7 +276,7 @@ class Limit(_Unmoved):
         now, per = evaluator.step.event.time, self.expr.per
         for kept in self.kept.values():
             if per is not None and now is not None:
-                _forget(kept, now - per.ms)
+                forget(kept, now - per.ms)
             yield from kept
 
     def all(self) -> Iterator[Kept]:
@@ -311,12 +311,12 @@ class Approvals(_Unmoved):
 
 def makers_of(fires: ast.Expr) -> list[Maker]:
     """What makes the keepers that evaluating this condition at the decision point needs."""
-    operators = list(_outermost(fires))
-    if any(_nested(operator) for operator in operators):
+    operators = list(outermost(fires))
+    if any(nested(operator) for operator in operators):
         return [Everything]
     found: list[Maker] = []
     for operator in operators:
-        found += _makers(operator)
+        found += makers_for(operator)
         inner = {node.name for node in ast.walk(operator) if isinstance(node, ast.FactValue)}
         found += (
             [partial(Facts, name, every=True) for name in sorted(inner)]
@@ -326,7 +326,8 @@ def makers_of(fires: ast.Expr) -> list[Maker]:
     return found
 
 
-def _makers(operator: ast.Node) -> list[Maker]:
+def makers_for(operator: ast.Node) -> list[Maker]:
+    """What makes the keepers of one operator that stands in no other."""
     match operator:
         case ast.FactValue():
             return [partial(Facts, operator.name, every=False)]
@@ -334,11 +335,11 @@ def _makers(operator: ast.Node) -> list[Maker]:
             return [NewestOfAll]
         case ast.Exceeds():
             return [partial(Limit, operator)]
-        case ast.Once() if _closed(operator.where):
+        case ast.Once() if closed(operator.where):
             return [partial(Newest, operator.event, operator.where)]
-        case ast.Last() if _closed(operator.where):
+        case ast.Last() if closed(operator.where):
             return [partial(Newest, operator.event, operator.where)]
-        case ast.Since() if operator.absent is not None and _closed(operator.where):
+        case ast.Since() if operator.absent is not None and closed(operator.where):
             return [partial(Newest, operator.event, operator.where), partial(Newest, operator.absent, None)]
         case ast.Once() | ast.CountEvents() | ast.SumEvents():
             return [partial(Window, operator.event, operator.within)]
@@ -348,26 +349,26 @@ def _makers(operator: ast.Node) -> list[Maker]:
             return [Everything]
 
 
-def _outermost(expr: ast.Node) -> Iterator[ast.Node]:
+def outermost(expr: ast.Node) -> Iterator[ast.Node]:
     """The operators that look back from the decision point itself."""
     if isinstance(expr, (*OPERATORS, ast.FactValue, ast.Exceeds)):
         yield expr
         patterns = [node for node in ast.children(expr) if isinstance(node, ast.Pattern)]
         for pattern in patterns:
             for binding in pattern.arguments:
-                yield from _outermost(binding.value)
+                yield from outermost(binding.value)
     else:
         for child in ast.children(expr):
-            yield from _outermost(child)
+            yield from outermost(child)
 
 
-def _nested(operator: ast.Node) -> bool:
+def nested(operator: ast.Node) -> bool:
     """Whether the operator evaluates another one at an earlier position."""
     bodies = [child for child in ast.children(operator) if not isinstance(child, ast.Pattern)]
     return any(isinstance(node, OPERATORS) for body in bodies for node in ast.walk(body))
 
 
-def _closed(where: ast.Expr | None) -> bool:
+def closed(where: ast.Expr | None) -> bool:
     """Whether the condition speaks of its own event only, and a late answer can make it no less certain."""
     if where is None:
         return True
@@ -384,16 +385,18 @@ def _closed(where: ast.Expr | None) -> bool:
     return True
 
 
-def _unbound(pattern: ast.Pattern) -> ast.Pattern:
+def unbound_of(pattern: ast.Pattern) -> ast.Pattern:
+    """The pattern without what its arguments must equal."""
     return msgspec.structs.replace(pattern, arguments=())
 
 
-def _could_be(pattern: ast.Pattern, kind: Kind, tool: str | None) -> bool:
+def could_be(pattern: ast.Pattern, kind: Kind, tool: str | None) -> bool:
     """A quick first look, by kind and tool."""
     return issubclass(kind, KINDS[pattern.kind]) and (pattern.tool is None or pattern.tool == tool)
 
 
-def _forget(kept: deque[Kept], before: int) -> None:
+def forget(kept: deque[Kept], before: int) -> None:
+    """Drop the events from before that time."""
     while kept and kept[0].event.time is not None and kept[0].event.time < before:
         kept.popleft()
 

@@ -64,8 +64,9 @@ class Plan:
     def __init__(self, checked: Checked) -> None:
         self.checked = checked
         self.makers: list[Maker] = []
-        self._numbers: dict[Hashable, int] = {}
-        self.keepers = {rule.id: tuple(map(self._number, _makers_of(rule))) for rule in checked.rules}
+        self.numbers: dict[Hashable, int] = {}
+        self.place = {rule.id: place for place, rule in enumerate(checked.rules)}
+        self.keepers = {rule.id: tuple(map(self._number, self.makers_of(rule))) for rule in checked.rules}
         self._speaking: dict[str | None, tuple[tuple[CheckedRule, Truth], ...]] = {}
 
     def speaking(self, event: Call | Reply) -> tuple[tuple[CheckedRule, Truth], ...]:
@@ -78,13 +79,21 @@ class Plan:
                 self._speaking[tool] = found
         return found
 
+    def makers_of(self, rule: CheckedRule) -> list[Maker]:
+        """What makes the keepers of a rule."""
+        return [*makers_of(rule.fires), *self.approvals(rule)]
+
+    def approvals(self, rule: CheckedRule) -> list[Maker]:
+        """What makes the keeper of approvals, for a rule that asks for them."""
+        return [partial(Approvals, call_digest)] if rule.kind == "ask" else []
+
     def _number(self, make: Maker) -> int:
         """The place of this keeper among all; those that would keep the same are one."""
         key = make().key
-        if key not in self._numbers:
-            self._numbers[key] = len(self.makers)
+        if key not in self.numbers:
+            self.numbers[key] = len(self.makers)
             self.makers.append(make)
-        return self._numbers[key]
+        return self.numbers[key]
 
 
 class Monitor:
@@ -224,7 +233,3 @@ class Monitor:
         nothing = Reply(id="", text="", time=kept.event.time)
         evaluator = Evaluator(self.checked, history, Step(event=nothing, turn=(nothing,)))
         return evaluator, evaluator.here.inside(len(history) - 1)
-
-
-def _makers_of(rule: CheckedRule) -> list[Maker]:
-    return [*makers_of(rule.fires), *([partial(Approvals, call_digest)] if rule.kind == "ask" else [])]

@@ -94,9 +94,7 @@ class _MalformedError(Exception):
 def read_json(text: str) -> Value | Unknown:
     """The JSON value of a text, with exact numbers; unknown if it is malformed in any way."""
     try:
-        value: Value = json.loads(
-            text, parse_float=_exact, parse_int=_whole, parse_constant=_refuse, object_pairs_hook=_unique
-        )
+        value: Value = _DECODER.decode(text)
         text.encode()
         if text.count("[") + text.count("{") > _SHALLOW:
             _not_deep(value)
@@ -253,7 +251,8 @@ def _undeclared(value: Value, wanted: Type) -> list[str]:
     return []
 
 
-def _exact(text: str) -> Decimal:
+def exact_number(text: str) -> Decimal:
+    """The number that is written there; an error if it is too long to be written out."""
     number = Decimal(text)
     if len(text) > LONGEST_NUMBER or not _writable(number):
         raise _MalformedError
@@ -275,6 +274,11 @@ def _unique(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
     if len(found) != len(pairs):
         raise _MalformedError
     return found
+
+
+_DECODER = json.JSONDecoder(
+    parse_float=exact_number, parse_int=_whole, parse_constant=_refuse, object_pairs_hook=_unique
+)
 
 
 def _not_deep(value: Value) -> None:

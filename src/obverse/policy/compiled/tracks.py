@@ -1,0 +1,268 @@
+"""What a compiled monitor remembers of one operator, and the two or three questions that its code asks of that.
+
+A track is a keeper (`policy.keeping`) that knows more: it has read its events when they came. As long as nothing about them is in
+doubt it is `sure`, and answers in constant time. At the first event that is in doubt (a look-alike, an unanswered judge, no time)
+it hands everything to the reference keeper of the same operator and only keeps; it is sure again when that one holds
+nothing in doubt any more.
+
+Laws: a track that is sure answers as the reference evaluator would, over the whole history; sure or not, evaluating the operator
+over `relevant` gives what it gives over the whole history.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any, Final, NamedTuple
+
+from obverse.core.events import Fact
+from obverse.policy import ast
+from obverse.policy.compiled.plain import computed, plain_of, plus
+from obverse.policy.compiled.reading import Reader
+from obverse.policy.decision import Unknown
+from obverse.policy.evaluate import Evaluator
+from obverse.policy.keeping import Facts, Keeper, Kept, Kind, Look, Maker, Window
+
+Take = Callable[[Any, Kept, Look], None]
+"""Code that reads an event of one kind, of one tool, and puts it into a track."""
+
+
+class Spec:
+    """What all tracks of one operator share, in all sessions: which events it hears, and how they are read.
+
+    `keys` are the values of a step that its own expressions are compared with, one tuple for each place that asks; `judged`
+    says that what was read of an event hangs on labels.
+    """
+
+    def __init__(
+        self, *, name: Hashable, hears: Callable[[Kind, str | None], bool], backup: Maker, judged: bool,
+        compiles: Callable[[Kind, str | None], Take], within: int | None = None, most: int | None = None,
+    ) -> None:  # fmt: skip
+        self.name = name
+        self.hears = hears
+        self.backup = backup
+        self.judged = judged
+        self.within = within
+        self.most = most
+        self.keys: list[tuple[ast.Expr, ...]] = []
+        self._compiles = compiles
+        self._takes: dict[tuple[Kind, str | None], Take] = {}
+
+    def take(self, kind: Kind, tool: str | None) -> Take:
+        """The code for events of this kind, of this tool."""
+        found = self._takes.get((kind, tool))
+        if found is None:
+            found = self._takes[kind, tool] = self._compiles(kind, tool)
+        return found
+
+
+class _Track:
+    """What tracks have in common: to be sure, and to stop and to begin again to be."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.key = spec.name
+        self.sure = True
+        self.backup: Keeper | None = None
+        self.doubted = -1
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything that was read."""
+        raise NotImplementedError
+
+    def held(self) -> Iterator[Kept]:
+        """The events that were read and are kept."""
+        raise NotImplementedError
+
+    def wanted(self, key: Hashable) -> Iterator[Kept]:
+        """The events of this key."""
+        raise NotImplementedError
+
+    def hears(self, kind: Kind, tool: str | None) -> bool:
+        return self.spec.hears(kind, tool)
+
+    def observe(self, event: Kept, look: Look) -> None:
+        if self.backup is None:
+            self.spec.take(type(event.event), getattr(event.event, "tool", None))(self, event, look)
+        else:
+            self.backup.observe(event, look)
+            if isinstance(self.backup, Window) and self.spec.within is not None:
+                oldest = next(self.backup.all(), None)
+                if oldest is None or oldest.number > self.doubted:
+                    self._again(look)
+
+    def doubt(self, event: Kept, look: Look) -> None:
+        """Here is an event of which something is in doubt: from now on the reference keeper keeps."""
+        held = sorted(self.held(), key=lambda kept: kept.number)
+        self.sure, self.backup, self.doubted = False, self.spec.backup(), event.number
+        self.clear()
+        for kept in (*held, event):
+            self.backup.observe(kept, look)
+
+    def labelled(self, look: Look) -> None:
+        if not self.spec.judged:
+            return
+        if self.backup is not None:
+            self.backup.labelled(look)
+        self._again(look)
+
+    def _again(self, look: Look) -> None:
+        """Read everything that is kept anew: perhaps nothing is in doubt any more."""
+        held = sorted(self.all(), key=lambda kept: kept.number)
+        self.sure, self.backup = True, None
+        self.clear()
+        for kept in held:
+            self.observe(kept, look)
+
+    def all(self) -> Iterator[Kept]:
+        return self.held() if self.backup is None else self.backup.all()
+
+    def relevant(self, evaluator: Evaluator) -> Iterator[Kept]:
+        if self.backup is not None:
+            return self.backup.relevant(evaluator) if len(self.spec.keys) < 2 else self.backup.all()
+        keys = [self._key(evaluator, values) for values in self.spec.keys]
+        if None in keys:
+            return self.held()
+        return (kept for key in dict.fromkeys(keys) for kept in self.wanted(key))
+
+    def _key(self, evaluator: Evaluator, values: tuple[ast.Expr, ...]) -> Hashable | None:
+        """The key that this step asks for at one place; None if that is in doubt."""
+        if any(isinstance(node, ast.Local) for value in values for node in ast.walk(value)):
+            return None
+        found = [_plain(evaluator.value(value, evaluator.here)) for value in values]
+        return None if None in found else found[0] if len(found) == 1 else tuple(found)
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, Unknown) else plain_of(value)
+
+
+class Latest(_Track):
+    """The newest event for each key: `once`, `last`, `no … since …`. A record is (number, time, event, what was read …)."""
+
+    newest: dict[Hashable, tuple[Any, ...]]
+
+    def clear(self) -> None:
+        self.newest = {}
+
+    def held(self) -> Iterator[Kept]:
+        return (record[2] for record in self.newest.values())
+
+    def wanted(self, key: Hashable) -> Iterator[Kept]:
+        if key in self.newest:
+            yield self.newest[key][2]
+
+
+class Entry(NamedTuple):
+    """One event that counts."""
+
+    event: Kept
+    time: int | None
+    amount: Any
+
+
+class Bucket:
+    """The events of one key. `whole` is the sum of the amounts, `above` of those above zero."""
+
+    __slots__ = ("above", "entries", "whole")
+
+    def __init__(self, most: int | None) -> None:
+        self.entries: deque[Entry] = deque(maxlen=most)
+        self.whole: Any = 0
+        self.above: Any = 0
+
+    def put(self, entry: Entry) -> None:
+        self.entries.append(entry)
+        self.whole = plus(self.whole, entry.amount)
+        if entry.amount > 0:
+            self.above = plus(self.above, entry.amount)
+
+    def drop(self) -> None:
+        amount = self.entries.popleft().amount
+        self.whole = computed("-", self.whole, amount)
+        if amount > 0:
+            self.above = computed("-", self.above, amount)
+
+
+_NONE: Final = Bucket(None)
+
+
+class Tally(_Track):
+    """Numbers for each key, over a window that moves on: `count`, `sum`, `limit`."""
+
+    buckets: dict[Hashable, Bucket]
+    order: deque[tuple[int, Hashable]]
+
+    def clear(self) -> None:
+        self.buckets = {}
+        self.order = deque()
+
+    def held(self) -> Iterator[Kept]:
+        return (entry.event for bucket in self.buckets.values() for entry in bucket.entries)
+
+    def wanted(self, key: Hashable) -> Iterator[Kept]:
+        return (entry.event for entry in self.buckets.get(key, _NONE).entries)
+
+    def put(self, key: Hashable, event: Kept, amount: Any) -> None:
+        """One more event of this key. In a window it has a time."""
+        time = event.event.time
+        bucket = self.buckets.get(key)
+        if bucket is None:
+            bucket = self.buckets[key] = Bucket(self.spec.most)
+        if self.spec.within is not None and time is not None:
+            self.order.append((time, key))
+            self._forget(time)
+            bucket = self.buckets.setdefault(key, bucket)
+        bucket.put(Entry(event, time, amount))
+
+    def bucket(self, key: Any, now: int | None) -> Bucket | None:
+        """What counts for this key at this time; None if that is in doubt."""
+        if key is None or not self.sure:
+            return None
+        if self.spec.within is not None:
+            if now is None:
+                return None
+            if self.order and self.order[0][0] < now - self.spec.within:
+                self._forget(now)
+        return self.buckets.get(key, _NONE)
+
+    def count(self, key: Any, now: int | None) -> int | None:
+        """How many events count."""
+        found = self.bucket(key, now)
+        return None if found is None else len(found.entries)
+
+    def whole(self, key: Any, now: int | None) -> Any:
+        """The sum of their amounts."""
+        found = self.bucket(key, now)
+        return None if found is None else found.whole
+
+    def above(self, key: Any, now: int | None) -> Any:
+        """The sum of their amounts above zero."""
+        found = self.bucket(key, now)
+        return None if found is None else found.above
+
+    def _forget(self, now: int) -> None:
+        """Drop what is no longer in the window."""
+        before = now - (self.spec.within or 0)
+        while self.order and self.order[0][0] < before:
+            _, key = self.order.popleft()
+            bucket = self.buckets[key]
+            bucket.drop()
+            if not bucket.entries:
+                del self.buckets[key]
+
+
+class Stated(Facts):
+    """The newest value of a fact, read when it was stated."""
+
+    def __init__(self, name: str, reader: Reader) -> None:
+        super().__init__(name, every=False)
+        self.reader = reader
+        self.value: Any = None
+        self.stated = False
+
+    def observe(self, event: Kept, look: Look) -> None:
+        super().observe(event, look)
+        if isinstance(event.event, Fact) and event.event.name == self.name:
+            self.value, self.stated = self.reader(event.event.value), True
