@@ -89,8 +89,11 @@ class Queue:
         rows = [row_of(request, beside, self._fresh(MARK_SIZE))]
         if drawn is not None and self._canaries is not None:
             rows.append(row_of(*drawn, self._canaries.mark(drawn[0].id)))
-        with naming(self._engine.url), self._engine.begin() as connection:
-            connection.execute(sa.insert(tables.requests), sorted(rows, key=lambda row: str(row["id"])))
+        try:
+            with naming(self._engine.url), self._engine.begin() as connection:
+                connection.execute(sa.insert(tables.requests), sorted(rows, key=lambda row: str(row["id"])))
+        except sa.exc.IntegrityError as error:
+            raise MisuseError(f"the request `{request.id[:80]}` was asked before", code="G222") from error
         self._asked[request.id] = asked_of(request, beside)
 
     def answers(self, request: str) -> tuple[Said, ...]:
