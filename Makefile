@@ -10,7 +10,7 @@ DEV     := $(VENV)/.dev-ready
 DEMO    := runs/demo
 PIP     := $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt
 
-.PHONY: help setup demo test check format lint types house longest fmt docs surface errors reference bench lock clean
+.PHONY: help setup demo test browser check format lint types house longest fmt docs surface errors reference bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -27,7 +27,11 @@ demo: $(RUN)  ## test a small real model against the example policy, and write a
 
 test: $(DEV)  ## run all tests: unit, laws, attacks, house
 	@$(BIN)/obverse models fetch minilm-l6-v2 >/dev/null || echo "without the encoder its tests are skipped"
+	@$(BIN)/python tools/browser.py --install >/dev/null || echo "without a browser its tests are skipped"
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal $(ARGS)
+
+browser: $(DEV)  ## find a Chromium for the tests of pages, or get one
+	@$(BIN)/python tools/browser.py --install
 
 check: format lint types house longest  ## formatting, lint, types, rules of the house
 
