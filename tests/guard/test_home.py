@@ -21,7 +21,7 @@ policy: small
 terms from "tools.json"
 ```
 
-## Looking {#look}
+## Looking {#look inviolable}
 
 ```rule
 forbid wipe

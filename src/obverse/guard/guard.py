@@ -5,8 +5,10 @@ It holds no lock over all sessions while one decides. What it knows of the world
 
 from __future__ import annotations
 
+import hashlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from obverse.core.canon import Value
@@ -18,15 +20,18 @@ from obverse.guard.judging import Judging
 from obverse.guard.parts import Parts, asks_judges
 from obverse.guard.ports import Answerer, Clock, Fresh, Grants, Orders, People, Recorder
 from obverse.guard.recording import Recording
+from obverse.guard.records import ProposedCall
 from obverse.guard.session import Session
 from obverse.guard.settings import Settings
 from obverse.guard.turn import CANARY
+from obverse.guard.watch import Pace, Tampering
 from obverse.guard.writing import Writer
 from obverse.policy.ast import Boolean
 from obverse.policy.checked import Checked
 from obverse.policy.monitor import Monitor, Plan
 
 _LONGEST_ID: Final = 256
+_SWEEP: Final = 1024
 _MOST_THREADS: Final = 64
 """Calls of ports that are on the way at one time, over all sessions."""
 
@@ -49,39 +54,64 @@ class Guard:
         settings: Settings = Settings(),  # noqa: B008  # frozen
         files: Mapping[str, bytes] | None = None,
     ) -> None:
-        plan, workers = Plan(checked), Workers(_MOST_THREADS, "guard")
+        plan, pace = Plan(checked), None if steady is None else Pace(clock, steady, settings.clock_slack)
         self.checked = checked
+        self.settings = settings
         self.never_allowed = never_allowed(checked, with_grants=grants is not None)
         self._parts = Parts(
             guard=fresh(16).hex(), checked=checked, watch=lambda: Monitor(checked, plan),
             again=lambda data: Monitor.restore(checked, data, plan), recorder=Recording(recorder, settings.port_seconds),
-            clock=clock, steady=steady or clock, fresh=fresh, settings=settings, workers=workers,
+            clock=clock, steady=steady or clock, fresh=fresh, settings=settings, workers=Workers(_MOST_THREADS, "guard"),
             judging=None if judge is None else Judging(judge, checked, settings, steady or clock),
-            people=people, grants=grants, orders=orders, judged=judge is not None and asks_judges(checked),
+            people=people, grants=grants, orders=orders, pace=pace,
+            judged=judge is not None and asks_judges(checked),
         )  # fmt: skip
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
+        self._used: set[bytes] = set()
+        self._most = _SWEEP
         self._write = Writer(fresh)
         self._start(files or {})
 
-    def session(
-        self, *, holder: str, id: str | None = None, facts: Mapping[str, Value] | None = None
-    ) -> Session:  # the word of the contract
+    # --- sessions -------------------------------------------------------------------------------------------------------
+
+    def session(self, *, holder: str, id: str | None = None, facts: Mapping[str, Value] | None = None) -> Session:
         """A new session of this holder, who may have grants; `facts` are stated first.
 
         Raises:
-            MisuseError: if a session of this id is there.
+            MisuseError: if there was a session of this id, or it is none.
+            UnavailableError: if it needs a lease, and none can be given.
         """
         name = self._parts.name() if id is None else id
-        if not 0 < len(name) <= _LONGEST_ID:
-            raise MisuseError(f"an id of {len(name)} characters", code="G103", hint="1 to 256")
+        if not 0 < len(name) <= _LONGEST_ID or not name.isprintable():
+            raise MisuseError(f"an id of {len(name)} characters", code="G103", hint="1 to 256, all printable")
+        session = Session(self._parts, session=name, holder=holder)
         with self._lock:
-            if name in self._sessions:
-                raise MisuseError(f"there is a session `{name}`", code="G103", hint="an id is used once")
-            session = self._sessions[name] = Session(self._parts, session=name, holder=holder)
+            mark = hashlib.sha256(name.encode(errors="backslashreplace")).digest()[:16]
+            if name in self._sessions or mark in self._used:
+                raise MisuseError(f"there was a session `{name}`", code="G103", hint="an id is used once")
+            if id is not None:  # one of ours cannot come twice
+                self._used.add(mark)
+            self._sweep()
+            self._sessions[name] = session
+        self._begin(session)
         for fact, value in (facts or {}).items():
             session.fact(fact, value)
         return session
+
+    def _begin(self, session: Session) -> None:
+        """Whoever gives orders is told of the session, and gives it its first lease."""
+        orders, seconds, now = self._parts.orders, self.settings.lease_seconds, self._parts.time()
+        if orders is not None:
+            until = None if seconds is None else now + round(seconds * 1000)
+            begin = partial(orders.begin, session.id, session.holder, now=now, until=until)
+            self._parts.bounded(begin, "the orders")
+
+    def _sweep(self) -> None:
+        """Sessions that have ended are forgotten, now and then."""
+        if len(self._sessions) >= self._most:
+            self._sessions = {name: one for name, one in self._sessions.items() if one.state != "ended"}
+            self._most = max(_SWEEP, 2 * len(self._sessions))
 
     def find(self, id: str) -> Session | None:  # the word of the contract
         """The session of this id, if it is there."""
@@ -99,16 +129,70 @@ class Guard:
             return self.checked.default.calls != "deny-unknown-tools" and tool != CANARY
         return tool not in self.never_allowed
 
+    # --- that it lives, and is in the path ------------------------------------------------------------------------------
+
     def heartbeat(self) -> None:
         """The record that the guard lives, how many sessions are open, and what people granted or revoked meanwhile."""
-        self._record("heartbeat", {"guard": self._parts.guard, "sessions": self._count()})
+        self._record("heartbeat", {"guard": self._parts.guard, "sessions": self.open_sessions})
         self._hear_of_grants()
+
+    def canary(self, way: str, send: Callable[[ProposedCall], object] | None = None) -> bool:
+        """Whether a call of a tool that nobody has, sent this way, came to a session of this guard and was denied there.
+
+        `send` hands the call to the way, as an agent would; without it, it is proposed here. Either way it is on record.
+        """
+        nonce = self._parts.name()
+        call = ProposedCall(call_id=f"canary-{nonce[:8]}", tool=CANARY, arguments=f'{{"nonce": "{nonce}"}}')
+        self._parts.canaries[nonce] = False
+        try:
+            (self._send if send is None else send)(call)
+        except Exception:  # boundary: a way that raises is one that may not have passed it on; that is recorded below
+            passed = False
+        else:
+            passed = self._parts.canaries[nonce]
+        del self._parts.canaries[nonce]
+        self._record("canary", {"guard": self._parts.guard, "way": way, "passed": passed})
+        return passed
+
+    def _send(self, call: ProposedCall) -> None:
+        with self.session(holder=CANARY) as session:
+            session.propose([call])
+
+    def tampered(self, found: Sequence[Tampering]) -> None:
+        """Tampering: on record, a fact of every open session, and the end of them if the settings say so."""
+        now = self._parts.time()
+        items = [
+            self._write.item(
+                "tampering", now, {"guard": self._parts.guard, "what": one.what}, {"detail": one.detail.encode()}
+            )
+            for one in found
+        ]
+        try:
+            self._parts.recorder.record(items)
+        finally:
+            for session in self._all():
+                for what in dict.fromkeys(one.what for one in found):
+                    session.tampered(what)
+
+    def look(self) -> None:
+        """Lets each open session follow its orders, though it proposes nothing."""
+        for session in self._all():
+            session.look()
+
+    @property
+    def open_sessions(self) -> int:
+        """How many sessions are open."""
+        return sum(session.state == "open" for session in self._all())
 
     def close(self) -> None:
         """Every session ended, and the end recorded."""
-        for session in list(self._sessions.values()):
+        for session in self._all():
             session.end()
         self._record("stop", {"guard": self._parts.guard, "sessions": 0, "why": "closed"})
+
+    def _all(self) -> list[Session]:
+        with self._lock:
+            return list(self._sessions.values())
 
     def _hear_of_grants(self) -> None:
         """Grants and revocations go on record as soon as the guard hears of them; a use brings its own along (L13)."""
@@ -118,12 +202,11 @@ class Guard:
             self._parts.recorder.record(news)
             grants.noted(news)
 
-    def _count(self) -> int:
-        return sum(session.state == "open" for session in list(self._sessions.values()))
-
     def _start(self, files: Mapping[str, bytes]) -> None:
         now, checked = self._parts.clock(), self.checked
-        start = {"guard": self._parts.guard, "version": VERSION, "policy": checked.digest}
+        start = {
+            "guard": self._parts.guard, "version": VERSION, "policy": checked.digest, "settings": self.settings.plain(),
+        }  # fmt: skip
         load = {"policy": checked.digest, "name": checked.name, "version": checked.version, "files": list(files)}
         payloads = {f"file.{number}": data for number, data in enumerate(files.values())}
         self._parts.recorder.record(
@@ -131,7 +214,7 @@ class Guard:
         )
 
     def _record(self, kind: str, body: Mapping[str, Value]) -> None:
-        self._parts.recorder.record([self._write.item(kind, self._parts.clock(), body)])
+        self._parts.recorder.record([self._write.item(kind, self._parts.time(), body)])
 
 
 def never_allowed(checked: Checked, *, with_grants: bool) -> frozenset[str]:

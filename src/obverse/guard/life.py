@@ -34,7 +34,7 @@ class Life(ABC):
     """A session without its turns."""
 
     __slots__ = (
-        "_doubtful", "_failed_at", "_failures", "_lease", "_lock", "_parts", "_past", "_permits", "_stirred", "_stopping",
+        "_doubtful", "_failed_at", "_failures", "_jumps", "_lease", "_lock", "_parts", "_past", "_permits", "_stirred", "_stopping",
         "_turns", "holder", "id", "state",
     )  # fmt: skip
 
@@ -53,6 +53,7 @@ class Life(ABC):
         self._failed_at = -1
         self._doubtful = False
         self._lease: int | None = None
+        self._jumps = 0 if parts.pace is None else parts.pace.jumps
         start = {"guard": parts.guard, "policy": parts.checked.digest, "holder": holder, "head": self.head}
         self._past.note(self._past.write.item("session", self._past.time(), start))
 
@@ -128,7 +129,8 @@ class Life(ABC):
 
     def tampered(self, what: str, detail: str = "") -> None:
         """Something was tampered with: a fact of this session from now on, and the end of it if the settings say so."""
-        if self._parts.settings.on_tampering == "stop":
+        settings = self._parts.settings
+        if settings.on_tampering == "stop" and what not in settings.tolerated:
             self._order("guard", f"tampering: {what}")
         with self._lock:
             if detail:
@@ -183,14 +185,25 @@ class Life(ABC):
 
     # --- orders from outside --------------------------------------------------------------------------------------------
 
+    def look(self) -> None:
+        """Follows what is ordered for the session, though it proposes nothing. One that is deciding does so by itself."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._obey()
+            finally:
+                self._lock.release()
+
     def _obey(self) -> None:
         """What is ordered for this session, followed; (3) what cannot be read is an order to stop."""
         if self.state != "open":
             return None
+        pace, orders = self._parts.pace, self._parts.orders
+        if pace is not None and pace.look() != self._jumps:
+            self._jumps = pace.jumps
+            self.tampered("clock", pace.detail)
         if self._stopping is not None:
             return self._close("stopped", *self._stopping)
-        orders = self._parts.orders
-        if orders is None:
+        if orders is None or self.state != "open":
             return None
         try:
             found = self._parts.bounded(lambda: orders.standing(self.id), "the orders")

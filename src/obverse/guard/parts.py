@@ -11,6 +11,7 @@ from obverse.guard.bounded import Workers
 from obverse.guard.judging import Judging
 from obverse.guard.ports import Clock, Fresh, Grants, Orders, People, Recorder
 from obverse.guard.settings import Settings
+from obverse.guard.watch import Pace
 from obverse.policy.ast import JudgedAnswer, walk
 from obverse.policy.checked import Checked
 from obverse.policy.monitor import Watches
@@ -38,6 +39,7 @@ class Parts:
     people: People | None = None
     grants: Grants | None = None
     orders: Orders | None = None
+    pace: Pace | None = None
     judged: bool = False
     canaries: dict[str, bool] = field(default_factory=dict)
     """Canaries that were sent, by what they carry, and whether a session denied them."""

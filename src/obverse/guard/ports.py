@@ -111,8 +111,8 @@ class Grants(Protocol):
 class Orders(Protocol):
     """What is ordered from outside of this process: leases, and stops. `guard.leases.Control` is one."""
 
-    def give(self, session: str, holder: str, until: int) -> None:
-        """A lease for a new session: it may run until then, unless somebody renews it."""
+    def begin(self, session: str, holder: str, *, now: int, until: int | None) -> None:
+        """A session begins; where it needs a lease, it may run until then, unless somebody renews it."""
         ...
 
     def standing(self, session: str) -> Standing:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from decimal import Decimal
+from typing import Any, Literal
 
 import msgspec
 
@@ -48,3 +49,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Milliseconds by which the wall clock may depart from the steady one between two looks, before it counts as tampering."""
     on_tampering: Literal["stop", "note"] = "stop"
     """Whether sessions stop when the guard finds that it was tampered with, or it is only recorded and stated as a fact."""
+    tolerated: tuple[str, ...] = ("people",)
+    """What is only recorded and stated in any case: keys of people are looked up anew for each answer, so they may change."""
+
+    def plain(self) -> dict[str, Any]:
+        """As it stands in the ledger: numbers in exact decimals."""
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return {name: Decimal(str(value)) if isinstance(value, float) else value for name, value in found.items()}
