@@ -63,11 +63,20 @@ def key_(file: Path, *, password: bool) -> ExitCode:
 @click.option(
     "--role", "roles", multiple=True, type=click.Choice(_ROLES), help="What they may do; `approve` if not said."
 )
+@click.option("--holder", is_flag=True, help="They may do none of this: they hold grants, and may hand them on.")
 @click.option("--level", "levels", multiple=True, help="Of the clauses that their grants may lift.")
 @click.option("--label", default="", help="Of the key: `laptop`, `token in the safe`.")
 @json_option
 def add(
-    folder: Path, name: str, *, key: Path, roles: tuple[Any, ...], levels: tuple[str, ...], label: str, as_json: bool
+    folder: Path,
+    name: str,
+    *,
+    key: Path,
+    roles: tuple[Any, ...],
+    holder: bool,
+    levels: tuple[str, ...],
+    label: str,
+    as_json: bool,
 ) -> ExitCode:
     """Let the answers of NAME count in the guard of DIR, by this key beside those that they have."""
     import msgspec
@@ -79,7 +88,8 @@ def add(
 
     home = open_home(folder)
     public = edwards_key(read_public(read_file(key, _LARGEST_KEY, "the key")), added=now(), label=label)
-    known = read_people(home.people).get(check_name(name)) or Person(name=name, roles=roles or ("approve",))
+    first: tuple[Any, ...] = () if holder else ("approve",)
+    known = read_people(home.people).get(check_name(name)) or Person(name=name, roles=roles or first)
     if any(one.id == public.id and one.revoked is not None for one in known.keys):
         raise MisuseError(f"this key of `{name}` was revoked, and stays so", code="G204", hint="make a new one")
     given = tuple(dict.fromkeys((*known.roles, *roles)))
