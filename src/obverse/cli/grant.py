@@ -7,7 +7,6 @@ signs (`solver.preview`). How things are shown stands in `granted`.
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 import msgspec
 
+from obverse.cli.answering import now, read_key
 from obverse.cli.exit_codes import ExitCode
 from obverse.cli.numbers import Finite
 from obverse.cli.output import json_option, note, print_json, say
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from obverse.solver.preview import Preview
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-_LARGEST_KEY: Final = 1_000_000
 _NONCE_SIZE: Final = 16
 _FOLDER = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 _GRANT = click.argument("grant_id", metavar="GRANT")
@@ -125,19 +124,19 @@ def give(
     missing = [name for name, value in (("--for", holder), ("--purpose", purpose), ("--until", until)) if not value]
     if missing and not only_preview:
         raise MisuseError(f"a grant needs {' and '.join(f'`{name}`' for name in missing)}", code="G332")
-    home, now = open_home(folder), _now()
+    home, at = open_home(folder), now()
     checked, names = home.loaded.checked, _names(clauses)
     terms = Grant(
-        by=by or "", time=now, holder=holder or "anybody", clauses=names, scope=scope, purpose=purpose or "a preview",
-        uses=uses, not_before=now if since is None else _moment(since, now), not_after=_moment(until or "1h", now),
+        by=by or "", time=at, holder=holder or "anybody", clauses=names, scope=scope, purpose=purpose or "a preview",
+        uses=uses, not_before=at if since is None else _moment(since, at), not_after=_moment(until or "1h", at),
         nonce=secrets.token_hex(_NONCE_SIZE), policy=checked.digest,
     )  # fmt: skip
     if follow:
-        _check(home, terms, (), now)
+        _check(home, terms, (), at)
         terms = msgspec.structs.replace(terms, follows=ground(checked, names, scope))
     return _give(
         home, terms, (), key=key, only_preview=only_preview, no_preview=no_preview, yes=yes, timeout=timeout,
-        as_json=as_json, now=now,
+        as_json=as_json, at=at,
     )  # fmt: skip
 
 
@@ -175,24 +174,24 @@ def narrow(
     from obverse.guard.home import open_home
     from obverse.policy.grants import Grant, ground
 
-    home, now = open_home(folder), _now()
+    home, at = open_home(folder), now()
     with _register(home) as register:
-        parent = register.held(register.find(grant_id), now)
+        parent = register.held(register.find(grant_id), at)
         above = tuple(link.grant for link in register.chain(parent.id))
     names = parent.grant.clauses if clauses is None else _names(clauses)
     where = parent.grant.scope if scope is None else scope
     terms = Grant(
-        by=by or parent.grant.holder, time=now, holder=holder, clauses=names, scope=where, uses=uses,
-        purpose=purpose or parent.grant.purpose, not_before=max(now, parent.grant.not_before),
-        not_after=parent.grant.not_after if until is None else _moment(until, now),
+        by=by or parent.grant.holder, time=at, holder=holder, clauses=names, scope=where, uses=uses,
+        purpose=purpose or parent.grant.purpose, not_before=max(at, parent.grant.not_before),
+        not_after=parent.grant.not_after if until is None else _moment(until, at),
         nonce=secrets.token_hex(_NONCE_SIZE), policy=home.loaded.checked.digest, parent=parent.id,
     )  # fmt: skip
     if parent.grant.follows is not None:
-        _check(home, terms, above, now)
+        _check(home, terms, above, at)
         terms = msgspec.structs.replace(terms, follows=ground(home.loaded.checked, names, where))
     return _give(
         home, terms, above, key=key, only_preview=only_preview, no_preview=no_preview, yes=yes, timeout=timeout,
-        as_json=as_json, now=now,
+        as_json=as_json, at=at,
     )  # fmt: skip
 
 
@@ -205,9 +204,9 @@ def list_(folder: Path, *, holder: str | None, as_json: bool) -> ExitCode:
     from obverse.cli.granted import grant_line, grant_object
     from obverse.guard.home import open_home
 
-    now = _now()
+    at = now()
     with _register(open_home(folder)) as register:
-        held = [register.held(name, now) for name in register.known()]
+        held = [register.held(name, at) for name in register.known()]
     found = [one for one in held if holder in (None, one.grant.holder)]
     if as_json:
         print_json({"grants": [grant_object(one) for one in found]})
@@ -228,10 +227,10 @@ def show(folder: Path, *, grant_id: str, as_json: bool) -> ExitCode:
     from obverse.cli.granted import grant_lines, grant_object
     from obverse.guard.home import open_home
 
-    now = _now()
+    at = now()
     with _register(open_home(folder)) as register:
         name = register.find(grant_id)
-        held, uses = register.held(name, now), register.uses(name)
+        held, uses = register.held(name, at), register.uses(name)
         above = [link.grant for link in register.chain(name)][1:]
         envelope = register.chain(name)[0].signed.envelope
     if as_json:
@@ -257,15 +256,15 @@ def revoke(
     from obverse.guard.home import open_home
     from obverse.guard.signing import sign
 
-    now = _now()
+    at = now()
     with _register(open_home(folder)) as register:
         name = register.find(grant_id)
-        held = register.held(name, now)
+        held = register.held(name, at)
         if not yes and not as_json:
             say(grant_line(held))
             click.confirm("revoke it", abort=True, err=True)
-        statement = Revocation(by=by or held.grant.by, time=now, grant=name, why=why).statement
-        held = register.revoke(sign(statement, _private(key)), name, now)
+        statement = Revocation(by=by or held.grant.by, time=at, grant=name, why=why).statement
+        held = register.revoke(sign(statement, _private(key)), name, at)
     if as_json:
         print_json(grant_object(held))
     else:
@@ -278,7 +277,7 @@ def revoke(
 
 def _give(
     home: Home, terms: Grant, above: Sequence[Grant], *, key: Path | None, only_preview: bool, no_preview: bool,
-    yes: bool, timeout: float, as_json: bool, now: int,
+    yes: bool, timeout: float, as_json: bool, at: int,
 ) -> ExitCode:  # fmt: skip
     """Shown, then signed and put in force."""
     from obverse.cli.granted import grant_line, grant_object, preview_lines, preview_object
@@ -291,7 +290,7 @@ def _give(
         raise MisuseError("nobody is asked with `--json`", code="G330", hint="look by `--preview`, sign by `--yes`")
     if not only_preview and not terms.by:
         raise MisuseError("nobody signs", code="G332", hint="say who you are by `--as NAME`")
-    levels = _check(home, terms, above, now)
+    levels = _check(home, terms, above, at)
     private = None if only_preview else _private(key)  # before the solver is asked, not after
     found = None if no_preview else _previewed(home, terms, above, levels, timeout)
     shown: dict[str, object] = {} if found is None else {"preview": preview_object(found)}
@@ -305,7 +304,7 @@ def _give(
     if not yes:
         click.confirm(f"sign this as {terms.by}", abort=True, err=True)
     with _register(home) as register:
-        held = register.add(sign(terms.statement, private), now)
+        held = register.add(sign(terms.statement, private), at)
     if as_json:
         print_json({**grant_object(held), **shown})
     else:
@@ -313,7 +312,7 @@ def _give(
     return ExitCode.HOLDS
 
 
-def _check(home: Home, terms: Grant, above: Sequence[Grant], now: int) -> tuple[str, ...]:
+def _check(home: Home, terms: Grant, above: Sequence[Grant], at: int) -> tuple[str, ...]:
     """The levels that the root's signer may lift, if these terms mean something; nothing is signed yet."""
     from obverse.core.errors import MisuseError
     from obverse.guard.people import read_people
@@ -321,7 +320,7 @@ def _check(home: Home, terms: Grant, above: Sequence[Grant], now: int) -> tuple[
 
     people = read_people(home.people)
     root = people.get((above[-1] if above else terms).by)
-    if terms.by and (root is None or not root.may("grant", now)):
+    if terms.by and (root is None or not root.may("grant", at)):
         raise MisuseError(
             f"`{(above[-1] if above else terms).by[:80]}` may not grant in this guard", code="G331",
             hint="`obverse reviewer` gives people the role `grant`",
@@ -349,36 +348,26 @@ def _register(home: Home) -> Register:
 
 
 def _private(path: Path | None) -> Ed25519PrivateKey:
-    """The key of whom signs; asks for its password where it has one."""
-    from obverse.cli.load import read_file
+    """The key of whom signs."""
     from obverse.core.errors import MisuseError
-    from obverse.guard.signing import read_signing_key
 
     if path is None:
         raise MisuseError("nobody signs", code="G332", hint="name your private key by `--key`")
-    data = read_file(path, _LARGEST_KEY, "the key")
-    password = None
-    if b"ENCRYPTED PRIVATE KEY" in data:
-        password = click.prompt(f"password of {path.name}", hide_input=True, err=True).encode()
-    return read_signing_key(data, password)
+    return read_key(path)
 
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _now() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def _moment(text: str, now: int) -> int:
+def _moment(text: str, at: int) -> int:
     """The time that is meant: `2h` from now, or a time with its offset (UTC, if it names none)."""
     from obverse.core.errors import MisuseError
     from obverse.policy.reading import instant, lapse
 
     span = lapse(text)
     moment = None if span is not None else instant(text, 0)
-    found = now + int(span.ms) if span is not None else None if moment is None else int(moment.ms)
+    found = at + int(span.ms) if span is not None else None if moment is None else int(moment.ms)
     if found is None or not 0 <= found < _LAST:
         raise MisuseError(f"`{text[:60]}` is no time", code="G333", hint="`2h`, `7d`, or `2026-05-15T15:00:00Z`")
     return found
