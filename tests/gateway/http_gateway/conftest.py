@@ -24,6 +24,7 @@ from obverse.testing.upstream import UpstreamServer
 
 KEY = "obv_test"
 OTHER_KEY = "obv_other"
+BEGIN = 1_800_000_000_000
 
 POLICY = """---
 policy: shop
@@ -64,16 +65,16 @@ class Gateway:
     """A gateway that runs, and everything that a test asks of it."""
 
     def __init__(self, upstream: str, checked: Any, settings: Settings, people: Any = None) -> None:
-        ticks = itertools.count(1_800_000_000_000, 1000)
+        ticks = itertools.count()
         numbers = itertools.count(1)
         self.recorder = MemoryRecorder()
         self.guard = Guard(
-            checked, recorder=self.recorder, clock=lambda: next(ticks), steady=lambda: 0, people=people,
+            checked, recorder=self.recorder, clock=lambda: BEGIN + next(ticks), steady=lambda: next(ticks), people=people,
             fresh=lambda size: next(numbers).to_bytes(size, "big"),
         )  # fmt: skip
         clients = {key_digest(KEY): "shop", key_digest(OTHER_KEY): "other"}
         self.service = Service(
-            self.guard, url=upstream, key="sk-upstream", clock=lambda: next(ticks),
+            self.guard, url=upstream, key="sk-upstream", clock=lambda: BEGIN + next(ticks),
             configuration=Configuration(clients=clients, settings=settings),
             fresh=lambda size: next(numbers).to_bytes(size, "big"),
         )  # fmt: skip

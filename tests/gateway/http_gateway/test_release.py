@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from obverse.core.events import Reply, Step
 from obverse.gateway.http.release import held_because, held_with_tools
-from obverse.gateway.http.sentences import last_end
+from obverse.gateway.http.sentences import next_end
 from obverse.policy.decide import decide
 
 from .conftest import policy
@@ -79,12 +79,25 @@ def with_denied(checked: Any) -> Any:
 
 @given(st.text(alphabet="ab. !?\n。3”", max_size=60), st.integers(1, 10))
 def test_a_cut_stands_behind_a_sentence_and_never_at_the_very_end(text: str, least: int) -> None:
-    end = last_end(text, 0, least)
+    end = next_end(text, 0, least)
     assert end == 0 or (least <= end < len(text) and text[end - 1] in ".!?\n。”")
 
 
+@given(st.text(alphabet="ab. !?\n。”」", max_size=60), st.integers(1, 10), st.data())
+def test_where_a_text_is_cut_does_not_hang_on_its_pieces(text: str, least: int, data: st.DataObject) -> None:
+    def cuts(lengths: list[int]) -> list[int]:
+        found, sent = [], 0
+        for length in lengths:
+            while (end := next_end(text[:length], sent, least)) > sent:
+                found.append(sent := end)
+        return found
+
+    pieces = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=10)))
+    assert cuts([*pieces, len(text)]) == cuts([len(text)]) == cuts(list(range(len(text) + 1)))
+
+
 def test_a_number_is_no_end_of_a_sentence() -> None:
-    assert last_end("It is 3.14 in all. And", 0, 1) == len("It is 3.14 in all.")
+    assert next_end("It is 3.14 in all. And", 0, 1) == len("It is 3.14 in all.")
 
 
 @given(st.lists(st.sampled_from(["Dear Ann.", "All is well.", "The secret is out.", "no more."]), min_size=1, max_size=6))
@@ -92,11 +105,10 @@ def test_whatever_left_by_sentences_is_a_reply_that_the_policy_allows(sentences:
     """What the client holds at any moment was decided as a reply; the pure form of what the desk does."""
     checked = with_rule('forbid reply when text contains "secret" or text starts with "no"')
     text, sent = " ".join(sentences), 0
-    while (end := last_end(text, sent, 1)) > sent:
-        first = text.index(text[sent:end], sent) + len(text[sent:end])
-        beginning = Reply(id="r", text=text[:first])
+    while (end := next_end(text, sent, 1)) > sent:
+        beginning = Reply(id="r", text=text[:end])
         if decide(checked, [], Step(event=beginning, turn=(beginning,))).verdict.blocks:
             break
-        sent = first
+        sent = end
     held = Reply(id="r", text=text[:sent])
     assert not sent or not decide(checked, [], Step(event=held, turn=(held,))).verdict.blocks

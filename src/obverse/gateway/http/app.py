@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 from starlette.applications import Starlette
-from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as Http
 from starlette.responses import Response, StreamingResponse
@@ -148,13 +147,9 @@ class Application:
             return Response(status_code=499)
         except Exception as error:  # boundary: whatever the desk raises is a refusal, and nothing of the turn leaves
             return failure(error)
-
-        async def delivered() -> None:
-            self._desk.delivered(asked, arrived=not await http.is_disconnected())
-
+        self._desk.delivered(asked, arrived=not await http.is_disconnected())
         headers = {"x-obverse-session": turn.session or "", "x-obverse-verdict": out.verdict}
-        done = BackgroundTask(delivered)
-        return Response(written(asked.request, out), media_type=JSON, headers=headers, background=done)
+        return Response(written(asked.request, out), media_type=JSON, headers=headers)
 
     async def _stream(
         self, asked: Asked, turn: Turn, task: asyncio.Task[Outgoing], pieces: asyncio.Queue[Piece]

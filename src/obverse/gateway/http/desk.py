@@ -30,7 +30,7 @@ from obverse.gateway.http.protocols import PATHS, body_for, joiner_for, named_to
 from obverse.gateway.http.records import Answer, Answering, AnyItem, Instruction, Outgoing, Proposed, Request
 from obverse.gateway.http.release import held_because, held_with_tools
 from obverse.gateway.http.responses_answered import wire_of
-from obverse.gateway.http.sentences import last_end
+from obverse.gateway.http.sentences import next_end
 from obverse.gateway.http.settings import Settings
 from obverse.gateway.http.sse import Reader
 from obverse.gateway.http.telling import Offered, tell, tell_thought
@@ -257,18 +257,17 @@ class Desk:
                     whole = b"".join([piece async for piece in reading.pieces()])
                     return read_whole(request, read_answer(whole), most_calls=self.settings.most_calls), out, 0
                 joiner = joiner_for(request, most_calls=self.settings.most_calls)
-                reader, sent = Reader(largest=self.settings.largest_answer), 0
+                reader, sent, least = Reader(largest=self.settings.largest_answer), 0, self.settings.smallest_piece
                 async for piece in reading.pieces():
                     for event in reader.feed(piece):
                         joiner.take(event)
-                    if early and request.stream and not joiner.calling:
-                        text, end = joiner.text, last_end(joiner.text, sent, self.settings.smallest_piece)
-                        if end > sent:
-                            ruling = await self._beginning(one, text[:end], turn)
-                            if ruling is not None:
-                                return None, self._cut(out, ruling, text[:sent]), sent
-                            hear(out, text[sent:end])
-                            sent = end
+                    while early and not joiner.calling and (end := next_end(joiner.text, sent, least)) > sent:
+                        text = joiner.text
+                        ruling = await self._beginning(one, text[:end], turn)
+                        if ruling is not None:
+                            return None, self._cut(out, ruling, text[:sent]), sent
+                        hear(out, text[sent:end])
+                        sent = end
                 return joiner.answer(), out, sent
         except TimeoutError as error:
             raise UntrustedInputError("the model's turn took too long", code="G405") from error
@@ -384,5 +383,5 @@ class Desk:
 def _notice(ruling: Ruling) -> str:
     """The messages of what was not released: all that the agent may see of it (L17)."""
     blocked = [step for step in ruling.steps if step.permit is None]
-    worst = [step.message for step in blocked if step.verdict is ruling.verdict] or [step.message for step in blocked]
-    return "\n".join(dict.fromkeys(message for message in worst if message)) or MESSAGES[Verdict.DENY]
+    own = [step for step in blocked if step.decision is not None and step.decision.verdict.blocks] or blocked
+    return "\n".join(dict.fromkeys(step.message for step in own if step.message)) or MESSAGES[Verdict.DENY]

@@ -7,13 +7,13 @@ import re
 _END = re.compile(r"(?:[.!?…]+[\"'”’»)\]]*(?=\s)|[。！？]+[」』）]*|\n(?=\s*\n))")
 
 
-def last_end(text: str, begin: int, least: int) -> int:
-    """The place after the last sentence of `text` that ends at least `least` characters behind `begin`; `begin` if none does.
+def next_end(text: str, begin: int, least: int) -> int:
+    """The place after the first sentence that ends at least `least` characters behind `begin`; `begin` if none does yet.
 
-    What stands at the very end is no end yet: the next piece may go on (`3.` and then `14`).
+    It hangs on the text alone, not on the pieces in which it comes: what stands at the very end is no end yet, since the next
+    piece may go on (`3.` and then `14`).
     """
-    found = begin
     for match in _END.finditer(text, begin):
-        if match.end() < len(text) and match.end() - begin >= least:
-            found = match.end()
-    return found
+        if match.end() - begin >= least and match.end() < len(text):
+            return match.end()
+    return begin
