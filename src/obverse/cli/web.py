@@ -57,8 +57,10 @@ def _serve(folder: Path, port: int, origin: str | None, *, as_json: bool) -> Exi
 
     home = open_home(folder)
     queue = open_queue(home, clock=now, fresh=secrets.token_bytes)
+    address = _address(origin, port)
     sockets = listen(port)
-    address = _address(origin, sockets[0].getsockname()[1])
+    if origin is None:
+        address = _address(None, sockets[0].getsockname()[1])
     key = secrets.token_urlsafe(24)
     desk = Desk(
         queue=queue, people=partial(read_people, home.people), folder=home.people, home=home.folder,

@@ -42,6 +42,9 @@ from obverse.web.views import JoinPage, Sorry
 MOST: Final = 200
 """Requests on one page."""
 
+_NO_KEY: Final = (
+    "Open the address that the command printed on the terminal: it holds the key. It is another one after each start."
+)
 _LONGEST_LABEL: Final = 60
 _LONGEST_WAIT: Final = 80  # looks, and so about twenty seconds
 _LOOK: Final = 0.25
@@ -85,7 +88,10 @@ def application(desk: Desk, *, key: str) -> ASGIApp:
     nowhere = Route("/{rest:path}", Tell(_nowhere, pages.html, pages.sorry).__call__)
     app = Starlette(routes=[*told, Route("/changes", pages.changes), Route("/static/{name}", _static), nowhere])
     return Fence(
-        app, address=desk.address, key=key, refused=lambda why: pages.html(pages.sorry(MisuseError(why, code="G630")))
+        app,
+        address=desk.address,
+        key=key,
+        refused=lambda why: pages.html(pages.sorry(MisuseError(why, code="G630", hint=_NO_KEY))),
     )
 
 

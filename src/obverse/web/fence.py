@@ -127,7 +127,7 @@ class Fence:
             return 303, "", [("set-cookie", f"{self.address.cookie}={self.key}; {flags}"), ("location", where)]
         if any(self._is_key(value) for value in _cookies(scope, self.address.cookie)):
             return None
-        return 403, "open the address that the terminal printed: it holds the key to look at these pages", []
+        return 403, "these pages need a key to look", []
 
     def _is_key(self, given: str) -> bool:
         return hmac.compare_digest(given.encode(), self.key.encode())
