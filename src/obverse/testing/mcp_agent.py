@@ -8,16 +8,21 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import anyio
 from mcp import Client
 from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
+from obverse.gateway.mcp import stdio
+from obverse.gateway.mcp.definitions import Lock
+from obverse.gateway.mcp.proxy import Proxy, ProxySettings, running
 from obverse.gateway.mcp.servers import ServerSettings
+from obverse.gateway.mcp.sessions import Desks
+from obverse.guard.guard import Guard
 
 ENVELOPE: Final = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -56,7 +61,7 @@ limit pay to 3 per 24h
 forbid pay when once look(id: "a") and last look(id: "a") has owner = "eve"
 ```
 
-## Never {#never}
+## Never {#never inviolable}
 
 ```rule
 stop explode
@@ -103,10 +108,10 @@ class Puppet:
         """The calls that reached the server: tool and arguments."""
         return [(one["tool"], one["arguments"]) for one in self.asked if "tool" in one]
 
-    def settings(self, name: str = "shop") -> ServerSettings:
+    def settings(self, name: str = "shop", *, protocol: Literal["auto", "legacy"] = "auto") -> ServerSettings:
         """How a proxy reaches it."""
         command = () if self._url else (sys.executable, "-m", "obverse.testing.puppet", str(self.folder))
-        return ServerSettings(name=name, command=command, url=self._url)
+        return ServerSettings(name=name, command=command, url=self._url, protocol=protocol)
 
 
 @contextlib.contextmanager
@@ -141,10 +146,46 @@ class Agent:
         reader, writer = await asyncio.open_connection(sock=self._socket)
         for message in messages:
             writer.write((message if isinstance(message, str) else json.dumps(message)).encode() + b"\n")
-        await writer.drain()
         found = [json.loads(await reader.readline()) for _ in range(len(messages) if answers is None else answers)]
         writer.close()
         return found
+
+
+class Front:
+    """A proxy that runs, and the agent before it."""
+
+    def __init__(self, proxy: Proxy, agent: Agent, desks: Desks) -> None:
+        self.proxy = proxy
+        self.agent = agent
+        self.desks = desks
+
+
+@contextlib.asynccontextmanager
+async def fronted(
+    guard: Guard,
+    *puppets: Puppet,
+    lock: Lock | None = None,
+    keep: Callable[[Lock], None] | None = None,
+    protocol: Literal["auto", "legacy"] = "auto",
+    **settings: Any,
+) -> AsyncIterator[Front]:
+    """A proxy of this guard before these servers, and an agent on a pair of streams, all in this process but the servers."""
+    how = ProxySettings(**{"deadline": 1.0, "every": 0.05, **settings})
+    desks = Desks(guard, holder="agent", settings=how)
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    servers = [puppet.settings(puppet.folder.name, protocol=protocol) for puppet in puppets]
+    with ours, theirs, theirs.makefile("rb") as source, theirs.makefile("wb") as sink:
+        async with (
+            running(guard, servers, desk=desks, lock=lock, keep=keep, settings=how) as proxy,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(stdio.serve, proxy.server(), source, sink)
+            try:
+                yield Front(proxy, Agent(ours), desks)
+            finally:
+                theirs.shutdown(socket.SHUT_RDWR)
+                tasks.cancel_scope.cancel()
 
 
 def raw_call(number: int, tool: str, arguments: str) -> str:
@@ -176,6 +217,8 @@ async def _through(ours: socket.socket) -> AsyncIterator[tuple[Any, Any]]:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(read)
         tasks.start_soon(write)
-        yield incoming, outgoing
-        tasks.cancel_scope.cancel()
-    writer.close()
+        try:
+            yield incoming, outgoing
+        finally:
+            tasks.cancel_scope.cancel()
+            writer.close()

@@ -145,13 +145,13 @@ async def test_cancelling_a_call_reaches_the_server_and_the_history(
     assert "not known" in results[0]["output"]
 
 
-@pytest.mark.parametrize("mode", ["auto", "legacy"])
+@pytest.mark.parametrize("protocol", ["auto", "legacy"])
 @pytest.mark.parametrize("what", ["sampling", "elicitation"])
 async def test_a_server_can_neither_ask_the_model_nor_a_person(
-    before: Any, puppet: Puppet, mode: str, what: str
+    before: Any, puppet: Puppet, protocol: str, what: str
 ) -> None:
     puppet.says({**LOOK, "ask": what})
-    async with before(puppet) as front, front.agent.client(mode=mode) as agent:
+    async with before(puppet, protocol=protocol) as front, front.agent.client() as agent:
         await agent.call_tool("look", {"id": "a"})
     [asked] = [one for one in puppet.asked if "asked" in one]
     assert asked["refused"]

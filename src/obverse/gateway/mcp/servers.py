@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import anyio
 import httpx2
@@ -30,7 +30,10 @@ PAUSE: Final = 1.0
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How one server is reached: a command that is started, or a URL. `env` and `headers` are for it alone."""
+    """How one server is reached: a command that is started, or a URL. `env` and `headers` are for it alone.
+
+    `protocol` is how its version is found: `auto` asks for the newest first, `legacy` begins with the old handshake.
+    """
 
     name: str
     command: tuple[str, ...] = ()
@@ -38,6 +41,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     env: Mapping[str, str] = {}
     headers: Mapping[str, str] = {}
     cwd: str | None = None
+    protocol: Literal["auto", "legacy"] = "auto"
 
     def __post_init__(self) -> None:
         if bool(self.command) == bool(self.url):
@@ -166,7 +170,7 @@ async def connected(settings: ServerSettings, changed: Callable[[], Awaitable[No
     async with contextlib.AsyncExitStack() as stack:
         with _reaching(settings.name):
             where = await _where(settings, stack)
-            client = await stack.enter_async_context(Client(where, message_handler=heard, cache=None))
+            client = await stack.enter_async_context(Client(where, mode=settings.protocol, message_handler=heard, cache=None))
         yield Upstream(settings.name, client)
 
 
