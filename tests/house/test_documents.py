@@ -80,8 +80,9 @@ def _is_known(call: list[str]) -> bool:
     if call[0] not in HELP:
         return False
     command = load(call[0])
-    if isinstance(command, click.Group) and len(call) > 1 and call[1] in command.commands:
-        command = command.commands[call[1]]
+    if isinstance(command, click.Group) and len(call) > 1:
+        usual = getattr(command, "usual", "")  # of a group whose first word need not name a command
+        command = command.commands.get(call[1], command.commands.get(usual, command))
     options = {option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]}
     given = {word.partition("=")[0] for word in call[1:] if re.match(r"--?[a-z]", word)}
     return given <= {*options, "--help", "-h"}

@@ -36,10 +36,12 @@ _GRANT = click.argument("grant_id", metavar="GRANT")
 class GrantGroup(click.Group):
     """A group of which the first word may be a folder: then it is `give`."""
 
+    usual = "give"
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """The arguments, with `give` where no command is named."""
         if args and args[0] not in {*self.commands, "-h", "--help"}:
-            args.insert(0, "give")
+            args.insert(0, self.usual)
         return super().parse_args(ctx, args)
 
 
