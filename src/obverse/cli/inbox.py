@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,12 +30,15 @@ _ID: Final = 8
 @click.argument("request", metavar="[ID]", required=False)
 @click.option("--as", "name", metavar="NAME", help="Who looks: how long a decision takes counts from here.")
 @click.option("--watch", is_flag=True, help="Go on showing what comes, until Ctrl-C; with --json one line for each.")
+@click.option("--grant", is_flag=True, help="With ID: what a grant instead would newly allow, by the solver.")
 @json_option
-def inbox(folder: Path, *, request: str | None, name: str | None, watch: bool, as_json: bool) -> ExitCode:
+def inbox(
+    folder: Path, *, request: str | None, name: str | None, watch: bool, grant: bool, as_json: bool
+) -> ExitCode:  # fmt: skip
     """What waits for approval in the guard's home DIR; with ID the whole request, as it is signed."""
     queue = queue_of(folder)
     if request is not None:
-        _whole(queue, request, name, as_json=as_json)
+        _whole(queue, request, name, newly=partial(_newly, folder) if grant else None, as_json=as_json)
     elif watch:
         _follow(queue, as_json=as_json)
     elif as_json:
@@ -44,8 +48,11 @@ def inbox(folder: Path, *, request: str | None, name: str | None, watch: bool, a
     return ExitCode.HOLDS
 
 
-def _whole(queue: Queue, request: str, name: str | None, *, as_json: bool) -> None:
+def _whole(
+    queue: Queue, request: str, name: str | None, *, newly: Callable[[Asked], list[str]] | None, as_json: bool
+) -> None:
     asked = queue.find(request)
+    allowed = None if newly is None else newly(asked)
     if name is not None and asked.closed is None:
         queue.view(asked.request.id, name)
     if as_json:
@@ -53,17 +60,37 @@ def _whole(queue: Queue, request: str, name: str | None, *, as_json: bool) -> No
 
         said = statement_of(asked.request, asked.page.digest, answer="approve", by=name or "", time=now())
         template = {field: value for field, value in said.items() if field not in {"answer", "by", "time"}}
-        whole = {"page": asked.page.text, "closed": asked.closed, "statement": template}
+        whole = {"page": asked.page.text, "closed": asked.closed, "statement": template, "newly": allowed}
         print_json({**_document(queue, asked), **whole})
         return
     say(asked.page.text)
     say(f"page\n  {asked.page.digest}")
     for by, answer in queue.said(asked.request.id):
         say(f"{_past(answer):<12}by {by}")
+    if allowed is not None:
+        say("\nA GRANT OF THESE CLAUSES FOR THIS TOOL WOULD NEWLY ALLOW")
+        for line in allowed:
+            say(f"  {line}")
     if asked.closed is not None:
         note(f"closed: {asked.closed}")
     else:
         note(f"`obverse approve DIR {asked.request.id[:_ID]} --key FILE --as NAME` signs it, `obverse reject` ends it")
+
+
+def _newly(folder: Path, asked: Asked) -> list[str]:
+    """What somebody would allow who, tired of approving, granted this tool by the clauses that ask (found by the solver)."""
+    from obverse.cli.granted import preview_lines
+    from obverse.guard.home import open_home
+    from obverse.policy.grants import Grant
+    from obverse.solver.preview import preview
+
+    checked, request = open_home(folder).loaded.checked, asked.request
+    names = tuple(name for name in request.clauses if any(clause.id == name for clause in checked.clauses))
+    terms = Grant(
+        by="", time=now(), holder=str(asked.shown.get("holder", "")), clauses=names, scope=request.tool or "reply",
+        purpose="a preview", uses=1, not_before=now(), not_after=request.expires, nonce="", policy=checked.digest,
+    )  # fmt: skip
+    return list(preview_lines(preview(checked, terms, levels=checked.levels), checked))
 
 
 def _list(queue: Queue) -> None:
