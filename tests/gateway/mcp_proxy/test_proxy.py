@@ -12,7 +12,6 @@ from obverse.guard.guard import Guard
 from obverse.testing.mcp_agent import EXPLODE, LOOK, PAY, SLOW, Puppet, raw_call, tool
 from obverse.testing.recorder import MemoryRecorder
 
-
 pytestmark = pytest.mark.filterwarnings("default")
 
 
@@ -133,11 +132,11 @@ async def test_cancelling_a_call_reaches_the_server_and_the_history(
     async with before(puppet) as front, front.agent.client(mode=mode) as agent:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(agent.call_tool, "slow", {})
-            while not puppet.calls:
+            while not puppet.calls:  # noqa: ASYNC110  # another process writes it
                 await anyio.sleep(0.02)
             tasks.cancel_scope.cancel()
         with anyio.fail_after(5):
-            while {"cancelled": "slow"} not in puppet.asked:
+            while {"cancelled": "slow"} not in puppet.asked:  # noqa: ASYNC110  # the same
                 await anyio.sleep(0.02)
             await agent.call_tool("look", {"id": "a"})
     results = [recorder.read(one, "event") for one in recorder.of("event") if one.body["kind"] == "result"]

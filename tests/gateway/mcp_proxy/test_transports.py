@@ -15,6 +15,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from obverse.cli.app import main
+from obverse.guard.home import open_home
 from obverse.testing.mcp_agent import LOOK, PAY, SHOP, Puppet, raw_call
 
 pytestmark = pytest.mark.filterwarnings("default")
@@ -48,7 +49,7 @@ async def test_an_agent_that_starts_the_proxy_talks_to_the_server_that_the_proxy
         assert not (await agent.call_tool("look", {"id": "a"})).is_error
         assert (await agent.call_tool("pay", {"to": "b", "amount": 5000})).is_error
     assert started.calls == [("look", {"id": "a"})]
-    assert main(["ledger", "verify", str(home / "ledger")]) == 0
+    assert main(["ledger", "verify", str(home / "ledger"), "--key", str(open_home(home).signer().key)]) == 0
 
 
 @pytest.fixture
