@@ -183,7 +183,8 @@ class Prover:
             case _ if isinstance(expr, _PAST):
                 return self.scope.past(expr, self, wanted=wanted)
         found = self.value(expr)
-        return "False" if found is DOUBT else f"({found.code} is {wanted})"
+        may_be = found is not DOUBT and kind_of(found.type) in ("bool", None) and not isinstance(expr, ast.Listing)
+        return f"({found.code} is {wanted})" if may_be else "False"
 
     def _compare(self, expr: ast.Compare, wanted: bool) -> Code:
         left, right = self.value(expr.left), self.value(expr.right)
@@ -247,6 +248,8 @@ class Prover:
         if not wanted:
             return self.scope.absent(body)
         found = self.value(body)
+        if found.sure or isinstance(body, ast.Listing):
+            return "True"
         return "False" if found is DOUBT else f"({found.code} is not None)"
 
     def _quantified(self, expr: ast.Quantified, wanted: bool) -> Code:
