@@ -71,6 +71,11 @@ class Session(Life):
                 return ruling
             stirred.wait(min(left, _LOOK))
 
+    def call_name(self) -> str:
+        """A fresh id for a call that nobody named."""
+        with self._lock:
+            return f"call-{self._past.name()}"
+
     def redeem(self, permit: Permit, tool: str, arguments: str) -> None:
         """(3) Returns once, for what the permit names: who executes calls it with what will really run.
 
