@@ -6,27 +6,23 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from obverse.cli.exit_codes import ExitCode
-from obverse.cli.output import json_option, note, one_line, print_json, say
+from obverse.cli.ledger_files import LARGEST_NOTE, files_at, head_of, key_option, read_keys, read_trust
+from obverse.cli.ledger_verify import fsck, verify
+from obverse.cli.ledger_witness import cosign, witness
+from obverse.cli.output import json_option, one_line, print_json, say
 
 if TYPE_CHECKING:
-    from obverse.ledger.checkpoint import Trust
-    from obverse.ledger.note import Key, Note
-    from obverse.ledger.reader import Files
-    from obverse.ledger.verify import Verification
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-_LARGEST_NOTE = 1_000_000
+    from obverse.ledger.keys import FileSigner
+
 _LARGEST_ENTRY = 65_535
-
-_key_option = click.option(
-    "--key", "keys", multiple=True, metavar="KEY", help="A key of the log, `name+id+base64`, or a file of such lines."
-)
 
 
 @click.group()
@@ -40,14 +36,21 @@ def ledger() -> None:
 @ledger.command("key", short_help="Make a private key in FILE.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--name", required=True, help="Of the key, without blanks or `+`: `log.example.com`.")
+@click.option("--witness", is_flag=True, help="A key that cosigns the logs of others.")
+@click.option(
+    "--algorithm", type=click.Choice(["ed25519", "ml-dsa-44"]), default="ed25519", show_default=True,
+    help="ml-dsa-44 withstands quantum computers; it is for witnesses.",
+)  # fmt: skip
 @json_option
-def key_(file: Path, *, name: str, as_json: bool) -> ExitCode:
-    """Make an Ed25519 key in FILE, readable by you alone, and print its public half, which verifiers need."""
+def key_(file: Path, *, name: str, witness: bool, algorithm: str, as_json: bool) -> ExitCode:
+    """Make a key in FILE, readable by you alone, and print its public half, which verifiers need."""
     from obverse.ledger.keys import FileSigner, key_file, new_key
     from obverse.ledger.note import read_key
 
-    private = new_key()
-    public = FileSigner(name, private).key
+    if algorithm == "ml-dsa-44" and not witness:
+        raise click.UsageError("--algorithm ml-dsa-44 goes with --witness: a log signs by Ed25519")
+    private = new_key("ed25519" if algorithm == "ed25519" else "ml-dsa-44-cosignature")
+    public = FileSigner(name, private, clock=(lambda: 0) if witness else None).key
     read_key(str(public))  # a name that cannot be read back is none
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR)
     with os.fdopen(handle, "wb") as out:
@@ -63,16 +66,14 @@ def key_(file: Path, *, name: str, as_json: bool) -> ExitCode:
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--key-file", required=True, type=click.Path(path_type=Path), help="The private key that signs.")
 @click.option("--name", required=True, help="Of the key, as it was made with.")
-@click.option("--origin", help="Of the log; a random one below the key's name if not said.")
+@click.option("--origin", help="Of the log; the name of the key if not said.")
 @json_option
 def init(folder: Path, *, key_file: Path, name: str, origin: str | None, as_json: bool) -> ExitCode:
     """Begin a log in DIR, with a signed checkpoint of nothing."""
-    from obverse.cli.load import read_file
-    from obverse.ledger.keys import FileSigner, read_key_file
     from obverse.ledger.log import Log
 
-    signer = FileSigner(name, read_key_file(read_file(key_file, _LARGEST_NOTE, "the key")))
-    with Log.create(folder, origin or f"{name}/{secrets.token_hex(8)}", [signer]) as log:
+    signer = _signer(key_file, name)
+    with Log.create(folder, origin or name, [signer]) as log:
         found = {"folder": str(folder), "origin": log.origin, "key": str(signer.key)}
     if as_json:
         print_json(found)
@@ -97,11 +98,10 @@ def record(folder: Path, *, files: tuple[Path, ...], key_file: Path, name: str, 
     """
     from obverse.cli.load import read_file
     from obverse.ledger.entries import LONGEST_PAYLOAD, Entry, payload_of
-    from obverse.ledger.keys import FileSigner, read_key_file
     from obverse.ledger.log import Log
 
     contents = [read_file(path, LONGEST_PAYLOAD, "the file") for path in files]
-    signer = FileSigner(name, read_key_file(read_file(key_file, _LARGEST_NOTE, "the key")))
+    signer = _signer(key_file, name)
     places = []
     with Log.open(folder, [signer]) as log:
         for path, content in zip(files, contents, strict=True):
@@ -120,61 +120,46 @@ def record(folder: Path, *, files: tuple[Path, ...], key_file: Path, name: str, 
     return ExitCode.HOLDS
 
 
-@ledger.command(short_help="Does the evidence hold?")
-@click.argument("log", metavar="DIR|BUNDLE", type=click.Path(path_type=Path))
-@_key_option
-@click.option("--witness", "witnesses", multiple=True, metavar="KEY", help="A witness's key, the same way.")
-@click.option("--quorum", type=click.IntRange(min=0), help="How many witnesses must have signed; all, if not said.")
-@click.option("--origin", help="The log must be this one.")
-@click.option(
-    "--older", multiple=True, type=click.Path(path_type=Path),
-    help="A checkpoint that you kept: it must be a beginning of this log.",
-)  # fmt: skip
-@json_option
-def verify(
-    log: Path,
-    *,
-    keys: tuple[str, ...],
-    witnesses: tuple[str, ...],
-    quorum: int | None,
-    origin: str | None,
-    older: tuple[Path, ...],
-    as_json: bool,
-) -> ExitCode:
-    """Check a log, or a bundle of one, from its checkpoint down to its last byte, and say what that does not prove.
-
-    Exits 0 where it holds, 4 without a key (nobody vouches for the checkpoint then), 5 where it does not hold.
-    """
-    from obverse.cli.load import read_file
-    from obverse.ledger.verify import read_older
-    from obverse.ledger.verify import verify as verified
-
-    kept = [read_older(read_file(path, _LARGEST_NOTE, "the checkpoint")) for path in older]
-    found = verified(_files(log), _trust(keys, witnesses, quorum), origin=origin, older=kept)
-    if as_json:
-        print_json(_document(log, found))
-    else:
-        _print(found)
-    return {"holds": ExitCode.HOLDS, "fails": ExitCode.UNVERIFIED, "not checked": ExitCode.UNDECIDED}[found.outcome]
-
-
-@ledger.command(short_help="A second opinion, by other code.")
+@ledger.command(short_help="Forget payloads of one entry.")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@_key_option
+@click.argument("index", type=click.IntRange(min=0))
+@click.argument("names", nargs=-1)
 @json_option
-def fsck(folder: Path, *, keys: tuple[str, ...], as_json: bool) -> ExitCode:
-    """Check a log by code that shares no line with what wrote it. Exits 5 where anything is wrong."""
-    from obverse.ledger.fsck import fsck as faults_of
+def erase(folder: Path, index: int, *, names: tuple[str, ...], as_json: bool) -> ExitCode:
+    """Erase what entry INDEX commits to: the payloads NAMES, or all. The entry, its place and every proof stay.
 
-    began = time.monotonic()
-    faults = faults_of(folder, [str(key) for key in _keys(keys)])
+    Bundles that were handed on, and backups, keep what they hold.
+    """
+    from obverse.ledger.log import erase as erased
+
+    count = erased(folder, index, names or None)
     if as_json:
-        print_json({"log": str(folder), "faults": faults, "seconds": round(time.monotonic() - began, 3)})
+        print_json({"index": index, "erased": count})
     else:
-        for fault in faults:
-            say(one_line(fault))
-        note(f"{len(faults)} faults" if faults else "nothing is wrong")
-    return ExitCode.UNVERIFIED if faults else ExitCode.HOLDS
+        say(f"{count} payloads of entry {index:,} erased")
+    return ExitCode.HOLDS
+
+
+@ledger.command(short_help="Give the log another key.")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--key-file", required=True, type=click.Path(path_type=Path), help="The private key of now.")
+@click.option("--name", required=True, help="Of that key, as it was made with.")
+@click.option("--new-key-file", required=True, type=click.Path(path_type=Path), help="The private key from now on.")
+@click.option("--new-name", help="Of the new key; the same, if not said.")
+@json_option
+def rotate(
+    folder: Path, *, key_file: Path, name: str, new_key_file: Path, new_name: str | None, as_json: bool
+) -> ExitCode:
+    """Enter another key into the log, under a checkpoint that both keys sign. Who knows the old key finds the new one."""
+    from obverse.ledger.rotation import rotate as rotated
+
+    new = _signer(new_key_file, new_name or name)
+    head = rotated(folder, [_signer(key_file, name)], new, time=time.time_ns() // 1_000_000)
+    if as_json:
+        print_json({"key": str(new.key), "size": head.size})
+    else:
+        say(str(new.key))
+    return ExitCode.HOLDS
 
 
 @ledger.command(short_help="A receipt for one entry.")
@@ -193,8 +178,8 @@ def prove(log: Path, index: int, *, output: Path, as_json: bool) -> ExitCode:
     from obverse.ledger.proof import Receipt
     from obverse.ledger.reader import Reader
 
-    files = _files(log)
-    head = _head(files, log)
+    files = files_at(log)
+    head = head_of(files, log)
     size = read_checkpoint(head.text).size
     if index >= size:
         raise MisuseError(f"there is no entry {index}: the checkpoint covers {size:,}", code="E102")
@@ -213,7 +198,7 @@ def prove(log: Path, index: int, *, output: Path, as_json: bool) -> ExitCode:
 @ledger.command(short_help="Check a receipt.")
 @click.argument("receipt", type=click.Path(path_type=Path))
 @click.argument("entry", type=click.Path(path_type=Path))
-@_key_option
+@key_option
 @json_option
 def check(receipt: Path, entry: Path, *, keys: tuple[str, ...], as_json: bool) -> ExitCode:
     """Does RECEIPT show that ENTRY is in the log of this key? Needs no log. Exits 5 where it does not."""
@@ -221,10 +206,10 @@ def check(receipt: Path, entry: Path, *, keys: tuple[str, ...], as_json: bool) -
     from obverse.core.errors import MisuseError
     from obverse.ledger.proof import check_receipt, read_receipt
 
-    trust = _trust(keys, (), None)
+    trust = read_trust(keys)
     if trust is None:
         raise MisuseError("a receipt is worth what its log's key is worth", code="E109", hint="give the key by --key")
-    found = read_receipt(read_file(receipt, _LARGEST_NOTE, "the receipt"))
+    found = read_receipt(read_file(receipt, LARGEST_NOTE, "the receipt"))
     head, _ = check_receipt(found, read_file(entry, _LARGEST_ENTRY, "the entry"), trust)
     if as_json:
         print_json({"index": found.index, "origin": head.origin, "size": head.size})
@@ -237,16 +222,36 @@ def check(receipt: Path, entry: Path, *, keys: tuple[str, ...], as_json: bool) -
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--without-payloads", is_flag=True, help="Leave out what entries commit to: texts, arguments.")
-@_key_option
+@click.option("--key-file", type=click.Path(path_type=Path), help="Sign a statement about the log by this private key.")
+@click.option("--prove", "proved", multiple=True, type=click.IntRange(min=0), help="Add a receipt for this entry.")
+@key_option
 @json_option
-def bundle(folder: Path, *, output: Path, without_payloads: bool, keys: tuple[str, ...], as_json: bool) -> ExitCode:
-    """Write the log in DIR, with its keys, as one file that somebody else verifies offline."""
-    from obverse.ledger.bundle import write_bundle
-    from obverse.ledger.reader import Folder
+def bundle(
+    folder: Path,
+    *,
+    output: Path,
+    without_payloads: bool,
+    key_file: Path | None,
+    proved: tuple[int, ...],
+    keys: tuple[str, ...],
+    as_json: bool,
+) -> ExitCode:
+    """Write the log in DIR, its keys and its policies as one file that somebody else verifies offline.
 
+    With --key-file a summary goes with it, as an in-toto statement in a DSSE envelope, which other tools read.
+    """
+    from obverse.campaign.attesting import claim_of, policies_of
+    from obverse.ledger.bundle import write_bundle
+    from obverse.ledger.reader import Folder, held
+
+    files = held(Folder(folder))
+    private = None if key_file is None else _edwards(key_file)
     beside = output.with_name(f".{output.name}.tmp")
     try:
-        count = write_bundle(Folder(folder), _keys(keys), beside, payloads=not without_payloads)
+        count = write_bundle(
+            files, read_keys(keys), beside, payloads=not without_payloads, proved=proved,
+            extra={} if without_payloads else policies_of(files), claim=claim_of(files) if private else None, private=private,
+        )  # fmt: skip
         beside.replace(output)
     finally:
         beside.unlink(missing_ok=True)
@@ -257,72 +262,25 @@ def bundle(folder: Path, *, output: Path, without_payloads: bool, keys: tuple[st
     return ExitCode.HOLDS
 
 
-# --- what the commands share ----------------------------------------------------------------------------------------------
-
-
-def _files(path: Path) -> Files:
-    from obverse.ledger.bundle import Bundle
-    from obverse.ledger.reader import Folder
-
-    return Folder(path) if path.is_dir() else Bundle(path)
-
-
-def _head(files: Files, path: Path) -> Note:
-    from obverse.core.errors import MisuseError
-    from obverse.ledger.reader import read_head
-
-    head = read_head(files)
-    if head is None:
-        raise MisuseError(f"no log in `{path}`", code="E107")
-    return head
-
-
-def _keys(given: Sequence[str]) -> list[Key]:
+def _signer(key_file: Path, name: str) -> FileSigner:
     from obverse.cli.load import read_file
-    from obverse.ledger.note import read_key
+    from obverse.ledger.keys import FileSigner, read_key_file
 
-    lines: list[str] = []
-    for one in given:
-        path = Path(one)
-        is_file = len(one) < 4096 and path.is_file()  # the longest path there is
-        text = read_file(path, _LARGEST_NOTE, "the keys").decode(errors="replace") if is_file else one
-        lines += [line for line in text.splitlines() if line.strip()]
-    return [read_key(line) for line in lines]
+    return FileSigner(name, read_key_file(read_file(key_file, LARGEST_NOTE, "the key")))
 
 
-def _trust(keys: Sequence[str], witnesses: Sequence[str], quorum: int | None) -> Trust | None:
-    from obverse.ledger.checkpoint import Trust
+def _edwards(key_file: Path) -> Ed25519PrivateKey:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    seen = tuple(_keys(witnesses))
-    return (
-        Trust(log=tuple(_keys(keys)), witnesses=seen, quorum=len(seen) if quorum is None else quorum) if keys else None
-    )
+    from obverse.cli.load import read_file
+    from obverse.core.errors import MisuseError
+    from obverse.ledger.keys import read_key_file
 
-
-def _document(path: Path, found: Verification) -> dict[str, object]:
-    head = found.head
-    return {
-        "log": str(path),
-        "outcome": found.outcome,
-        "checkpoint": {"origin": head.origin, "size": head.size, "root": head.root.hex()} if head else None,
-        "checks": found.checks,
-        "witnesses": [{"name": one.key.name, "time": one.time} for one in found.witnesses],
-        "pending": found.pending,
-        "not_proved": found.not_proved,
-    }
+    found = read_key_file(read_file(key_file, LARGEST_NOTE, "the key"))
+    if not isinstance(found, Ed25519PrivateKey):
+        raise MisuseError("statements are signed by Ed25519 keys", code="E109")
+    return found
 
 
-def _print(found: Verification) -> None:
-    width = max(len(check.name) for check in found.checks)
-    for check in found.checks:
-        say(one_line(f"{check.outcome:<11}  {check.name:<{width}}  {check.found}"))
-    say()
-    say(
-        {"holds": "The log holds.", "fails": "The log does not hold: do not trust it."}.get(
-            found.outcome, "Nobody vouches for it."
-        )
-    )
-    if found.head is not None:
-        say("It does not prove")
-        for line in found.not_proved:
-            say(f"  - {line}")
+for _command in (verify, fsck, witness, cosign):
+    ledger.add_command(_command)

@@ -18,11 +18,13 @@ import msgspec
 from obverse.cli.exit_codes import ExitCode
 from obverse.cli.numbers import Finite
 from obverse.cli.output import json_option, note, one_line, print_json, say, when_interrupted
+from obverse.cli.run_ledger import end, recording_of
 from obverse.cli.verdict import exit_code, policy_of, show, write_reports
 
 if TYPE_CHECKING:
     from obverse.campaign.judging import Bench
     from obverse.campaign.planning import Design
+    from obverse.campaign.recording import Recording
     from obverse.campaign.records import Plan, Summary, Trial
     from obverse.campaign.run import Run
     from obverse.policy.checked import Checked
@@ -133,6 +135,13 @@ _SOME = Finite(min=0, min_open=True)
     "--retry-errors", is_flag=True, help="With --resume: ask again what ended in an error. Otherwise errors are final."
 )
 @click.option("--dry-run", is_flag=True, help="Show the plan and what it would cost, and ask nothing.")
+@click.option(
+    "--ledger",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="A log that the run is entered into: its plan before anything is asked, then what came of it.",
+)
+@click.option("--key-file", type=click.Path(path_type=Path), help="The private key that signs the log.")
+@click.option("--name", help="Of that key, as it was made with.")
 @json_option
 def run(policy: Path, **given: Any) -> ExitCode:
     """Put every case that follows from POLICY to a target and settle, clause by clause, what holds.
@@ -160,9 +169,13 @@ def run(policy: Path, **given: Any) -> ExitCode:
         note(line)
     folder = given["output"] or Path("runs") / dt.datetime.now(tz=dt.UTC).strftime("%Y-%m-%dT%H-%M-%S")
     gc.freeze()  # what was loaded so far stays: the collector need not look through it again and again, a fifth of the work
-    with when_interrupted(f"go on with the same command and `--resume -o {folder}`"):
-        summary, stopped = asyncio.run(_go(prepared, folder, given))
-    write_reports(folder, summary)
+    with (
+        recording_of(given, prepared.plan, folder) as recording,
+        when_interrupted(f"go on with the same command and `--resume -o {folder}`"),
+    ):
+        summary, stopped = asyncio.run(_go(prepared, folder, given, recording))
+        write_reports(folder, summary)
+        end(recording, summary, folder)
     if stopped:
         note(f"{summary.ended}; go on with the same command and `--resume -o {folder}`")
     show(summary, folder, as_json=as_json)
@@ -271,7 +284,7 @@ class _Clock:
         await asyncio.sleep(seconds)
 
 
-async def _go(prepared: Run, folder: Path, given: dict[str, Any]) -> tuple[Summary, str]:
+async def _go(prepared: Run, folder: Path, given: dict[str, Any], recording: Recording | None) -> tuple[Summary, str]:
     """The summary, and why the run ended early (empty if it did not). The first Ctrl-C ends it in order."""
     from obverse.campaign.runner import Pace
 
@@ -286,6 +299,12 @@ async def _go(prepared: Run, folder: Path, given: dict[str, Any]) -> tuple[Summa
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupt)
     progress = _Progress(prepared.plan.trials)
+
+    def told(trial: Trial) -> None:
+        if recording is not None:
+            recording.trial(trial)
+        progress.tell(trial)
+
     try:
         summary = await prepared.execute(
             folder,
@@ -294,7 +313,7 @@ async def _go(prepared: Run, folder: Path, given: dict[str, Any]) -> tuple[Summa
             started=dt.datetime.now(tz=dt.UTC).isoformat(timespec="seconds"),
             resume=given["resume"],
             retry_errors=given["retry_errors"],
-            told=progress.tell,
+            told=told,
         )
     finally:
         progress.close()

@@ -45,7 +45,7 @@ def replay(
     `people` are the keys by which approvals and grants are checked; without them neither is. `watching` makes the evaluator of a
     policy's sessions; by default it is the reference.
     """
-    found = _Replay(people, silence, watching or reference)
+    found = Replaying(people, silence=silence, watching=watching)
     for item in items:
         found.take(item)
     return found.end()
@@ -66,18 +66,19 @@ class _Guard(msgspec.Struct):
     stopped: bool = False
 
 
-class _Replay:
-    """Everything under way."""
+class Replaying:
+    """A replay under way: `take` each entry of a log in order, then `end`."""
 
     def __init__(
         self,
-        people: Mapping[str, Person] | None,
-        silence: int,
-        watching: Callable[[Checked], Callable[[], Watches]],
+        people: Mapping[str, Person] | None = None,
+        *,
+        silence: int = SILENCE,
+        watching: Callable[[Checked], Callable[[], Watches]] | None = None,
     ) -> None:
         self.tally = Tally()
         self.silence = silence
-        self.watching = watching
+        self.watching = watching or reference
         self.warrants = Warrants(people, self.tally)
         self.guard: _Guard | None = None
         self.policies: dict[str, tuple[Checked, Callable[[], Watches]] | None] = {}

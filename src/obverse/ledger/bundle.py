@@ -7,20 +7,27 @@ asks for, sizes are bounded, and `verify` decides.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from obverse.core.errors import EvidenceError, UntrustedInputError
 from obverse.ledger.checkpoint import read_checkpoint
 from obverse.ledger.entries import payload_path, read_entry
+from obverse.ledger.merkle import inclusion_proof
 from obverse.ledger.note import Key
+from obverse.ledger.proof import Receipt
 from obverse.ledger.reader import Files, Reader, held, read_head
 from obverse.ledger.rotation import MOST, rotation_path
+from obverse.ledger.statement import Claim, enveloped, public_pem
 from obverse.ledger.tiles import CHECKPOINT, COSIGNED, WIDTH, segment_path, tile_path, tiles_of
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 KEYS: Final = "keys.txt"
 README: Final = "README.txt"
+STATEMENT: Final = "statement.dsse.json"
 _LARGEST: Final = 128 * 1024 * 1024
 _DAY_ZERO: Final = (1980, 1, 1, 0, 0, 0)  # so that the same log makes the same bundle
 
@@ -29,7 +36,10 @@ This is an append-only log in the form of C2SP tlog-tiles (c2sp.org/tlog-tiles).
 
 `checkpoint` is a signed note: the log's name, how many entries it has, and the Merkle root over them (RFC 6962, SHA-256).
 `tile/entries/` holds the entries, `tile/<level>/` the hashes, `payload/` what entries commit to by salted SHA-256.
-`keys.txt` holds the keys that the sender says are the log's: have them from the log's owner in another way.
+`keys.txt` and `keys/` hold the keys that the sender says are the log's: have them from the log's owner in another way.
+`policy/`, where it is there, holds the policies by which was decided, as the log holds them in its payloads.
+`proofs/`, where it is there, holds entries with receipts (c2sp.org/tlog-proof), each checkable without the rest.
+`statement.dsse.json`, where it is there, is an in-toto Statement v1 in a DSSE envelope, signed by `statement.pem`.
 
 With Obverse: obverse ledger verify THIS.zip --key KEY
 """
@@ -59,8 +69,20 @@ class Bundle:
         return data
 
 
-def write_bundle(files: Files, keys: Iterable[Key], path: Path, *, payloads: bool = True) -> int:
+def write_bundle(
+    files: Files,
+    keys: Iterable[Key],
+    path: Path,
+    *,
+    payloads: bool = True,
+    proved: Sequence[int] = (),
+    extra: Mapping[str, bytes] | None = None,
+    claim: Claim | None = None,
+    private: Ed25519PrivateKey | None = None,
+) -> int:
     """The log as one zip file; how many files are in it.
+
+    `proved` are entries that get a receipt in it, `extra` more files. A `claim` that `private` signs goes with it as a statement.
 
     Raises:
         EvidenceError: if a file of the log is missing.
@@ -68,18 +90,45 @@ def write_bundle(files: Files, keys: Iterable[Key], path: Path, *, payloads: boo
     files = held(files)
     count = 0
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
-        for name, data in _parts(files, keys, payloads=payloads):
+        for name, data in (
+            *_about(keys, claim, private),
+            *(extra or {}).items(),
+            *_receipts(files, proved),
+            *_parts(files, payloads=payloads),
+        ):
             out.writestr(zipfile.ZipInfo(name, _DAY_ZERO), data, zipfile.ZIP_DEFLATED)
             count += 1
     return count
 
 
-def _parts(files: Files, keys: Iterable[Key], *, payloads: bool) -> Iterator[tuple[str, bytes]]:
+def _about(keys: Iterable[Key], claim: Claim | None, private: Ed25519PrivateKey | None) -> Iterator[tuple[str, bytes]]:
+    yield README, _TEXT.encode()
+    named = list(keys)
+    yield KEYS, "".join(f"{key}\n" for key in named).encode()
+    for number, key in enumerate(key for key in named if key.algorithm == "ed25519"):
+        yield f"keys/{number}.pem", public_pem(key.public)
+    if claim is not None and private is not None:
+        yield STATEMENT, enveloped(claim, private)
+        yield "statement.pem", public_pem(private.public_key().public_bytes_raw())
+
+
+def _receipts(files: Files, proved: Sequence[int]) -> Iterator[tuple[str, bytes]]:
+    """For each of these entries the entry and its receipt, which need no log to be checked."""
+    note = read_head(files)
+    if note is None:
+        return
+    size = read_checkpoint(note.text).size
+    reader = Reader(files, size)
+    for index in proved:
+        receipt = Receipt(index=index, hashes=inclusion_proof(index, size, reader.hashes), checkpoint=note)
+        yield f"proofs/{index}.json", reader.entry(index)
+        yield f"proofs/{index}.tlog-proof", str(receipt).encode()
+
+
+def _parts(files: Files, *, payloads: bool) -> Iterator[tuple[str, bytes]]:
     note = read_head(files)
     if note is None:
         raise EvidenceError("there is no checkpoint", code="E134")
-    yield README, _TEXT.encode()
-    yield KEYS, "".join(f"{key}\n" for key in keys).encode()
     yield CHECKPOINT, str(note).encode()
     for number in range(MOST):
         if (data := files.read(rotation_path(number))) is None:

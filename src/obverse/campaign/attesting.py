@@ -1,0 +1,100 @@
+"""What a log says in short, for people who will not read it: counts of what was decided, the claims of runs, the policies.
+
+It becomes the predicate of an in-toto statement (`ledger.statement`). Counted from entries, not judged: whether the log holds says
+`ledger.verify`, and whether its verdicts are right `guard.replay`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import PurePosixPath
+from typing import Any
+
+from obverse.campaign.recorded import Reading
+from obverse.core.canon import digest_bytes
+from obverse.core.errors import EvidenceError
+from obverse.ledger.checkpoint import read_checkpoint
+from obverse.ledger.contents import Contents, Item
+from obverse.ledger.reader import Files, read_head
+from obverse.ledger.statement import SUMMARY, Claim, Subject, subject_of
+
+_LOADED = "policy.load"
+_MOST_FILES = 1000
+
+
+def claim_of(files: Files) -> Claim:
+    """The claim about the log in these files: its subjects are the checkpoint, and each policy by its digest.
+
+    Raises:
+        EvidenceError: if there is no checkpoint, or an entry is not in form.
+    """
+    note = read_head(files)
+    if note is None:
+        raise EvidenceError("there is no checkpoint", code="E134")
+    head = read_checkpoint(note.text)
+    counted = _Counted()
+    for item in Contents(files).items():
+        counted.take(item)
+    predicate = {"checkpoint": str(note), "origin": head.origin, "size": head.size, **counted.fields}
+    return Claim(subjects=(subject_of(head), *counted.policies.values()), type=SUMMARY, predicate=predicate)
+
+
+class _Counted:
+    """What is counted while a log is read."""
+
+    def __init__(self) -> None:
+        self.types: Counter[str] = Counter()
+        self.verdicts: Counter[str] = Counter()
+        self.released = 0
+        self.times: list[int] = []
+        self.policies: dict[str, Subject] = {}
+        self.runs = Reading()
+
+    def take(self, item: Item) -> None:
+        """The next entry."""
+        entry = item.entry
+        self.types[entry.type] += 1
+        self.times = [*self.times[:1], entry.time]
+        self.runs.take(item)
+        if entry.type == "decision":
+            self.verdicts[str(entry.body.get("verdict"))] += 1
+            self.released += entry.body.get("permit") is not None
+        if entry.type == _LOADED:
+            digest = str(entry.body.get("policy"))
+            name = f"policy {entry.body.get('name')} {entry.body.get('version')}"
+            data = item.payloads.get("file.0")
+            file = {} if data is None else {"sha256": digest_bytes(data).removeprefix("sha256:")}
+            self.policies[digest] = Subject(name=name, digest={**file, "obverse": digest.removeprefix("sha256:")})
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The counts, as they stand in the predicate."""
+        runs = [
+            {
+                "run": run.run, "target": run.target, "planned": run.planned, "answered": len(run.trials),
+                "verdict": run.verdict, "complete": run.complete,
+            }
+            for run in self.runs.found.runs
+        ]  # fmt: skip
+        return {
+            "entries": dict(sorted(self.types.items())),
+            "times": {"first": self.times[0], "last": self.times[-1]} if self.times else None,
+            "decisions": dict(sorted(self.verdicts.items())),
+            "released": self.released,
+            "runs": runs,
+        }
+
+
+def policies_of(files: Files) -> dict[str, bytes]:
+    """The files of the policies that the log holds, by where they stand in a bundle: `policy/<digest>/<name>`."""
+    found: dict[str, bytes] = {}
+    for item in Contents(files).items():
+        if item.entry.type != _LOADED or len(found) >= _MOST_FILES:
+            continue
+        folder = str(item.entry.body.get("policy")).removeprefix("sha256:")[:16]
+        for number, name in enumerate(item.entry.body.get("files", ())):
+            path = PurePosixPath(str(name))
+            data = item.payloads.get(f"file.{number}")
+            if data is not None and not path.is_absolute() and ".." not in path.parts and folder.isalnum():
+                found[f"policy/{folder}/{path}"] = data
+    return found
