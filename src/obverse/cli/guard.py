@@ -17,6 +17,7 @@ from obverse.cli.output import json_option, print_json, say
 
 ELSEWHERE: Final = {
     "serve": ("guard_serve", "Stand as an HTTP gateway before a model."),
+    "client": ("guard_client", "Give a client of the gateway a key."),
     "mcp": ("guard_mcp", "Stand as an MCP proxy before a server."),
 }
 """Command → the module of `obverse.cli` that holds it under the name `serve`, `mcp`, and one line of help."""

@@ -123,11 +123,8 @@ class Gateway:
 
     def events(self, kind: str) -> list[dict[str, Any]]:
         """The events of a kind that are on record, in order."""
-        found = []
-        for entry in self.recorder.of("event"):
-            if entry.body["kind"] == kind:
-                found.append(msgspec.json.decode(self.recorder.payloads[entry.payloads["event"]]))
-        return found
+        named = (entry.payloads["event"] for entry in self.recorder.of("event") if entry.body["kind"] == kind)
+        return [msgspec.json.decode(self.recorder.payloads[name]) for name in named]
 
 
 @pytest.fixture(scope="session")

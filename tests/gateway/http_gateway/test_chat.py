@@ -50,12 +50,20 @@ def test_a_loop_of_calls_and_results_is_one_session(gateway: Gateway, upstream: 
     assert first.choices[0].finish_reason == "tool_calls"
     second = ask(gateway, asked, assistant(first), result(first, "open"))
     assert second.choices[0].message.content == "The tool said: open"
-    third = ask(gateway, asked, assistant(first), result(first, "open"), assistant(second), 'call pay {"id": "7", "amount": 5}')
+    third = ask(
+        gateway, asked, assistant(first), result(first, "open"), assistant(second), 'call pay {"id": "7", "amount": 5}'
+    )
     assert third.choices[0].message.tool_calls[0].function.name == "pay"
     assert len(gateway.recorder.of("session.start")) == 2  # the canary's, and this one
     assert [event["tool"] for event in gateway.events("call")] == ["look", "pay"]
     assert [event["output"] for event in gateway.events("result")] == ["open"]
-    assert [message["role"] for message in sent_on(upstream)["messages"]] == ["user", "assistant", "tool", "assistant", "user"]
+    assert [message["role"] for message in sent_on(upstream)["messages"]] == [
+        "user",
+        "assistant",
+        "tool",
+        "assistant",
+        "user",
+    ]
 
 
 def test_a_denied_call_comes_back_as_its_message_and_nothing_else(gateway: Gateway) -> None:
@@ -65,7 +73,11 @@ def test_a_denied_call_comes_back_as_its_message_and_nothing_else(gateway: Gatew
     answer = raw.parse()
     message = answer.choices[0].message
     assert message.tool_calls is None
-    assert (message.content, message.refusal, answer.choices[0].finish_reason) == ("Not that much.", "Not that much.", "stop")
+    assert (message.content, message.refusal, answer.choices[0].finish_reason) == (
+        "Not that much.",
+        "Not that much.",
+        "stop",
+    )
     assert raw.headers["x-obverse-verdict"] == "deny"
     assert "100" not in raw.text
     assert "pay" not in raw.text
@@ -121,13 +133,17 @@ def test_a_released_call_of_a_stream_comes_whole(gateway: Gateway) -> None:
 
 
 def test_the_helper_of_the_sdk_reads_the_stream(gateway: Gateway) -> None:
-    with gateway.sdk().chat.completions.stream(model="m", messages=[user(f"say I look.\n{LOOK}")], tools=TOOLS) as stream:
+    with gateway.sdk().chat.completions.stream(
+        model="m", messages=[user(f"say I look.\n{LOOK}")], tools=TOOLS
+    ) as stream:
         final = stream.get_final_completion()
     assert final.choices[0].message.content == "I look."
     assert final.choices[0].message.tool_calls[0].function.arguments == '{"id": "7"}'
 
 
-LONG = "say First comes this sentence, which is long enough. " + "And another one follows it, as long as the first. " * 6
+LONG = (
+    "say First comes this sentence, which is long enough. " + "And another one follows it, as long as the first. " * 6
+)
 
 
 @pytest.mark.parametrize("gateway", [{"smallest_piece": 40}], indirect=True)
@@ -145,12 +161,16 @@ def test_a_text_without_tools_leaves_by_sentences_each_decided_and_recorded_befo
 
 
 @pytest.mark.parametrize(
-    "gateway", [{"smallest_piece": 20, "more": 'forbid reply when text contains "secret" says "Not for you."'}], indirect=True
+    "gateway",
+    [{"smallest_piece": 20, "more": 'forbid reply when text contains "secret" says "Not for you."'}],
+    indirect=True,
 )
 def test_what_left_of_a_reply_stays_and_what_is_forbidden_never_leaves(gateway: Gateway) -> None:
     text = "say This sentence is harmless. This one is so too. The secret is a number. And so it ends here."
     out = "".join(
-        chunk.choices[0].delta.content or "" for chunk in ask(gateway, text, stream=True, tools=openai.omit) if chunk.choices
+        chunk.choices[0].delta.content or ""
+        for chunk in ask(gateway, text, stream=True, tools=openai.omit)
+        if chunk.choices
     )
     assert out == "This sentence is harmless. This one is so too.\n\nNot for you."
     again = ask(gateway, text, {"role": "assistant", "content": out}, "say Good.", tools=openai.omit)
@@ -177,7 +197,13 @@ def test_the_model_is_sent_the_guards_credential_and_never_the_clients(gateway: 
     answer = gateway.post(json={"model": "m", "messages": [user("say Hi.")], "user": "ann", "temperature": 0.10})
     assert answer.status_code == 200
     assert "obv_" not in json.dumps(sent_on(upstream))
-    assert sent_on(upstream) == {"model": "m", "messages": [user("say Hi.")], "user": "ann", "temperature": 0.1, "stream": False}
+    assert sent_on(upstream) == {
+        "model": "m",
+        "messages": [user("say Hi.")],
+        "user": "ann",
+        "temperature": 0.1,
+        "stream": False,
+    }
 
 
 def test_without_a_key_of_ours_nobody_is_served(gateway: Gateway) -> None:
@@ -199,10 +225,18 @@ def test_another_holder_does_not_reach_a_session(gateway: Gateway) -> None:
     ask(gateway, "say Hi.", extra_headers=named)
     gateway.sdk(OTHER_KEY).chat.completions.create(model="m", messages=[user("say Hi.")], extra_headers=named)
     holders = [entry.body["holder"] for entry in gateway.recorder.of("session.start")]
-    assert holders == ["obverse.canary", "shop", "other", "shop", "other"]  # what was refused is a session without a turn
+    assert holders == [
+        "obverse.canary",
+        "shop",
+        "other",
+        "shop",
+        "other",
+    ]  # what was refused is a session without a turn
 
 
-def test_tools_that_are_never_allowed_are_hidden_and_what_is_offered_is_on_record(gateway: Gateway, upstream: Any) -> None:
+def test_tools_that_are_never_allowed_are_hidden_and_what_is_offered_is_on_record(
+    gateway: Gateway, upstream: Any
+) -> None:
     ask(gateway, "say Hi.")
     assert [tool["function"]["name"] for tool in sent_on(upstream)["tools"]] == ["look", "pay"]
     facts = [event["value"] for event in gateway.events("fact") if event["name"] == "gateway.offered"]
@@ -325,7 +359,9 @@ async def test_many_clients_at_once_each_get_their_own(gateway: Gateway) -> None
     async with openai.AsyncOpenAI(base_url=f"{gateway.url}/v1", api_key="obv_test", max_retries=0) as client:
 
         async def one(number: int) -> str:
-            made = await client.chat.completions.create(model="m", messages=[user(f"say Number {number}.")], stream=number % 2 == 0)
+            made = await client.chat.completions.create(
+                model="m", messages=[user(f"say Number {number}.")], stream=number % 2 == 0
+            )
             if number % 2:
                 return made.choices[0].message.content
             return "".join([chunk.choices[0].delta.content or "" async for chunk in made if chunk.choices])

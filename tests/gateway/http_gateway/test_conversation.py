@@ -19,12 +19,14 @@ NEXT = Asking(text="go on")
 class Record:
     """What was sent, answered and released so far."""
 
-    def __init__(self, *items: Any, open: tuple[str, ...] = ()) -> None:
+    def __init__(self, *items: Any) -> None:
         self.view = [item.mark for item in items]
         self.seen = set(self.view)
         results = {item.id: item.mark for item in items if isinstance(item, Returning)}
         self.calls = {
-            item.id: Released(mark=item.mark, result=results.get(item.id)) for item in items if isinstance(item, Calling)
+            item.id: Released(mark=item.mark, result=results.get(item.id))
+            for item in items
+            if isinstance(item, Calling)
         }
 
     def compare(self, *items: Any) -> Any:

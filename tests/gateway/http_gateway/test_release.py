@@ -68,7 +68,11 @@ def test_with_tools_a_turn_that_is_released_as_a_whole_is_held() -> None:
 
 def test_replies_that_are_denied_by_default_are_held() -> None:
     checked = policy()
-    assert held_because(type(checked)(**{**{f: getattr(checked, f) for f in checked.__struct_fields__}, "default": with_denied(checked)}))
+    assert held_because(
+        type(checked)(
+            **{**{f: getattr(checked, f) for f in checked.__struct_fields__}, "default": with_denied(checked)}
+        )
+    )
 
 
 def with_denied(checked: Any) -> Any:
@@ -100,7 +104,9 @@ def test_a_number_is_no_end_of_a_sentence() -> None:
     assert next_end("It is 3.14 in all. And", 0, 1) == len("It is 3.14 in all.")
 
 
-@given(st.lists(st.sampled_from(["Dear Ann.", "All is well.", "The secret is out.", "no more."]), min_size=1, max_size=6))
+@given(
+    st.lists(st.sampled_from(["Dear Ann.", "All is well.", "The secret is out.", "no more."]), min_size=1, max_size=6)
+)
 def test_whatever_left_by_sentences_is_a_reply_that_the_policy_allows(sentences: list[str]) -> None:
     """What the client holds at any moment was decided as a reply; the pure form of what the desk does."""
     checked = with_rule('forbid reply when text contains "secret" or text starts with "no"')

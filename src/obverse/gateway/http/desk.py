@@ -129,6 +129,12 @@ class Desk:
             await self._threaded(one.session.end)
         return len(gone)
 
+    async def end(self, holder: str) -> None:
+        """Ends every session of this holder."""
+        for one in [one for one in self.book if one.holder == holder]:
+            self.book.remove(one)
+            await self._threaded(one.session.end)
+
     # --- (2) the session ------------------------------------------------------------------------------------------------
 
     def _continued(self, asked: Asked) -> tuple[Asked, Conversation | None]:

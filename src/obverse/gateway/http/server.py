@@ -1,8 +1,8 @@
-"""The gateway as a process: one socket, one guard, one model's server; a canary before anybody is served, a heartbeat while it runs.
+"""The gateway as a process: one socket, one guard, one model's server; a canary before anybody is served, and every few minutes.
 
-Before it says that it is ready, it sends itself a request by its own address, answered by a stand-in for the model that calls the
-canary's tool. Only if that call was denied is the guard in the path. The model's server is asked for its models; one that cannot be
-reached, or does not take the credential, is said at once.
+The canary is a request by the gateway's own address, answered by a stand-in for the model that calls the canary's tool. Only if that
+very call came to the guard and was denied is the guard in the path; if not, nobody is served any more. The model's server is asked
+for its models first: one that cannot be reached, or does not take the credential, is said at once.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ import uvicorn
 
 from obverse.core.errors import EvidenceError, MisuseError, UnavailableError, UntrustedInputError
 from obverse.gateway.http.app import Application
-from obverse.gateway.http.clients import Clients, new_key
+from obverse.gateway.http.clients import CANARY_HOLDER, Clients, new_key
 from obverse.gateway.http.desk import Desk
 from obverse.gateway.http.json_text import write
 from obverse.gateway.http.settings import Settings
 from obverse.gateway.http.upstream import Reading, Upstream, UpstreamError
 from obverse.guard.guard import Guard
 from obverse.guard.ports import Clock, Fresh
+from obverse.guard.records import ProposedCall
 from obverse.guard.turn import CANARY
 
 _CANARY_SECONDS: Final = 30.0
@@ -96,11 +97,13 @@ class Service:
             await self._check_upstream()
             await self.check_canary(address)
             ready(address)
-            beats = asyncio.create_task(self._beat())
+            watching = asyncio.create_task(self._watch(address))
             stopped = asyncio.create_task(stop.wait())
-            await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            beats.cancel()
+            await asyncio.wait({serving, stopped, watching}, return_when=asyncio.FIRST_COMPLETED)
             stopped.cancel()
+            if watching.done():
+                watching.result()
+            watching.cancel()
         finally:
             server.should_exit = True
             await asyncio.wait({serving})
@@ -108,23 +111,36 @@ class Service:
             self._threads.shutdown(wait=True)
 
     async def check_canary(self, address: str) -> None:
-        """Returns if a call of the canary's tool, proposed through the gateway's own address, was denied."""
+        """Returns if a call of the canary's tool, proposed through the gateway's own address, was denied; it is on record.
+
+        Raises:
+            EvidenceError: it did not come to the guard, or not back as a denial.
+        """
+        loop = asyncio.get_running_loop()
+
+        def send(call: ProposedCall) -> None:
+            asyncio.run_coroutine_threadsafe(self._send_canary(address, call), loop).result(_CANARY_SECONDS)
+
+        passed = await loop.run_in_executor(self._threads, self._guard.canary, "http", send)
+        await self.desk.end(CANARY_HOLDER)
+        if not passed:
+            raise EvidenceError("the canary was not denied: the guard is not in the path", code="G444")
+
+    async def _send_canary(self, address: str, call: ProposedCall) -> None:
+        self._canary.call = call
         body = write(
             {"model": "obverse-canary", "messages": [{"role": "user", "content": "Is the guard in the path?"}]}
         )
         headers = {"authorization": f"Bearer {self._canary_key}", "content-type": "application/json"}
         timeout = aiohttp.ClientTimeout(total=_CANARY_SECONDS)
-        try:
-            async with (
-                aiohttp.ClientSession(timeout=timeout, trust_env=False) as client,
-                client.post(f"{address}/v1/chat/completions", data=body, headers=headers) as response,
-            ):
-                verdict, said = response.headers.get("x-obverse-verdict"), await response.json()
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise EvidenceError("the canary did not come back", code="G444") from error
+        async with (
+            aiohttp.ClientSession(timeout=timeout, trust_env=False) as client,
+            client.post(f"{address}/v1/chat/completions", data=body, headers=headers) as response,
+        ):
+            verdict, said = response.headers.get("x-obverse-verdict"), await response.json()
         message = said["choices"][0]["message"] if response.status == 200 else {}
         if verdict != "deny" or message.get("tool_calls") or not message.get("content"):
-            raise EvidenceError("the canary was not denied: the guard is not in the path", code="G444")
+            raise EvidenceError("the canary came back as something else than a denial", code="G444")
 
     async def _check_upstream(self) -> None:
         """Returns if the model's server answers at all; one without a list of models may be one all the same."""
@@ -140,18 +156,12 @@ class Service:
         except UntrustedInputError:
             LOG.warning("the model's server lists no models")
 
-    async def _beat(self) -> None:
-        """The heartbeat, and the end of sessions that nobody uses."""
-        loop = asyncio.get_running_loop()
+    async def _watch(self, address: str) -> None:
+        """A canary now and then, and the end of sessions that nobody uses. Ends only when a canary fails."""
         while True:
-            await asyncio.sleep(self._settings.heartbeat_seconds)
-            try:
-                await loop.run_in_executor(self._threads, self._guard.heartbeat)
-                await self.desk.idle()
-            except (
-                Exception
-            ) as error:  # boundary: a heartbeat that is not on record is a gap in the log, and no reason to stop
-                LOG.warning("no heartbeat: %s", error)
+            await asyncio.sleep(self._settings.watch_seconds)
+            await self.check_canary(address)
+            await self.desk.idle()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -185,17 +195,24 @@ class _Server(uvicorn.Server):
 
 
 class _Canary:
-    """Stands in for a model that calls the canary's tool, whatever it is asked."""
+    """Stands in for a model that makes one call, whatever it is asked."""
+
+    def __init__(self) -> None:
+        self.call = ProposedCall(call_id="canary", tool=CANARY, arguments="{}")
 
     @contextlib.asynccontextmanager
     async def ask(self, path: str, body: bytes, *, stream: bool) -> AsyncIterator[Reading]:
-        yield _Whole()
+        yield _Whole(self.call)
 
 
 class _Whole:
     streams = False
 
+    def __init__(self, call: ProposedCall) -> None:
+        function = {"name": call.tool, "arguments": call.arguments}
+        called = {"id": call.call_id, "type": "function", "function": function}
+        message = {"role": "assistant", "content": None, "tool_calls": [called]}
+        self._body = write({"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]})
+
     async def pieces(self) -> AsyncIterator[bytes]:
-        call = {"id": "canary", "type": "function", "function": {"name": CANARY, "arguments": "{}"}}
-        message = {"role": "assistant", "content": None, "tool_calls": [call]}
-        yield write({"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]})
+        yield self._body

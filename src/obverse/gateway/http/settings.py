@@ -46,6 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """A session that nobody used for so long is ended."""
     most_kept: int = 256_000_000
     """Bytes of conversations kept for `previous_response_id`; the oldest are forgotten first."""
-    heartbeat_seconds: float = 60.0
+    watch_seconds: float = 300.0
+    """How often the gateway sends itself a canary, and ends sessions that nobody uses."""
     threads: int = 64
     """Decisions under way at once: each may wait for the disk, and waiting ones share one sync."""
