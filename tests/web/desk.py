@@ -109,6 +109,7 @@ class Place:
         holder: str = "agent-7",
         history: Iterable[AnyEvent] = (),
         why: Iterable[dict[str, Any]] = (),
+        **beside: object,
     ) -> Request:
         """A request in the queue, as a guard puts it there."""
         self._count[0] += 1
@@ -130,7 +131,13 @@ class Place:
         )
         self.queue.ask(
             request,
-            {"holder": holder, "why": list(why), "turn": [], "history": [msgspec.to_builtins(one) for one in history]},
+            {
+                "holder": holder,
+                "why": list(why),
+                "turn": [],
+                "history": [msgspec.to_builtins(one) for one in history],
+                **beside,
+            },
         )
         return request
 
@@ -168,7 +175,7 @@ def make_place(folder: Path, clock: Callable[[], int] | None = None, origin: str
         people=partial(read_people, home.people),
         folder=home.people,
         home=home.folder,
-        title=home.loaded.checked.name,
+        checked=home.loaded.checked,
         clock=now,
         fresh=fresh,
         address=address,

@@ -111,7 +111,7 @@ class World:
         self.origin = f"http://localhost:{sockets[0].getsockname()[1]}"
         desk = Desk(
             queue=self.queue, people=partial(read_people, self.home.people), folder=self.home.people,
-            home=self.home.folder, title="shop", clock=self.now, fresh=secrets.token_bytes,
+            home=self.home.folder, checked=self.home.loaded.checked, clock=self.now, fresh=secrets.token_bytes,
             address=Address(origin=self.origin),
         )  # fmt: skip
         with serving(application(desk, key=KEY), sockets):

@@ -26,7 +26,7 @@ def test_what_waits_is_shown_with_the_most_urgent_first(place: Place) -> None:
     assert page.text.index(soon.id) < page.text.index(late.id)
     assert "Payments above 100 need a person" in page.text
     rows = place.ask("/inbox.json").json["rows"]
-    assert [row["left"]["urgency"] for row in rows] == ["soon", "calm"]
+    assert [row["left"]["urgency"] for row in rows] == ["soon", "ample"]
     assert [row["act"] for row in rows] == ['wipe(path: "/srv")', 'pay(amount: 250, to: "bob")']
     assert rows[0]["people"] == "0 of 2 people approved"
 
@@ -141,6 +141,23 @@ def test_the_statement_that_the_browser_signs_is_the_one_of_the_queue(place: Pla
         "answer=approve&by=ada&key=x",
     ):
         assert place.ask(f"/requests/{request.id}/statement?{wrong}").json["error"]["code"] == "G623"
+
+
+def test_what_a_grant_would_newly_allow_is_shown_by_scenarios(place: Place) -> None:
+    request = place.put()
+    page = place.ask(f"/requests/{request.id}/grant")
+    assert page.status == 200
+    assert "If a grant lifted pay for every call of pay" in page.text
+    assert "A call of pay: asked today, allowed with the grant" in page.text
+    assert page.text.count("agent calls") >= 1
+    assert f"/requests/{request.id}/grant" in place.ask(f"/requests/{request.id}").text
+
+
+def test_what_the_guard_was_told_of_a_grant_stands_on_the_page(place: Place) -> None:
+    told = place.put(newly="every payment up to \u202e 500")
+    page = place.ask(f"/requests/{told.id}").text
+    assert "What a grant would newly allow" in page
+    assert "every payment up to ⟨U+202E⟩ 500" in page
 
 
 def test_a_page_that_is_not_there_says_so_and_reveals_nothing(place: Place) -> None:

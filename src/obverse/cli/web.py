@@ -64,7 +64,7 @@ def _serve(folder: Path, port: int, origin: str | None, *, as_json: bool) -> Exi
     key = secrets.token_urlsafe(24)
     desk = Desk(
         queue=queue, people=partial(read_people, home.people), folder=home.people, home=home.folder,
-        title=home.loaded.checked.name, clock=now, fresh=secrets.token_bytes, address=address,
+        checked=home.loaded.checked, clock=now, fresh=secrets.token_bytes, address=address,
     )  # fmt: skip
     link = f"{address.origin}/?key={key}"
     if as_json:

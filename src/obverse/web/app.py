@@ -29,10 +29,13 @@ from obverse.guard.approvals.statement import KIND, statement_of
 from obverse.guard.people import Person
 from obverse.guard.ports import Clock, Fresh
 from obverse.guard.signing import PAYLOAD_TYPE, read_envelope, read_statement, statement_bytes
+from obverse.policy.checked import Checked
 from obverse.report.visible import one_line, visible
 from obverse.report.wording import listed
+from obverse.solver.preview import Preview
 from obverse.web.asking import Ask, Shown, Tell
 from obverse.web.fence import Address, Fence
+from obverse.web.granting import grant_page, previewed_for
 from obverse.web.invitations import accept, invited
 from obverse.web.pages import answered_page, inbox_page, request_page, reviewers_page, signers
 from obverse.web.passkeys import Ceremonies
@@ -48,17 +51,18 @@ _NO_KEY: Final = (
 _LONGEST_LABEL: Final = 60
 _LONGEST_WAIT: Final = 80  # looks, and so about twenty seconds
 _LOOK: Final = 0.25
+_MOST_PREVIEWS: Final = 64
 
 
 @dataclass(frozen=True, kw_only=True)
 class Desk:
-    """What the pages work on: the queue, who may sign (`folder` holds their keys), and where invitations lie (`home`)."""
+    """What the pages work on: the queue, who may sign (`folder` holds their keys), and where invitations lie (`home`). `checked` is the policy."""
 
     queue: Queue
     people: Callable[[], Mapping[str, Person]]
     folder: Path
     home: Path
-    title: str
+    checked: Checked
     clock: Clock
     fresh: Fresh
     address: Address
@@ -75,6 +79,8 @@ def application(desk: Desk, *, key: str) -> ASGIApp:
         ("/people", "GET"): pages.reviewers,
         ("/people.json", "GET"): pages.reviewers,
         ("/requests/{name}", "GET"): pages.request,
+        ("/requests/{name}/grant", "GET"): pages.grant,
+        ("/requests/{name}/grant.json", "GET"): pages.grant,
         ("/requests/{name}/statement", "GET"): pages.statement,
         ("/requests/{name}/answers", "POST"): pages.answer,
         ("/requests/{name}/views", "POST"): pages.view,
@@ -102,6 +108,8 @@ class Pages:
         self.desk = desk
         self.ceremonies = Ceremonies(desk.address, clock=desk.clock, fresh=desk.fresh)
         self._lock = threading.Lock()
+        self._solving = threading.Lock()
+        self._previews: dict[tuple[str, tuple[str, ...], str | None], Preview] = {}
 
     # --- what is shown --------------------------------------------------------------------------------------------------
 
@@ -129,6 +137,19 @@ class Pages:
         said = desk.queue.said(asked.request.id)
         view = request_page(asked, said, desk.people(), origin=desk.address.origin, now=desk.clock())
         return Shown(template="request.html", view=view, about=asked.request.id)
+
+    def grant(self, ask: Ask) -> Shown:
+        """What a grant in place of an approval would newly allow."""
+        asked = self._asked(ask)
+        request = asked.request
+        with self._solving:  # one at a time: it is work for a core
+            known = (request.policy, request.clauses, request.tool)
+            if known not in self._previews:
+                self._previews[known] = previewed_for(asked, self.desk.checked)
+                while len(self._previews) > _MOST_PREVIEWS:
+                    self._previews.pop(next(iter(self._previews)))
+            found = self._previews[known]
+        return Shown(template="grant.html", view=grant_page(asked, found), about=request.id)
 
     # --- answering ------------------------------------------------------------------------------------------------------
 
@@ -244,7 +265,7 @@ class Pages:
             ("People", "/people", ""),
         )
         return Site(
-            policy=one_line(desk.title),
+            policy=one_line(desk.checked.name),
             now=desk.clock(),
             tag=self.tag(shown.about),
             about=shown.about,

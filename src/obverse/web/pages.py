@@ -182,7 +182,7 @@ def left(asked: Asked, now: int) -> Left:
     """The time that is left to answer."""
     request = asked.request
     rest = request.expires - now
-    urgency: Urgency = "over" if rest <= 0 or asked.closed is not None else "soon" if rest < SOON else "calm"
+    urgency: Urgency = "over" if rest <= 0 or asked.closed is not None else "soon" if rest < SOON else "ample"
     return Left(
         text=time_in_words(rest) if rest > 0 else "over",
         expires=request.expires,

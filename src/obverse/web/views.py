@@ -11,7 +11,7 @@ from obverse.guard.people import Kind
 from obverse.report.acts import Field, Line
 from obverse.report.views import Standing, Term
 
-Urgency: TypeAlias = Literal["soon", "calm", "over"]
+Urgency: TypeAlias = Literal["soon", "ample", "over"]
 """`soon` runs out within a minute, `over` can no longer be answered."""
 
 
@@ -125,6 +125,27 @@ class RequestPage(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     page: str
     text: str
+
+
+class Newly(msgspec.Struct, frozen=True, kw_only=True):
+    """A scenario that a grant would change, or leave as it is: what is said of it, by which rules, and what happens in it."""
+
+    said: str
+    rules: str
+    lines: tuple[Line, ...]
+
+
+class GrantPage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a grant in place of an approval would newly allow. `nothing` is set only where that is proved."""
+
+    title: str
+    answer: str
+    id: str
+    changes: tuple[Newly, ...]
+    stays: tuple[Newly, ...]
+    undecided: tuple[str, ...]
+    nothing: bool
+    summary: str
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
