@@ -177,6 +177,12 @@ def test_a_scope_with_a_fault_is_told_with_its_place(shop: Checked) -> None:
         seen(shop, "large", "pay when amuont < 5")
 
 
+def test_a_reply_beside_calls_is_shown_where_no_tool_is_declared() -> None:
+    text = '---\npolicy: p\n---\n## A {#a}\n\n```rule\nforbid reply when text contains "x"\n```\n'
+    (change,) = seen(check(parse(text)), "a", "reply when turn.calls = 1").changes
+    assert [type(event).__name__ for event in change.scenario.step.turn] == ["Reply", "Call"]
+
+
 def test_what_was_not_proved_is_undecided(shop: Checked) -> None:
     grant = InForce(id="g", clauses=frozenset({"large"}), scopes=(read_scope(shop, "pay when count(call pay) > 300"),))
     found = previewed(shop, grant, settings=Settings(most_repeats=3))

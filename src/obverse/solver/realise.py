@@ -162,10 +162,10 @@ class Realiser:
         return Step(event=event, turn=(event, *beside))
 
     def _companion(self) -> str:
-        """A tool to call beside the step: one that only reads, if there is one."""
-        tools = self.trace.checked.tools
+        """A tool to call beside the step: one that only reads, if there is one; one that nobody declared, if there is none."""
+        tools, own = self.trace.checked.tools, self.trace.act.tool
         reading = [name for name, tool in tools.items() if tool.effects == ("read",)]
-        return (reading or [self.trace.act.tool or ""] if self.trace.act.tool else reading or list(tools))[0]
+        return (reading or ([own] if own else [*tools, "another_tool"]))[0]
 
     def _opened(self, history: list[AnyEvent], step_time: int | None, *, first: bool) -> list[AnyEvent]:
         """The history with a plain message: the very first event, or after what the host knows from the start."""
