@@ -45,10 +45,11 @@ def follow(text: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 def _run(command: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     """Exit code and all that is printed; a call of ours without a shell's own signs runs in this process."""
-    if command.startswith("obverse ") and ">" not in command:
+    if command.startswith("obverse ") and not any(sign in command for sign in (">", " | ", "$(")):
         code = main(shlex.split(command, comments=True)[1:])
         return code, "".join(capsys.readouterr())
-    script = f'obverse() {{ "{sys.executable}" -m obverse.cli "$@"; }}\n{command}'
+    ours = f'obverse() {{ "{sys.executable}" -m obverse.cli "$@"; }}\npython() {{ "{sys.executable}" "$@"; }}'
+    script = f"{ours}\n{command}"
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, timeout=60)
     return done.returncode, done.stdout + done.stderr
 
