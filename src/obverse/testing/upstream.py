@@ -109,7 +109,7 @@ class Upstream(Stub):
     def hang_streaming(self) -> None:
         """Begin, and say nothing more."""
         head = b"HTTP/1.1 200 x\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-        self.transport.write(head + b'f\r\ndata: {"choices"\r\n')
+        self.transport.write(head + b'10\r\ndata: {"choices"\r\n')
 
     def endless(self) -> None:
         """Never stop."""

@@ -78,6 +78,7 @@ class Gateway:
             configuration=Configuration(clients=clients, settings=settings),
             fresh=lambda size: next(numbers).to_bytes(size, "big"),
         )  # fmt: skip
+        self._clients: list[openai.OpenAI] = []
         self.url = ""
         self.error: BaseException | None = None
         self._ready = threading.Event()
@@ -93,6 +94,8 @@ class Gateway:
         return self
 
     def close(self) -> None:
+        for client in self._clients:
+            client.close()
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(30)
         self._listener.close()
@@ -114,7 +117,9 @@ class Gateway:
 
     def sdk(self, key: str = KEY, **options: Any) -> openai.OpenAI:
         """The real SDK, pointed at the gateway."""
-        return openai.OpenAI(base_url=f"{self.url}/v1", api_key=key, max_retries=0, **options)
+        client = openai.OpenAI(base_url=f"{self.url}/v1", api_key=key, max_retries=0, **options)
+        self._clients.append(client)
+        return client
 
     def post(self, path: str = "/v1/chat/completions", *, key: str = KEY, **options: Any) -> httpx2.Response:
         """A plain request."""
