@@ -5,23 +5,27 @@ One command a file: `guard_serve` and `guard_mcp` add theirs by name, and are lo
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib
 import secrets
+import time
 from pathlib import Path
 from typing import Final
 
 import click
 
 from obverse.cli.exit_codes import ExitCode
-from obverse.cli.output import json_option, print_json, say
+from obverse.cli.output import json_option, note, one_line, print_json, say
 
 ELSEWHERE: Final = {
+    "run": ("guard_run", "Guard a program through its stdin and stdout."),
     "serve": ("guard_serve", "Stand as an HTTP gateway before a model."),
     "client": ("guard_client", "Give a client of the gateway a key."),
     "mcp": ("guard_mcp", "Stand as an MCP proxy before a server."),
 }
 """Command → the module of `obverse.cli` that holds it under the name `serve`, `mcp`, and one line of help."""
 
+_LARGEST_KEY: Final = 65_536
 _FOLDER = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 
 
@@ -69,3 +73,145 @@ def init(folder: Path, *, policy: Path, name: str, as_json: bool) -> ExitCode:
         say(f"{folder} guards by `{checked.name}`")
         say(key)
     return ExitCode.HOLDS
+
+
+@guard.command(short_help="Is it running, and what is it doing?")
+@_FOLDER
+@json_option
+def status(folder: Path, *, as_json: bool) -> ExitCode:
+    """Show whether a guard is running in DIR, its sessions, leases and last heartbeat. Exits 3 if it is not running."""
+    from obverse.guard.home import open_home
+    from obverse.guard.status import status_of
+
+    found = status_of(open_home(folder))
+    if as_json:
+        print_json(found)
+    else:
+        say(f"{'running' if found.running else 'not running'}, policy {found.policy}")
+        say(f"{found.entries:,} entries under a checkpoint; last heartbeat {moment(found.heartbeat)}")
+        for one in found.sessions:
+            say(one_line(f"{one.state:<8} {one.session}  {one.holder}  since {moment(one.since)}{_lease(one.until)}"))
+        for stopped in found.stops:
+            say(one_line(f"ordered to stop: {stopped}"))
+        for told in found.tampering:
+            say(one_line(f"tampering: {told}"))
+    return ExitCode.HOLDS if found.running else ExitCode.VIOLATED
+
+
+@guard.command(short_help="Which tools do not pass the guard?")
+@_FOLDER
+@click.argument("tools", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@json_option
+def check(folder: Path, tools: Path, *, as_json: bool) -> ExitCode:
+    """Compare what an agent is offered, in TOOLS (OpenAI functions, JSON Schema, an MCP tool list), with what the policy in DIR knows.
+
+    Exits 3 if a tool is offered that the policy does not know, or known and not offered. An agent in Python asks
+    `obverse.guard.survey` instead, which looks at the functions themselves.
+    """
+    from obverse.cli.load import read_file
+    from obverse.guard.home import open_home
+    from obverse.guard.survey import named
+    from obverse.policy.tools import LARGEST, read_tools
+
+    offered = [tool.name for tool in read_tools(read_file(tools, LARGEST, "the tools"), source=str(tools))]
+    gaps = named(open_home(folder).loaded.checked, offered)
+    if as_json:
+        print_json({"home": str(folder), "offered": offered, "gaps": gaps})
+    else:
+        for gap in gaps:
+            say(one_line(f"{gap.kind:<8}  {gap.tool}  {gap.why}"))
+        note(f"{len(gaps)} gaps" if gaps else "every tool is one that the policy knows")
+    return ExitCode.VIOLATED if gaps else ExitCode.HOLDS
+
+
+@guard.command(short_help="Is a call that nobody may make denied?")
+@_FOLDER
+@json_option
+def canary(folder: Path, *, as_json: bool) -> ExitCode:
+    """Start the guard in DIR, propose a call of a tool that nobody has, and see it denied and recorded. Exits 3 if it is not."""
+    from obverse.guard.home import open_home
+    from obverse.guard.local import open_guard
+
+    found = open_guard(open_home(folder))
+    try:
+        passed = found.canary("command")
+    finally:
+        found.close()
+    if as_json:
+        print_json({"home": str(folder), "passed": passed})
+    else:
+        say("the canary was denied, and that is on record" if passed else "the canary was not denied")
+    return ExitCode.HOLDS if passed else ExitCode.VIOLATED
+
+
+@guard.command(short_help="Stop a session, or all.")
+@_FOLDER
+@click.argument("session", required=False)
+@click.option("--all", "all_", is_flag=True, help="Every session that is open now.")
+@click.option("--by", required=True, help="Who stops it.")
+@click.option("--why", default="stopped by a person", show_default=True, help="For the log.")
+@json_option
+def stop(folder: Path, session: str | None, *, all_: bool, by: str, why: str, as_json: bool) -> ExitCode:
+    """Order that SESSION stops, while the guard in DIR runs: nothing of it is released any more. Needs no signature."""
+    from obverse.core.errors import MisuseError
+    from obverse.guard.home import open_home
+    from obverse.guard.leases import order_stop
+
+    if (session is None) is not all_:
+        raise MisuseError("which session", code="G144", hint="name one, or say --all")
+    order_stop(open_home(folder).control, session, by=by, why=why, time=_now())
+    if as_json:
+        print_json({"home": str(folder), "stopped": "all" if all_ else session, "by": by})
+    else:
+        say(one_line(f"ordered: {'every session' if session is None else session} stops"))
+    return ExitCode.HOLDS
+
+
+@guard.command(short_help="Renew the lease of a session.")
+@_FOLDER
+@click.argument("session")
+@click.option("--seconds", type=click.FloatRange(min=0.001), default=60.0, show_default=True, help="From now on.")
+@click.option("--by", required=True, help="Who renews it.")
+@click.option(
+    "--key-file", type=click.Path(path_type=Path), help="Their private key, where the home wants a signature."
+)
+@json_option
+def renew(folder: Path, session: str, *, seconds: float, by: str, key_file: Path | None, as_json: bool) -> ExitCode:
+    """Let SESSION run on, while the guard in DIR runs. Whoever does this must be somebody else than the agent."""
+    from obverse.cli.load import read_file
+    from obverse.core.errors import MisuseError
+    from obverse.guard.home import open_home
+    from obverse.guard.leases import renew as renewed
+    from obverse.guard.signing import read_signing_key
+
+    home, now = open_home(folder), _now()
+    if home.configuration.leases == "signed" and key_file is None:
+        raise MisuseError("leases are signed here", code="G142", hint="give the key by --key-file")
+    key = None if key_file is None else read_signing_key(read_file(key_file, _LARGEST_KEY, "the key"))
+    until = now + round(seconds * 1000)
+    try:
+        renewed(home.control, session, until=until, by=by, time=now, key=key)
+    except FileNotFoundError as error:
+        raise MisuseError(
+            f"`{session[:80]}` has no lease", code="G143", hint="`obverse guard status` shows leases"
+        ) from error
+    if as_json:
+        print_json({"home": str(folder), "session": session, "until": until, "by": by})
+    else:
+        say(one_line(f"{session} may run until {moment(until)}"))
+    return ExitCode.HOLDS
+
+
+def moment(time: int | None) -> str:
+    """Milliseconds since the epoch as a person reads them, in UTC."""
+    if time is None:
+        return "never"
+    return dt.datetime.fromtimestamp(time / 1000, dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _lease(until: int | None) -> str:
+    return "" if until is None else f", lease until {moment(until)}"
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
