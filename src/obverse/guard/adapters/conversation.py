@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 import msgspec
 
@@ -21,6 +21,7 @@ from obverse.core.canon import digest
 from obverse.core.errors import EvidenceError, MisuseError
 from obverse.core.events import Call, Reply
 from obverse.guard.records import Permit, ProposedCall, Ruled, Ruling
+from obverse.guard.session import Session
 from obverse.policy.decide import call_digest
 
 EDITED: Final = "history.edited"
@@ -39,23 +40,10 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     failed: bool = False
 
 
-class Guarded(Protocol):
-    """What a conversation needs of `guard.session.Session`."""
-
-    def system(self, text: str) -> object: ...
-    def message(self, text: str) -> object: ...
-    def thought(self, text: str) -> object: ...
-    def fact(self, name: str, value: bool) -> object: ...
-    def result(self, call_id: str, output: str, failed: bool = False) -> object: ...
-    def propose(self, calls: Sequence[ProposedCall] = (), reply: str | None = None, *, wait: float = 0.0) -> Ruling: ...
-    def resume(self, wait: float = 0.0) -> Ruling | None: ...
-    def redeem(self, permit: Permit, tool: str, arguments: str) -> None: ...
-
-
 class Conversation:
     """One agent's session, fed from its message lists. `wait` is how long a turn waits for people before it is given back."""
 
-    def __init__(self, session: Guarded, *, wait: float = 0.0) -> None:
+    def __init__(self, session: Session, *, wait: float = 0.0) -> None:
         self.session = session
         self.wait = wait
         self.ruling: Ruling | None = None
@@ -154,9 +142,23 @@ class Conversation:
         """Tell the session what the call gave back; of a call that it never released it is told that there was one."""
         self._answered[call_id] = output
         try:
-            self.session.result(call_id, output, failed)
+            self.session.result(call_id, output, failed=failed)
         except (EvidenceError, MisuseError):
             self.session.fact(FOREIGN, True)
+
+
+class Only:
+    """An object of which only some members can be reached; the others would be ways past the guard."""
+
+    def __getattr__(self, name: str) -> object:
+        """Nothing but what the class has itself.
+
+        Raises:
+            MisuseError: for any other name.
+        """
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise MisuseError(f"`{name}` of this client does not pass the guard", code="G513", hint="use `create`")
 
 
 def text_of(content: object) -> str:

@@ -26,10 +26,10 @@ from pydantic import TypeAdapter
 
 from obverse.core.errors import MisuseError
 from obverse.guard.adapters import openai_chat, openai_responses
-from obverse.guard.adapters.conversation import Conversation
+from obverse.guard.adapters.conversation import Conversation, Only
 
 _EVENT: Final[TypeAdapter[ResponseStreamEvent]] = TypeAdapter(ResponseStreamEvent)
-_REAL: Final = (openai.Omit, openai.NotGiven)
+_ABSENT: Final = (openai.Omit, openai.NotGiven)
 
 
 @overload
@@ -41,16 +41,7 @@ def guarded(client: OpenAI | AsyncOpenAI, conversation: Conversation) -> Guarded
     return Guarded(client, conversation) if isinstance(client, OpenAI) else AsyncGuarded(client, conversation)
 
 
-class _Only:
-    """An object of which only some members can be reached; the others would be ways past the guard."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise MisuseError(f"`{name}` of this client does not pass the guard", code="G513", hint="use `create`")
-
-
-class Guarded(_Only):
+class Guarded(Only):
     """A guarded `openai.OpenAI`."""
 
     def __init__(self, client: OpenAI, conversation: Conversation) -> None:
@@ -79,7 +70,7 @@ class Guarded(_Only):
         return iter(_events_ruled(self._conversation, events))
 
 
-class AsyncGuarded(_Only):
+class AsyncGuarded(Only):
     """A guarded `openai.AsyncOpenAI`; the core runs in threads."""
 
     def __init__(self, client: AsyncOpenAI, conversation: Conversation) -> None:
@@ -110,18 +101,18 @@ class AsyncGuarded(_Only):
         return _given(await asyncio.to_thread(_events_ruled, self._conversation, events))
 
 
-class _Chat(_Only):
+class _Chat(Only):
     def __init__(self, completions: _Create) -> None:
         self.completions = completions
 
 
-class _Create(_Only):
+class _Create(Only):
     def __init__(self, create: Any) -> None:
         self._create = create
 
     def create(self, **options: Any) -> Any:
         """What the SDK's `create` gives, after the ruling."""
-        return self._create({name: value for name, value in options.items() if not isinstance(value, _REAL)})
+        return self._create({name: value for name, value in options.items() if not isinstance(value, _ABSENT)})
 
 
 # --- what was sent ---------------------------------------------------------------------------------------------------------

@@ -116,14 +116,13 @@ def whole(events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def streamed(response: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """A stream that makes this response: each item whole, then the response."""
     begun = {**response, "status": "in_progress", "output": []}
-    number = 0
-    for event in (
+    events = (
         {"type": "response.created", "response": begun},
         *(event for index, item in enumerate(response["output"]) for event in _item_events(index, item)),
         {"type": f"response.{response.get('status') or 'completed'}", "response": dict(response)},
-    ):
+    )
+    for number, event in enumerate(events):
         yield {**event, "sequence_number": number}
-        number += 1
 
 
 def _item_events(index: int, item: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
