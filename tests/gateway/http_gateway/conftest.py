@@ -68,13 +68,15 @@ class Gateway:
         ticks = itertools.count()
         numbers = itertools.count(1)
         self.recorder = MemoryRecorder()
+        self.clock = lambda: BEGIN + next(ticks)
+        self.people = None if people is None else people(self.clock)
         self.guard = Guard(
-            checked, recorder=self.recorder, clock=lambda: BEGIN + next(ticks), steady=lambda: next(ticks), people=people,
+            checked, recorder=self.recorder, clock=self.clock, steady=lambda: next(ticks), people=self.people,
             fresh=lambda size: next(numbers).to_bytes(size, "big"),
         )  # fmt: skip
         clients = {key_digest(KEY): "shop", key_digest(OTHER_KEY): "other"}
         self.service = Service(
-            self.guard, url=upstream, key="sk-upstream", clock=lambda: BEGIN + next(ticks),
+            self.guard, url=upstream, key="sk-upstream", clock=self.clock,
             configuration=Configuration(clients=clients, settings=settings),
             fresh=lambda size: next(numbers).to_bytes(size, "big"),
         )  # fmt: skip
