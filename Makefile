@@ -8,9 +8,11 @@ BIN     := $(VENV)/bin
 RUN     := $(VENV)/.run-ready
 DEV     := $(VENV)/.dev-ready
 DEMO    := runs/demo
+GUARDED := runs/demo-guard
+MODEL   ?= local:qwen-coder-0.5b
 PIP     := $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt
 
-.PHONY: help setup demo test browser check format lint types house longest fmt docs surface errors reference bench lock clean
+.PHONY: help setup demo demo-guard test browser check format lint types house longest fmt docs surface errors reference bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -24,6 +26,11 @@ demo: $(RUN)  ## test a small real model against the example policy, and write a
 	@code=0; $(BIN)/obverse run examples/support/policy.md --target local:smollm2-135m --rounds 8 --max-tokens 96 -o $(DEMO) \
 	    $$(test -e $(DEMO) && echo --resume) || code=$$?; \
 	case $$code in 0|3|4) echo "report: $(CURDIR)/$(DEMO)/report.html";; *) exit $$code;; esac
+
+demo-guard: $(RUN)  ## a small real model as an agent under a guard: asked, approved, rejected, stopped, verified
+	@test $(MODEL) = scripted || $(BIN)/obverse models fetch $(MODEL:local:%=%)
+	@rm -rf $(GUARDED)
+	@$(BIN)/python examples/guarded-shop/demo.py $(GUARDED) --model $(MODEL)
 
 test: $(DEV)  ## run all tests: unit, laws, attacks, house
 	@$(BIN)/obverse models fetch minilm-l6-v2 >/dev/null || echo "without the encoder its tests are skipped"
@@ -73,7 +80,7 @@ lock: $(DEV)  ## choose the versions in constraints.txt anew
 	    --upgrade --no-header --no-annotate --no-emit-index-url --quiet -o constraints.txt
 
 clean:  ## remove .venv, caches and the demo run
-	rm -rf $(VENV) $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(DEMO) $(GUARDED) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(BIN)/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
