@@ -7,13 +7,36 @@ from typing import Any
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from obverse.core.canon import canonical
+from obverse.core.verdicts import Truth
+from obverse.guard.approvals.statement import statement_of
 from obverse.guard.guard import Guard
-from obverse.guard.records import ProposedCall
+from obverse.guard.people import Person, edwards_key
+from obverse.guard.records import ProposedCall, Request, Said
 from obverse.guard.replay import replay
+from obverse.guard.signing import sign
 from obverse.guard.tally import Replayed
 from obverse.ledger.contents import Item
 from obverse.testing.recorder import MemoryRecorder
+
+JUDGED = """\
+---
+policy: judged
+version: 1
+---
+```terms
+tool explode() effect write
+judged message.says_yes "The user agrees." yes "yes" no "no"
+```
+
+## Agreed {#agreed}
+
+```rule
+forbid explode unless last message has message.says_yes trusting judge
+```
+"""
 
 
 def items(recorder: MemoryRecorder) -> Iterator[Item]:
@@ -64,11 +87,11 @@ def changed(told: list[Item], place: int, **body: Any) -> list[Item]:
     return [*told[:place], msgspec.structs.replace(item, entry=entry), *told[place + 1 :]]
 
 
-def places(told: list[Item], kind: str, **body: Any) -> list[int]:
+def places(told: list[Item], type_: str, /, **body: Any) -> list[int]:
     return [
         place
         for place, item in enumerate(told)
-        if item.entry.type == kind and all(item.entry.body.get(name) == value for name, value in body.items())
+        if item.entry.type == type_ and all(item.entry.body.get(name) == value for name, value in body.items())
     ]
 
 
@@ -161,3 +184,127 @@ def test_silence_of_a_guard_and_an_end_without_a_word_are_gaps(
     assert found.outcome == "holds"
     assert [gap for gap in found.gaps if "3,600 s" in gap]
     assert [gap for gap in found.gaps if "without a word" in gap]
+
+
+# --- people ---------------------------------------------------------------------------------------------------------------
+
+
+class Signing:
+    """People who are asked and sign for what they are asked, with keys of their own."""
+
+    def __init__(self, clock: Any) -> None:
+        self.clock = clock
+        self.keys = {name: Ed25519PrivateKey.generate() for name in ("ann", "ben")}
+        self.people = {
+            name: Person(
+                name=name, roles=("approve",), keys=(edwards_key(key.public_key().public_bytes_raw(), added=0),)
+            )
+            for name, key in self.keys.items()
+        }
+        self.asked: list[Request] = []
+        self.said: dict[str, list[Said]] = {}
+
+    def ask(self, request: Request, shown: object) -> None:
+        self.asked.append(request)
+
+    def answers(self, request: str) -> tuple[Said, ...]:
+        return tuple(self.said.get(request, ()))
+
+    def wait(self, request: str, seconds: float) -> None:
+        raise AssertionError
+
+    def close(self, request: str, why: str) -> None:
+        pass
+
+    def say(self, by: str, answer: Any = "approve", **other: Any) -> None:
+        request = self.asked[-1]
+        about = msgspec.structs.replace(request, **other)
+        statement = statement_of(about, "sha256:page", answer=answer, by=by, time=self.clock())
+        signed = sign(statement, self.keys[by])
+        said = Said(request=request.id, by=by, answer=answer, time=self.clock(), signature=signed.envelope)
+        self.said.setdefault(request.id, []).append(said)
+
+
+@pytest.fixture
+def signing(clock: Any) -> Signing:
+    return Signing(clock)
+
+
+@pytest.fixture
+def asked(make: Callable[..., Guard], recorder: MemoryRecorder, clock: Any, signing: Signing) -> list[Item]:
+    """Approved, rejected, expired, superseded."""
+    guard = make(people=signing)
+    session = guard.session(holder="alice", id="s1")
+    for number, what in enumerate(("approve", "reject", None, "late")):
+        session.message("Go on.")
+        ruling = session.propose([call("pay", '{"to": "bob", "amount": 500}', f"c{number}")])
+        assert ruling.waiting
+        if what in ("approve", "reject"):
+            clock.move(5)
+            signing.say("ann", what)
+            answered = session.resume()
+            assert answered is not None
+            assert bool(answered.released) is (what == "approve")
+        elif what == "late":
+            clock.move(10_000)
+            assert session.resume() is not None
+        clock.move(100_000)
+    guard.close()
+    return list(items(recorder))
+
+
+def test_approvals_are_checked_by_the_keys_that_the_reader_gives(asked: list[Item], signing: Signing) -> None:
+    found = replay(asked, people=signing.people)
+    assert (found.outcome, found.faults, found.unchecked) == ("holds", (), ())
+    assert (found.approvals, found.released) == (2, 1)
+    without = replay(asked)
+    assert without.outcome == "holds"
+    assert any("2 answers of people" in line for line in without.unchecked)
+    other = {"ann": msgspec.structs.replace(signing.people["ben"], name="ann")}
+    for people in ({}, other, {"ann": msgspec.structs.replace(signing.people["ann"], roles=("grant",))}):
+        assert replay(asked, people=people).outcome == "fails"
+
+
+def test_L14_no_entry_of_an_approval_can_be_left_out_or_come_again(asked: list[Item], signing: Signing) -> None:
+    used = places(asked, "approval", answer="approve")
+    request = places(asked, "approval.request")[0]
+    for place in (*used, request, *places(asked, "event", kind="approval")):
+        assert replay([*asked[:place], *asked[place + 1 :]], people=signing.people).faults, asked[place].entry
+    again = places(asked, "event", kind="approval")[0]
+    assert replay([*asked[: again + 1], asked[again], *asked[again + 1 :]], people=signing.people).faults
+
+
+def test_L14_an_approval_of_something_else_is_found(asked: list[Item], signing: Signing) -> None:
+    [place] = places(asked, "approval", answer="approve")
+    [request] = [one for one in signing.asked if one.id == asked[place].entry.body["request"]]
+    for other in (
+        {"digest": "sha256:other"}, {"session": "s2"}, {"policy": "sha256:p"}, {"head": "sha256:h"}, {"step": "e99"},
+        {"people": 2}, {"expires": request.expires + 1}, {"tool": "wipe"}, {"arguments": "{}"}, {"id": "another"},
+    ):  # fmt: skip
+        about = msgspec.structs.replace(request, **other)
+        statement = statement_of(about, "sha256:page", answer="approve", by="ann", time=asked[place].entry.time)
+        signed = sign(statement, signing.keys["ann"])
+        item = msgspec.structs.replace(asked[place], payloads={"statement": canonical(signed.envelope)})
+        assert replay([*asked[:place], item, *asked[place + 1 :]], people=signing.people).faults, other
+
+
+def test_answers_of_judges_are_in_what_is_decided_again(
+    make: Callable[..., Guard], recorder: MemoryRecorder, clock: Any
+) -> None:
+    class Judge:
+        identity = "judge"
+
+        def answer(self, term: Any, text: str, before: str | None) -> Truth:
+            return Truth.TRUE if "yes" in text else Truth.FALSE if "no" in text else Truth.UNKNOWN
+
+    session = make(JUDGED, judge=Judge()).session(holder="alice", id="s1")
+    for said in ("yes", "no", "maybe", "yes"):
+        session.message(said)
+        session.propose([call("explode", "{}", f"c{clock.ms}")])
+        clock.move(1)
+    told = list(items(recorder))
+    found = replay(told)
+    assert (found.outcome, found.faults, found.released) == ("holds", (), 2)
+    place = places(told, "judge.answer", answer="true")[0]
+    assert replay(changed(told, place, answer="false")).faults
+    assert replay([*told[:place], *told[place + 1 :]]).faults

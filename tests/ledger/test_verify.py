@@ -172,10 +172,18 @@ def test_without_keys_nothing_is_said_to_hold(small: Path) -> None:
     assert verify(Folder(small), None).outcome == "not checked"
 
 
-def test_a_clock_that_went_back_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("session", [None, "s1"])
+def test_a_clock_that_went_back_is_named(session: str | None, tmp_path: Path) -> None:
     with Log.create(tmp_path / "log", "log.example/1", [SIGNER]) as log:
-        log.extend([entry(5), entry(4)])
+        log.extend([Entry(type="x", time=time, session=session) for time in (20_000, 5)])
     assert [check.name for check in found(tmp_path / "log").checks if check.outcome == "fails"] == ["times"]
+
+
+def test_sessions_side_by_side_are_no_clock_that_went_back(tmp_path: Path) -> None:
+    with Log.create(tmp_path / "log", "log.example/1", [SIGNER]) as log:
+        log.extend([Entry(type="x", time=time, session=f"s{time}") for time in (90_000, 50_000, 70_000, 1)])
+        log.extend([Entry(type="x", time=time) for time in (100_000, 99_000)])
+    assert found(tmp_path / "log").outcome == "holds"
 
 
 def imports(path: Path) -> Iterator[str]:

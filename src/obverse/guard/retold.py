@@ -68,6 +68,7 @@ class Retold:
         self.state = "open"
         self.history: list[AnyEvent] = []
         self._seen: set[str] = set()
+        self._texts: dict[str, int] = {}
         self._turn: list[_Decided] = []
         self._due: list[_Due] = []
         self._permits: set[str] = set()
@@ -139,6 +140,8 @@ class Retold:
             raise EvidenceError("the event is another than the entry says", code="G174")
         if isinstance(event, Approval):
             self.warrants.counts(item, event, session=self.id)
+        if isinstance(event, Spoken):
+            self._texts[name] = len(self.history)
         self.history.append(event)
         if self.watch is not None:
             self.watch.observe(event)
@@ -172,6 +175,10 @@ class Retold:
         if name in self._seen:
             if self.watch is not None:
                 self.watch.label(name, label)
+            place = self._texts.get(name)
+            known = None if place is None else self.history[place]
+            if place is not None and isinstance(known, Spoken):
+                self.history[place] = msgspec.structs.replace(known, labels={**known.labels, **label})
         else:
             self._labels.setdefault(name, {}).update(label)
 
@@ -231,8 +238,11 @@ class Retold:
         return msgspec.structs.replace(proposal, labels={**proposal.labels, **labels})
 
     def _again(self, one: _Decided, step: Step, checked: Checked, watch: Watches) -> None:
-        """(3), (4) One step, decided again."""
+        """(3), (4) One step, decided again; one that the guard denied without asking the policy needs no policy."""
         index, body = one.item.index, one.item.entry.body
+        if body["policy_verdict"] is None and Verdict(body["verdict"]).blocks:
+            self.tally.same += 1
+            return
         decision = watch.decide(step)
         said = (body["policy_verdict"], body["certain"], tuple(body["clauses"]))
         if said != (decision.verdict, decision.certain, decision.clauses):

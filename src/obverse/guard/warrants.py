@@ -37,6 +37,7 @@ class _Asked(msgspec.Struct):
 
     request: Request | None
     digest: str
+    expires: int
     approved: set[str]
     counted: set[str]
 
@@ -74,11 +75,13 @@ class Warrants:
         request = None if data is None else _request(data)
         if request is None:
             self.tally.erased(item.index, "a request")
-        elif (request.id, request.session, request.digest, request.head, request.policy, request.people) != (
-            name, session, body["call"], body["head"], body["policy"], body["people"],
-        ):  # fmt: skip
+        elif (
+            request.id, request.session, request.digest, request.head, request.policy, request.people, request.expires,
+        ) != (name, session, body["call"], body["head"], body["policy"], body["people"], body["expires"]):  # fmt: skip
             raise EvidenceError("the request is not the one that the entry names", code="G175")
-        open_[name] = _Asked(request=request, digest=str(body["call"]), approved=set(), counted=set())
+        open_[name] = _Asked(
+            request=request, digest=str(body["call"]), expires=int(body["expires"]), approved=set(), counted=set()
+        )
 
     def answered(self, item: Item, *, session: str) -> None:
         """(2) Somebody answered."""
@@ -100,7 +103,10 @@ class Warrants:
             return str(entry.body["by"])
         signed = read_envelope(json.loads(data))
         statement = json.loads(signed.payload)
-        answer = check_bound(statement, asked.request, str(statement.get("page")), now=entry.time)
+        in_time = min(
+            entry.time, asked.request.expires - 1
+        )  # one that came too late to count may stand here; `counts` asks
+        answer = check_bound(statement, asked.request, str(statement.get("page")), now=in_time)
         if answer != entry.body["answer"] or statement["by"] != entry.body["by"]:
             raise EvidenceError("the answer is not the one that was signed", code="G175")
         if self.people is None:
@@ -120,6 +126,8 @@ class Warrants:
         """(3) An approval that stands in a history was given, for this call, and is used once."""
         for asked in self._asked.get(session, {}).values():
             if asked.digest == event.call and event.by in asked.approved - asked.counted:
+                if item.entry.time >= asked.expires:
+                    raise EvidenceError("an approval that was used when it was expired", code="G175")
                 asked.counted.add(event.by)
                 return
         raise EvidenceError(f"`{event.by[:80]}` approved no such call, or it was used", code="G175")

@@ -7,8 +7,9 @@ could not be made is `not checked`, never `holds`. L15: a flipped byte, a droppe
 from __future__ import annotations
 
 import io
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -26,6 +27,10 @@ from obverse.ledger.tiles import COSIGNED, JOURNALS, WIDTH, joined, read_hashes,
 Outcome: TypeAlias = Literal["holds", "fails", "not checked"]
 Told: TypeAlias = Callable[[int, int], None]
 """How many entries were looked at, of how many; called once a bundle."""
+
+_SLACK: Final = 10_000
+"""Milliseconds by which entries of no session may be out of order: threads record side by side."""
+_MOST_SESSIONS: Final = 100_000
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -231,25 +236,40 @@ class _Rows:
 
 
 class _Times:
-    """Whether the writer's clock went back, which is no proof of anything, and must be explained."""
+    """Whether the writer's clock went back, which is no proof of anything, and must be explained.
+
+    Sessions are recorded side by side, and some of their entries later than they came about: so each is asked by itself, and what
+    is of no session within a few seconds.
+    """
 
     def __init__(self) -> None:
-        self.newest = 0
         self.back: int | None = None
+        self._newest = 0
+        self._sessions: OrderedDict[str, int] = OrderedDict()
 
     def add(self, start: int, bundle: Sequence[Entry]) -> None:
         """The next entries."""
         for index, entry in enumerate(bundle, start):
-            if entry.time < self.newest and self.back is None:
+            if self.back is None and entry.time < self._before(entry):
                 self.back = index
-            self.newest = max(self.newest, entry.time)
+
+    def _before(self, entry: Entry) -> int:
+        """The time that this entry must not be before."""
+        if entry.session is None:
+            self._newest = max(self._newest, entry.time)
+            return self._newest - _SLACK
+        before = self._sessions.pop(entry.session, 0)
+        self._sessions[entry.session] = max(before, entry.time)
+        if len(self._sessions) > _MOST_SESSIONS:
+            self._sessions.popitem(last=False)
+        return before
 
     @property
     def check(self) -> Check:
         """What was found."""
         if self.back is None:
-            return Check(name="times", outcome="holds", found="no entry is older than the one before it")
-        return Check(name="times", outcome="fails", found=f"entry {self.back} is older than one before it")
+            return Check(name="times", outcome="holds", found="no clock went back")
+        return Check(name="times", outcome="fails", found=f"at entry {self.back} the clock had gone back")
 
 
 class _Payloads:
