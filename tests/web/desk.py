@@ -166,28 +166,21 @@ def make_place(folder: Path, clock: Callable[[], int] | None = None, origin: str
     """A new home in this folder, with pages at this address."""
     source = folder / "shop.md"
     source.write_text(POLICY)
-    now, fresh = clock or Clock(), random.Random(7).randbytes
     home = make_home(folder / "home", source, name="guard.example", origin="guard.example/shop")
-    queue = open_queue(home, clock=now, fresh=fresh)
+    return make_pages(home, clock or Clock(), origin)
+
+
+def make_pages(home: Home, clock: Callable[[], int], origin: str = ORIGIN) -> Place:
+    """The pages of this home."""
+    fresh = random.Random(7).randbytes
+    queue = open_queue(home, clock=clock, fresh=fresh)
     address = Address(origin=origin)
     desk = Desk(
-        queue=queue,
-        people=partial(read_people, home.people),
-        folder=home.people,
-        home=home.folder,
-        checked=home.loaded.checked,
-        clock=now,
-        fresh=fresh,
-        address=address,
-    )
-    return Place(
-        home=home,
-        queue=queue,
-        app=application(desk, key=KEY),
-        clock=now,
-        origin=origin,
-        cookie=address.cookie,
-    )
+        queue=queue, people=partial(read_people, home.people), folder=home.people, home=home.folder,
+        checked=home.loaded.checked, clock=clock, fresh=fresh, address=address,
+    )  # fmt: skip
+    app = application(desk, key=KEY)
+    return Place(home=home, queue=queue, app=app, clock=clock, origin=origin, cookie=address.cookie)
 
 
 async def asgi(app: ASGIApp, method: str, path: str, headers: dict[str, str], body: bytes) -> Got:

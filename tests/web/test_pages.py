@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
-from tests.web.desk import Clock, Place
+from tests.web.desk import Clock, Place, make_pages
 
 from obverse.core.events import Approval, Call, Fact, Message, Result, System, Thought
+from obverse.guard.approvals.canaries import Seed, write_canaries
 from obverse.guard.approvals.statement import statement_of
 from obverse.guard.signing import sign
 from obverse.testing.people import file_key, person
@@ -86,10 +89,29 @@ def test_a_signed_answer_is_taken_and_shown(place: Place) -> None:
     request = place.put("wipe", '{"path": "/srv"}', people=2, clauses=("wipe",))
     before = place.ask("/changes?seen=").json["tag"]
     got = place.post(f"/requests/{request.id}/answers", envelope(place, request.id, "approve"))
-    assert (got.status, got.json) == (200, {"request": request.id, "by": "ada", "answer": "approve"})
+    assert (got.status, got.json) == (
+        200, {"request": request.id, "by": "ada", "answer": "approve", "seeded": None},
+    )  # fmt: skip
     assert place.ask(f"/changes?seen={before}").json["tag"] != before
     assert place.ask(f"/requests/{request.id}.json").json["people"] == "1 of 2 people approved"
     assert [said.by for said in place.queue.answers(request.id)] == ["ada"]
+
+
+def test_that_a_request_was_a_test_is_said_after_the_answer_and_never_before(place: Place, tmp_path: Path) -> None:
+    seed = Seed(
+        tool="pay", arguments={"to": "unknown", "amount": 99000}, why="nobody is owed so much", clauses=("pay",)
+    )
+    write_canaries(place.home.folder, (seed,), rate=1.0, key=b"k" * 32)
+    fresh = make_pages(place.home, place.clock)
+    fresh.add(person("ada"))
+    real = fresh.put()
+    [other] = [asked.request for asked in fresh.queue.waiting() if asked.request.id != real.id]
+    for path in ("/", f"/requests/{other.id}", f"/requests/{other.id}.json", f"/requests/{real.id}"):
+        assert not any(word in fresh.ask(path).text for word in ("owed so much", "seed", "test,"))
+    got = fresh.post(f"/requests/{other.id}/answers", envelope(fresh, other.id, "approve"))
+    assert got.json["seeded"] == "nobody is owed so much"
+    assert fresh.post(f"/requests/{real.id}/answers", envelope(fresh, real.id, "approve")).json["seeded"] is None
+    assert fresh.queue.answers(other.id) == ()  # nobody waits for it
 
 
 def test_what_was_rejected_stands_among_the_answered_once_it_is_closed(place: Place) -> None:

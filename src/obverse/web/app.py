@@ -25,6 +25,7 @@ from obverse.core.errors import EvidenceError, MisuseError, ObverseError, Untrus
 from obverse.guard.approvals.asked import Asked
 from obverse.guard.approvals.page import moment
 from obverse.guard.approvals.queue import Queue
+from obverse.guard.approvals.sight import seen_line
 from obverse.guard.approvals.statement import KIND, statement_of
 from obverse.guard.people import Person
 from obverse.guard.ports import Clock, Fresh
@@ -174,12 +175,15 @@ class Pages:
         }  # fmt: skip
 
     def answer(self, ask: Ask) -> dict[str, Any]:
-        """What was said, once the queue took it."""
+        """What was said, once the queue took it; only now, whether it was a test."""
         signed = read_envelope(ask.body)
         if read_statement(signed.payload, KIND).get("request") != ask.path["name"]:
             raise EvidenceError("the answer is to another request", code="G624")
-        said = self.desk.queue.submit(signed)
-        return {"request": said.request, "by": said.by, "answer": said.answer}
+        queue = self.desk.queue
+        said = queue.submit(signed)
+        why = queue.seeded(queue.find(said.request))
+        seeded = None if why is None else seen_line(why, 400)
+        return {"request": said.request, "by": said.by, "answer": said.answer, "seeded": seeded}
 
     def view(self, ask: Ask) -> dict[str, Any]:
         """Notes that somebody has this request before them, for the figures of reviewers."""

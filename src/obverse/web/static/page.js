@@ -90,7 +90,7 @@ function signing(form) {
   const status = document.getElementById("said");
   const say = (text, kind) => { status.textContent = text; status.className = `told-now ${kind}`; };
   const chosen = () => form.elements.signer.selectedOptions[0];
-  let asked = null, statement = null;
+  let asked = null, statement = null, told = false;
 
   const close = () => { panel.hidden = true; asked = statement = null; };
   const busy = (on) => { for (const button of document.querySelectorAll(".sign button")) button.disabled = on; };
@@ -122,8 +122,13 @@ function signing(form) {
       ? await signWithPasskey(asked, payload)
       : await signWithFile(asked, payload, document.getElementById("key-file").files[0]);
     const envelope = { payload: long64(payload), payloadType: asked.type, signatures: [{ keyid: asked.key, ...under }] };
-    await post(`/requests/${encodeURIComponent(form.dataset.request)}/answers`, envelope);
-    location.reload();
+    const found = await post(`/requests/${encodeURIComponent(form.dataset.request)}/answers`, envelope);
+    if (!found.seeded) { location.reload(); return; }
+    form.hidden = true;
+    panel.hidden = true;
+    told = true;
+    const saw = found.answer === "reject";
+    say(`This request was a test, ${saw ? "and you saw it" : "and it had to be rejected"}: ${found.seeded}`, saw ? "holds" : "fails");
   }
 
   const during = (work) => async (event) => {
@@ -139,7 +144,7 @@ function signing(form) {
   const before = recall();
   for (const option of form.elements.signer.options) if (option.value === before) option.selected = true;
   looks(form, chosen());
-  return () => !panel.hidden;
+  return () => !panel.hidden || told;
 }
 
 // How long somebody had a request before them goes into the figures of reviewers.
