@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 from functools import partial
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, Self
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -64,6 +64,8 @@ class Plan:
     def __init__(self, checked: Checked) -> None:
         self.checked = checked
         self.makers: list[Maker] = []
+        self._samples: list[Keeper] = []
+        self._hearing: dict[tuple[Kind, str | None], tuple[int, ...]] = {}
         self.numbers: dict[Hashable, int] = {}
         self.place = {rule.id: place for place, rule in enumerate(checked.rules)}
         self.keepers = {rule.id: tuple(map(self._number, self.makers_of(rule))) for rule in checked.rules}
@@ -79,6 +81,15 @@ class Plan:
                 self._speaking[tool] = found
         return found
 
+    def hearing(self, kind: Kind, tool: str | None) -> tuple[int, ...]:
+        """The numbers of the keepers that hear such events."""
+        found = self._hearing.get((kind, tool))
+        if found is None:
+            found = tuple(number for number, keeper in enumerate(self._samples) if keeper.hears(kind, tool))
+            if tool is None or tool in self.checked.tools:
+                self._hearing[kind, tool] = found
+        return found
+
     def makers_of(self, rule: CheckedRule) -> list[Maker]:
         """What makes the keepers of a rule."""
         return [*makers_of(rule.fires), *self.approvals(rule)]
@@ -89,11 +100,12 @@ class Plan:
 
     def _number(self, make: Maker) -> int:
         """The place of this keeper among all; those that would keep the same are one."""
-        key = make().key
-        if key not in self.numbers:
-            self.numbers[key] = len(self.makers)
+        keeper = make()
+        if keeper.key not in self.numbers:
+            self.numbers[keeper.key] = len(self.makers)
             self.makers.append(make)
-        return self.numbers[key]
+            self._samples.append(keeper)
+        return self.numbers[keeper.key]
 
 
 class Monitor:
@@ -106,14 +118,13 @@ class Monitor:
         self.checked = checked
         self.plan = plan or Plan(checked)
         self._keepers = tuple(make() for make in self.plan.makers)
-        self._hearing: dict[tuple[Kind, str | None], tuple[Keeper, ...]] = {}
         self._calls: OrderedDict[tuple[str, str], Kept] = OrderedDict()
         self._spoken: WeakValueDictionary[str, Kept] = WeakValueDictionary()  # of those that somebody keeps
         self._looked: tuple[Kept, tuple[Evaluator, Place]] | None = None
         self._count = 0
 
     @classmethod
-    def restore(cls, checked: Checked, data: bytes, plan: Plan | None = None) -> Monitor:
+    def restore(cls, checked: Checked, data: bytes, plan: Any = None) -> Self:
         """The monitor that `snapshot` wrote down.
 
         Raises:
@@ -135,8 +146,8 @@ class Monitor:
                 self._calls.popitem(last=False)
         if isinstance(event, Spoken):
             self._spoken[event.id] = kept
-        for keeper in self._who_hears(type(event), getattr(event, "tool", None)):
-            keeper.observe(kept, self._look)
+        for number in self.plan.hearing(type(event), getattr(event, "tool", None)):
+            self._keepers[number].observe(kept, self._look)
 
     def label(self, event_id: str, labels: Mapping[str, bool]) -> None:
         """Take note of answers that came late: from now on it is as if the event had been observed with them.
@@ -183,14 +194,6 @@ class Monitor:
     def size(self) -> int:
         """How many events are held at present."""
         return len({kept.number for keeper in self._keepers for kept in keeper.all()})
-
-    def _who_hears(self, kind: Kind, tool: str | None) -> tuple[Keeper, ...]:
-        found = self._hearing.get((kind, tool))
-        if found is None:
-            found = tuple(keeper for keeper in self._keepers if keeper.hears(kind, tool))
-            if tool is None or tool in self.checked.tools:
-                self._hearing[kind, tool] = found
-        return found
 
     def _history(self, rule: CheckedRule, evaluator: Evaluator) -> list[AnyEvent]:
         """What was kept for this rule and can matter to the evaluator's step, in order."""

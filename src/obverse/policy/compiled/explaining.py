@@ -16,8 +16,8 @@ from obverse.core.verdicts import Truth, Verdict
 from obverse.policy import ast
 from obverse.policy.checked import CheckedRule
 from obverse.policy.compiled.past import StepScope
-from obverse.policy.compiled.proving import Code, Prover
-from obverse.policy.decision import Condition, Reason
+from obverse.policy.compiled.proving import Code, Prover, Wanted, opposite
+from obverse.policy.decision import Condition, Reason, Unknown
 from obverse.policy.keeping import Kept
 from obverse.policy.print import text_of
 
@@ -30,20 +30,27 @@ class Case(msgspec.Struct, frozen=True):
     when: tuple[Code, ...] = ()
     conditions: tuple[Condition, ...] = ()
     events: tuple[Code, ...] = ()
+    unknowns: tuple[Unknown, ...] = ()
 
 
-def cases_of(expr: ast.Expr, prover: Prover, scope: StepScope, *, wanted: bool) -> list[Case]:
+def cases_of(expr: ast.Expr, prover: Prover, scope: StepScope, *, wanted: Wanted) -> list[Case]:
     """The ways in which this condition can have the value, in order; empty if they are too many, or not ours to tell."""
     match expr:
         case ast.Not():
-            return cases_of(expr.body, prover, scope, wanted=not wanted)
+            return cases_of(expr.body, prover, scope, wanted=opposite(wanted))
+        case ast.And() | ast.Or() if wanted is None:
+            return _open(expr, prover, scope)
         case ast.And() | ast.Or() if isinstance(expr, ast.And) is wanted:
             parts = [cases_of(item, prover, scope, wanted=wanted) for item in expr.items]
             return [_joined(chosen) for chosen in itertools.product(*parts)] if _few(parts) else []
         case ast.And() | ast.Or():
-            return _first(expr.items, prover, scope, wanted=wanted)
+            return _first(expr.items, prover, scope, wanted=bool(wanted))
         case ast.Boolean():
             return [Case()]
+        case ast.Last() if wanted is None:
+            return [_nothing_found(expr)]
+        case _ if wanted is None:
+            return []
     events = list(_events(expr, prover, scope, wanted=wanted))
     if None in events:
         return []
@@ -65,7 +72,7 @@ def _first(items: Iterable[ast.Expr], prover: Prover, scope: StepScope, *, wante
     for item in items:
         decides, not_yet = prover.proves(item, wanted), prover.proves(item, not wanted)
         found += [
-            Case((*before, decides, *case.when), case.conditions, case.events)
+            Case((*before, decides, *case.when), case.conditions, case.events, case.unknowns)
             for case in cases_of(item, prover, scope, wanted=wanted)
         ]
         before = (*before, not_yet)
@@ -74,12 +81,32 @@ def _first(items: Iterable[ast.Expr], prover: Prover, scope: StepScope, *, wante
     return found if len(found) <= _MOST_CASES else []
 
 
+def _open(expr: ast.And | ast.Or, prover: Prover, scope: StepScope) -> list[Case]:
+    """No item settles it: each is unknown, or of the value that leaves it open."""
+    parts = []
+    for item in expr.items:
+        part = list[Case]()
+        for value in (None, isinstance(expr, ast.And)):
+            when = prover.proves(item, value)
+            found = cases_of(item, prover, scope, wanted=value) if when != "False" else []
+            part += [Case((when, *one.when), one.conditions, one.events, one.unknowns) for one in found]
+        parts.append(part)
+    return [_joined(chosen) for chosen in itertools.product(*parts)] if _few(parts) else []
+
+
+def _nothing_found(expr: ast.Last) -> Case:
+    shown = Condition(text=text_of(expr), value=Truth.UNKNOWN)
+    missing = Unknown(what=f"last {expr.event.tool or expr.event.kind}", why="no such event")
+    return Case(conditions=(shown,), unknowns=(missing,))
+
+
 def _joined(chosen: Iterable[Case]) -> Case:
     cases = list(chosen)
     return Case(
         tuple(code for case in cases for code in case.when),
         tuple(condition for case in cases for condition in case.conditions),
         tuple(code for case in cases for code in case.events),
+        tuple(unknown for case in cases for unknown in case.unknowns),
     )
 
 
@@ -104,7 +131,14 @@ def _events(atom: ast.Node, prover: Prover, scope: StepScope, *, wanted: bool) -
                 yield from _events(binding.value, prover, scope, wanted=wanted)
         case ast.Exceeds() if atom.by is None or not _has_fact(atom.by):
             yield scope.counted(atom, prover)
-        case ast.Since() | ast.Previous() | ast.CountEvents() | ast.SumEvents() | ast.Exceeds():
+        case ast.CountEvents() | ast.SumEvents():
+            yield scope.counted(atom, prover)
+            for binding in atom.event.arguments:
+                yield from _events(binding.value, prover, scope, wanted=wanted)
+        case ast.Since() if atom.absent is not None and atom.where is None:
+            for binding in (*atom.event.arguments, *atom.absent.arguments):
+                yield from _events(binding.value, prover, scope, wanted=wanted)
+        case ast.Since() | ast.Previous() | ast.Exceeds():
             yield None
         case ast.Quantified() | ast.CountIn() | ast.SumIn() if any(_looks_back(node) for node in ast.walk(atom.body)):
             yield None
@@ -121,15 +155,16 @@ def _looks_back(node: ast.Node) -> bool:
     return isinstance(node, ast.Once | ast.Last | ast.Since | ast.Previous | ast.CountEvents | ast.SumEvents)
 
 
-def reason_of(rule: CheckedRule, conditions: tuple[Condition, ...], *kept: Iterable[Kept]) -> Reason:
-    """The reason that a rule which fired for certain gives."""
+def reason_of(rule: CheckedRule, case: Case, *kept: Iterable[Kept]) -> Reason:
+    """The reason that a rule gives which fired in this case."""
     found = {one.number: one.event.id for some in kept for one in some}
     return Reason(
         clause=rule.clause,
         rule=rule.id,
         verdict=rule.verdict or Verdict.ALLOW,
-        certain=Truth.TRUE,
-        conditions=tuple(dict.fromkeys(conditions)),
+        certain=Truth.UNKNOWN if case.unknowns else Truth.TRUE,
+        conditions=tuple(dict.fromkeys(case.conditions)),
         events=tuple(found[number] for number in sorted(found)),
+        unknowns=tuple(dict.fromkeys(case.unknowns)),
         says=rule.says,
     )

@@ -5,19 +5,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from functools import partial
-from typing import Final
+from typing import Any, Final, NamedTuple
 
-from obverse.core.events import Call
+from obverse.core.events import Call, Step
 from obverse.policy import ast
 from obverse.policy.checked import Checked, CheckedRule
 from obverse.policy.compiled import tracks
-from obverse.policy.compiled.proving import DOUBT, Code, Constants, Prover, Val, both, either, kind_of
+from obverse.policy.compiled.plain import total
+from obverse.policy.compiled.proving import DOUBT, Code, Constants, Prover, Val, Wanted, both, either, kind_of
 from obverse.policy.compiled.reading import reader_of
 from obverse.policy.compiled.scopes import CallScope, Reads, RecordScope, judged_reader
 from obverse.policy.compiled.specs import Latest, Sought, Writer, key_code, sought
 from obverse.policy.compiled.tracks import Spec, Stated, Tally
+from obverse.policy.evaluate import before
 from obverse.policy.keeping import Facts, Maker, Newest, Window, makers_for, makers_of, nested, outermost
 from obverse.policy.types import BoolType, NumberType, TimeType
 
@@ -53,6 +55,11 @@ class Tracked:
     def of(self, operator: ast.Node) -> Latest | Spec | None:
         """The track of an operator, if it has one."""
         return self._found.get(operator)
+
+    def specs(self) -> Iterator[Spec]:
+        """What all tracks share, track by track."""
+        yield from (latest.spec for latest in self.latest.values())
+        yield from self.tallies.values()
 
     def absent(self, operator: ast.Since) -> Latest | None:
         """The track of what must be absent since."""
@@ -208,8 +215,12 @@ class StepScope:
             return "False" if place is None else f"(not k[{place}].stated)"
         return self.call.absent(expr)
 
-    def past(self, expr: ast.Expr, prover: Prover, *, wanted: bool) -> Code:
+    def past(self, expr: ast.Expr, prover: Prover, *, wanted: Wanted) -> Code:
         match expr:
+            case ast.Last() if wanted is None:
+                return self._none(expr, prover)
+            case _ if wanted is None:
+                return "False"
             case ast.Once():
                 return self._once(expr, prover, wanted=wanted)
             case ast.Last():
@@ -243,11 +254,17 @@ class StepScope:
         found = self._sought(expr, prover)
         return None if found is None else f"{found[1]}.wanted({key_code(found[2])})"
 
-    def counted(self, expr: ast.Exceeds, prover: Prover) -> Code | None:
-        """Where the calls are kept that a limit counts."""
+    def counted(self, expr: ast.Exceeds | ast.CountEvents | ast.SumEvents, prover: Prover) -> Code | None:
+        """Where the events are kept that count."""
         spec = self.tracked.of(expr)
-        keys = [prover.value(expr.by)] if expr.by is not None else []
-        return f"k[{self.places[spec.name]}].wanted({_key(keys)})" if isinstance(spec, Spec) else None
+        if isinstance(expr, ast.Exceeds):
+            keys: list[Val] | None = [prover.value(expr.by)] if expr.by is not None else []
+        else:
+            found = sought(self.tracked.checked, expr.event, expr.where)
+            keys = self.keys(found, prover) if found is not None else None
+        return (
+            f"k[{self.places[spec.name]}].wanted({_key(keys)})" if isinstance(spec, Spec) and keys is not None else None
+        )
 
     # --- the newest -----------------------------------------------------------------------------------------------------
 
@@ -284,6 +301,14 @@ class StepScope:
         holds = prover.inside(inside).proves(expr.has, wanted)
         return both([f"{track}.sure", f"({record} := {track}.newest.get({key_code(keys)})) is not None", holds])
 
+    def _none(self, expr: ast.Last, prover: Prover) -> Code:
+        """There is no such event, for certain."""
+        asked = self._sought(expr, prover)
+        if asked is None:
+            return "False"
+        _, track, keys = asked
+        return both([f"{track}.sure", *_known(keys), f"{key_code(keys)} not in {track}.newest"])
+
     def _since(self, expr: ast.Since, prover: Prover, *, wanted: bool) -> Code:
         asked, ends = self._sought(expr, prover), self.tracked.absent(expr)
         found = sought(self.tracked.checked, expr.absent, None) if expr.absent is not None else None
@@ -310,23 +335,47 @@ class StepScope:
         if not isinstance(spec, Spec):
             return "False"
         keys = [prover.value(expr.by)] if expr.by is not None else []
-        track, asked = f"k[{self.places[spec.name]}]", _key(keys)
         limit = prover.value(expr.to)
-        alone = "len(turn) < 2"  # what stands before the step in its turn counts as well
         if DOUBT in (*keys, limit):
             return "False"
+        track, asked = f"k[{self.places[spec.name]}]", _key(keys)
+        others, number = self.constants.fresh(), self.constants.fresh()
+        turn = (
+            f"({others} := NOTHING if len(turn) < 2 else beside(step, {self.constants.add(spec)}, {asked})) is not None"
+        )
         if expr.amount is None:
-            found = self.constants.fresh()
-            more = f"{found} {'>=' if wanted else '<'} {limit.code}"
-            return both([alone, f"({found} := {track}.count({asked}, now)) is not None", more])
-        mine, sum_ = prover.known(prover.value(expr.amount)), self.constants.fresh()
-        known, amount = mine
-        if wanted:
-            total = f"({sum_} := plus({track}.whole({asked}, now), {amount})) is not None"
-            return both([alone, *known, total, f"{sum_} > {limit.code}"])
-        rise = f"({amount} if {amount} > 0 else 0)"
-        total = f"({sum_} := plus({track}.above({asked}, now), {rise})) is not None"
-        return both([alone, *known, total, f"{sum_} <= {limit.code}"])
+            found = f"({number} := {track}.count({asked}, now)) is not None"
+            return both([turn, found, f"{number} + {others}.number {'>=' if wanted else '<'} {limit.code}"])
+        known, amount = prover.known(prover.value(expr.amount))
+        before, mine = ("whole", amount) if wanted else ("above", f"({amount} if {amount} > 0 else 0)")
+        total = f"({number} := total(({track}.{before}({asked}, now), {others}.{before}, {mine}))) is not None"
+        return both([turn, *known, total, f"{number} {'>' if wanted else '<='} {limit.code}"])
+
+
+class Beside(NamedTuple):
+    """What counts of the calls that are proposed before a step in its own turn."""
+
+    number: int
+    whole: Any
+    above: Any
+
+
+NOTHING: Final = Beside(0, 0, 0)
+
+
+def beside(step: Step, spec: Spec, key: Hashable) -> Beside | None:
+    """What counts beside the step for this key; None if that is in doubt."""
+    amounts = []
+    for event in before(step):
+        tool = event.tool if isinstance(event, Call) else None
+        if not spec.hears(type(event), tool):
+            continue
+        found = spec.read(type(event), tool)(event)
+        if found is None or key is None:
+            return None
+        if found[0] == key:
+            amounts.append(found[1])
+    return Beside(len(amounts), total(amounts), total(amount for amount in amounts if amount > 0))
 
 
 def _key(keys: list[Val]) -> Code:

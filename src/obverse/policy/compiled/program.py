@@ -7,19 +7,20 @@ that nobody declared) it returns None, and the reference decides everything. Fun
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeAlias
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, TypeAlias
 
-from obverse.core.events import Call, Reply, Step
+from obverse.core.events import Approval, Call, Denied, Fact, Grant, Message, Reply, Result, Step, System, Thought
 from obverse.policy import ast
 from obverse.policy.checked import Checked, CheckedRule
-from obverse.policy.compiled.explaining import cases_of, reason_of
-from obverse.policy.compiled.past import StepScope, Tracked
-from obverse.policy.compiled.proving import Code, Constants, Prover, both
+from obverse.policy.compiled.explaining import Case, cases_of, reason_of
+from obverse.policy.compiled.past import NOTHING, StepScope, Tracked, beside
+from obverse.policy.compiled.proving import Code, Constants, Prover, both, either
 from obverse.policy.compiled.reading import arguments_of
 from obverse.policy.compiled.scopes import INDENT, Reads
 from obverse.policy.decision import Reason
-from obverse.policy.keeping import Keeper, Maker
+from obverse.policy.keeping import Keeper, Kind, Maker
 from obverse.policy.monitor import Plan
 from obverse.policy.reading import unknown_arguments
 from obverse.policy.types import ListType, MapType, RecordType, Type
@@ -30,6 +31,8 @@ Fired: TypeAlias = Sequence["Reason | int"]
 Run: TypeAlias = Callable[[Sequence[Keeper], Step], "Fired | None"]
 
 SILENT: Final[tuple[()]] = ()
+_TOOLLESS: Final[tuple[Kind, ...]] = (Message, Reply, Thought, System, Fact, Approval, Grant)
+_TOOLED: Final[tuple[Kind, ...]] = (Call, Denied, Result)
 
 
 class Program(Plan):
@@ -51,10 +54,15 @@ class Program(Plan):
         return found
 
     def prepare(self) -> None:
-        """Write the functions of all tools now, not when they are first called."""
+        """Write all code now, not when it is first needed."""
         self.run(Reply(id="", text=""))
         for tool in self.checked.tools:
             self.run(Call(id="", call_id="", tool=tool, arguments=""))
+        for spec in self.tracked.specs():
+            for kind in _TOOLLESS:
+                spec.prepare(kind, None)
+            for kind, tool in itertools.product(_TOOLED, self.checked.tools):
+                spec.prepare(kind, tool)
 
     def makers_of(self, rule: CheckedRule) -> list[Maker]:
         return [*self.tracked.makers(rule), *self.approvals(rule)]
@@ -65,6 +73,7 @@ class Program(Plan):
         tool = self.checked.tools[event.tool] if isinstance(event, Call) else None
         constants = Constants()
         constants.names |= {"arguments_of": arguments_of, "reason_of": reason_of, "SILENT": SILENT}
+        constants.names |= {"beside": beside, "NOTHING": NOTHING}
         reads = Reads(self.checked, constants)
         scope = StepScope(self.tracked, self.numbers, reads, tool)
         prover = Prover(scope, constants)
@@ -97,31 +106,34 @@ class Program(Plan):
         return lines
 
     def _rule(self, rule: CheckedRule, prover: Prover, scope: StepScope) -> list[Code]:
-        """The lines that say whether this rule fires."""
-        silent, fires = prover.proves(rule.fires, False), prover.proves(rule.fires, True)
-        place = self.place[rule.id]
+        """The lines that say whether this rule fires, and why."""
+        silent = prover.proves(rule.fires, False)
+        if rule.kind == "permit":
+            silent = either([silent, prover.proves(rule.fires, None)])
         if silent == "True":
             return []
-        left = [f"fired = [*fired, {place}]"]
-        if rule.kind == "ask":
-            # an approval is looked for by the reference
-            fires = both([fires, f"not k[{self.numbers[APPROVALS]}].kept"])
-        inner = left if fires == "False" else self._fired(rule, place, fires, prover, scope)
-        return inner if silent == "False" else [f"if not {silent}:", *(f"{INDENT}{line}" for line in inner)]
-
-    def _fired(self, rule: CheckedRule, place: int, fires: Code, prover: Prover, scope: StepScope) -> list[Code]:
-        """The lines for a rule that may fire: with a reason of ours if it does for certain."""
         word, lines = "if", list[Code]()
-        for case in cases_of(rule.fires, prover, scope, wanted=True):
-            when = both([fires, *case.when])
+        for when, case in self._cases(rule, prover, scope):
             lines += [f"{word} {when}:", f"{INDENT}fired = [*fired, {self._reason(rule, case, prover)}]"]
             word = "elif"
-        return [*lines, "else:", f"{INDENT}fired = [*fired, {place}]"] if lines else [f"fired = [*fired, {place}]"]
+        left = f"fired = [*fired, {self.place[rule.id]}]"
+        lines = [*lines, "else:", f"{INDENT}{left}"] if lines else [left]
+        return lines if silent == "False" else [f"if not {silent}:", *(f"{INDENT}{line}" for line in lines)]
 
-    def _reason(self, rule: CheckedRule, case: Any, prover: Prover) -> Code:
+    def _cases(self, rule: CheckedRule, prover: Prover, scope: StepScope) -> Iterator[tuple[Code, Case]]:
+        """When the rule fires for a reason that needs no reference."""
+        # whether people approved is for the reference to say, once anybody approved anything
+        asks = [f"not k[{self.numbers[APPROVALS]}].kept"] if rule.kind == "ask" else []
+        for wanted in (True, None):
+            fires = prover.proves(rule.fires, wanted)
+            if fires != "False":
+                for case in cases_of(rule.fires, prover, scope, wanted=wanted):
+                    yield both([fires, *asks, *case.when]), case
+
+    def _reason(self, rule: CheckedRule, case: Case, prover: Prover) -> Code:
         if not case.events:
-            return prover.constants.add(reason_of(rule, case.conditions))
-        given = [prover.constants.add(rule), prover.constants.add(case.conditions), *dict.fromkeys(case.events)]
+            return prover.constants.add(reason_of(rule, case))
+        given = [prover.constants.add(rule), prover.constants.add(case), *dict.fromkeys(case.events)]
         return f"reason_of({', '.join(given)})"
 
 

@@ -1,7 +1,8 @@
 """Conditions as Python code: for each, an expression that is true only if the condition is true for certain, and one for false.
 
 The two are made for each other: `not C` is true where `C` is false; `C and D` is false where one of them is. Both may be false
-at once: that is "in doubt", an unknown or something that this code does not look into. Nothing else follows from it.
+at once: that is "in doubt", an unknown or something that this code does not look into. Nothing else follows from it. A third
+expression is true only if the condition is unknown for certain; of that one kind is looked into, `last` of nothing.
 
 # UNSOUND IF: a reader or a track gives a value that the reference evaluator does not have at the same place.
 """
@@ -33,6 +34,9 @@ from obverse.policy.types import (
 
 Code: TypeAlias = str
 """A Python expression."""
+
+Wanted: TypeAlias = bool | None
+"""Which of Kleene's three values is to be proved; None is unknown."""
 
 _PAST: Final = (ast.Once, ast.Last, ast.Previous, ast.Since, ast.Exceeds)
 _CONDITIONS: Final = (
@@ -96,13 +100,18 @@ class Scope(Protocol):
         """Whether this name has no value for certain, unless it is one that judges have."""
         ...
 
-    def past(self, expr: ast.Expr, prover: Prover, *, wanted: bool) -> Code:
-        """Whether a condition about the past is true, or false, for certain."""
+    def past(self, expr: ast.Expr, prover: Prover, *, wanted: Wanted) -> Code:
+        """Whether a condition about the past is true, false, or unknown, for certain."""
         ...
 
     def number(self, expr: ast.CountEvents | ast.SumEvents, prover: Prover) -> Val:
         """A number out of the past."""
         ...
+
+
+def opposite(wanted: Wanted) -> Wanted:
+    """What `C` must be for `not C` to be this."""
+    return None if wanted is None else not wanted
 
 
 def both(found: Iterable[Code]) -> Code:
@@ -154,11 +163,13 @@ class Prover:
 
     # --- conditions -----------------------------------------------------------------------------------------------------
 
-    def proves(self, expr: ast.Expr, wanted: bool) -> Code:
+    def proves(self, expr: ast.Expr, wanted: Wanted) -> Code:
         """Whether the condition has this value for certain."""
+        if wanted is None:
+            return self._proves_unknown(expr)
         match expr:
             case ast.Not():
-                return self.proves(expr.body, not wanted)
+                return self.proves(expr.body, opposite(wanted))
             case ast.And():
                 return (both if wanted else either)([self.proves(item, wanted) for item in expr.items])
             case ast.Or():
@@ -185,6 +196,21 @@ class Prover:
         found = self.value(expr)
         may_be = found is not DOUBT and kind_of(found.type) in ("bool", None) and not isinstance(expr, ast.Listing)
         return f"({found.code} is {wanted})" if may_be else "False"
+
+    def _proves_unknown(self, expr: ast.Expr) -> Code:
+        """Whether the condition is unknown for certain: a part of it is, and no other part settles it."""
+        match expr:
+            case ast.Not():
+                return self.proves(expr.body, None)
+            case ast.And() | ast.Or():
+                unknown = [self.proves(item, None) for item in expr.items]
+                if either(unknown) == "False":
+                    return "False"
+                open_ = [self.proves(item, isinstance(expr, ast.And)) for item in expr.items]
+                return both([either(unknown), *(either(pair) for pair in zip(open_, unknown, strict=True))])
+            case ast.Last():
+                return self.scope.past(expr, self, wanted=None)
+        return "False"
 
     def _compare(self, expr: ast.Compare, wanted: bool) -> Code:
         left, right = self.value(expr.left), self.value(expr.right)

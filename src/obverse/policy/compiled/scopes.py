@@ -13,7 +13,7 @@ from obverse.core.verdicts import Truth
 from obverse.policy import ast
 from obverse.policy.checked import Checked
 from obverse.policy.compiled.plain import plain_text
-from obverse.policy.compiled.proving import DOUBT, Code, Constants, Prover, Val
+from obverse.policy.compiled.proving import DOUBT, Code, Constants, Prover, Val, Wanted
 from obverse.policy.compiled.reading import reader_of
 from obverse.policy.operations import reading
 from obverse.policy.types import BoolType, EnumType, Field, JsonType, NumberType, RecordType, TextType, TimeType, Type
@@ -85,7 +85,7 @@ def judged_reader(checked: Checked, name: str) -> Callable[[Event], bool | None]
 class Alone:
     """A scope without a past."""
 
-    def past(self, _expr: ast.Expr, _prover: Prover, *, wanted: bool) -> Code:
+    def past(self, _expr: ast.Expr, _prover: Prover, *, wanted: Wanted) -> Code:
         return "False"
 
     def number(self, _expr: ast.CountEvents | ast.SumEvents, _prover: Prover) -> Val:

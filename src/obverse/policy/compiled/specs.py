@@ -19,7 +19,7 @@ from obverse.policy.checked import Checked
 from obverse.policy.compiled.proving import Code, Constants, Prover, Val, kind_of
 from obverse.policy.compiled.reading import arguments_of, output_of
 from obverse.policy.compiled.scopes import INDENT, CallScope, EventScope, Reads
-from obverse.policy.compiled.tracks import Spec, Take
+from obverse.policy.compiled.tracks import Read, Spec, Take
 from obverse.policy.keeping import Kept, Kind, Limit, Maker, closed, could_be, unbound_of
 from obverse.policy.operations import head_truth, some
 from obverse.policy.types import BoolType, RecordType, TextType, TimeType, Type
@@ -179,6 +179,7 @@ class Writer:
             within=expr.per.ms if expr.per is not None else None,
             most=backup().most,
             compiles=lambda kind, tool: self._take_limit(expr, kind, tool),
+            reads=lambda kind, tool: self._read_limit(expr, kind, tool),
         )
 
     # --- code -----------------------------------------------------------------------------------------------------------
@@ -224,15 +225,31 @@ class Writer:
 
     def _take_limit(self, expr: ast.Exceeds, kind: Kind, tool: str | None) -> Take:
         constants = Constants()
-        if self._speaks(expr, kind, tool) is Truth.UNKNOWN:
-            return self._made(constants, ["track.doubt(kept, look)"])
+        read = constants.add(self._read_limit(expr, kind, tool))
+        timed = " or event.time is None" if expr.per is not None else ""
+        lines = [f"found = {read}(event)", f"if found is None{timed}: return track.doubt(kept, look)"]
+        return self._made(constants, [*lines, "track.put(found[0], kept, found[1])"])
+
+    def _read_limit(self, expr: ast.Exceeds, kind: Kind, tool: str | None) -> Read:
+        constants = Constants()
         reads = Reads(self.checked, constants)
         prover = Prover(CallScope(reads, self.checked.tools.get(tool or ""), reply=kind is Reply), constants)
-        keys, known = _keys([prover.value(expr.by)] if expr.by is not None else [])
-        read = prover.value(expr.amount) if expr.amount is not None else Val(code="0", sure=True)
-        start = ["args = arguments_at(kept)", "if args is None: return track.doubt(kept, look)"] if kind is Call else []
-        timed = ["if event.time is None: return track.doubt(kept, look)"] if expr.per is not None else []
-        return self._made(constants, [*(start if reads.lines else []), *timed, *reads.lines, *known, *_put(keys, read)])
+        key = [prover.value(expr.by)] if expr.by is not None else []
+        amount = prover.value(expr.amount) if expr.amount is not None else Val(code="0", sure=True)
+        doubts = [f"{one.code} is None" for one in (*key, amount) if not one.sure]
+        if self._speaks(expr, kind, tool) is Truth.UNKNOWN:
+            doubts = ["True"]
+        lines = ["args = arguments_of(event.arguments)", "if args is None: return None"] if kind is Call else []
+        lines = [
+            *(lines if reads.lines else []),
+            *reads.lines,
+            *([f"if {' or '.join(doubts)}: return None"] if doubts else []),
+        ]
+        names = {**constants.names, "arguments_of": arguments_of}
+        body = "".join(f"{INDENT}{line}\n" for line in [*lines, f"return {key_code(key)}, {amount.code}"])
+        exec(f"def read(event):\n{body}", names)  # noqa: S102  # our own code, made of our own tree
+        made: Read = names["read"]
+        return made
 
     def _speaks(self, expr: ast.Exceeds, kind: Kind, tool: str | None) -> Truth:
         """Whether a limit counts calls of this tool, or replies."""

@@ -26,6 +26,9 @@ from obverse.policy.keeping import Facts, Keeper, Kept, Kind, Look, Maker, Windo
 Take = Callable[[Any, Kept, Look], None]
 """Code that reads an event of one kind, of one tool, and puts it into a track."""
 
+Read = Callable[[Any], tuple[Hashable, Any] | None]
+"""Code that reads the key and the amount off a proposed call, for a limit; None if they are in doubt."""
+
 
 class Spec:
     """What all tracks of one operator share, in all sessions: which events it hears, and how they are read.
@@ -36,7 +39,7 @@ class Spec:
 
     def __init__(
         self, *, name: Hashable, hears: Callable[[Kind, str | None], bool], backup: Maker, judged: bool,
-        compiles: Callable[[Kind, str | None], Take], within: int | None = None, most: int | None = None,
+        compiles: Callable[[Kind, str | None], Take], reads: Callable[[Kind, str | None], Read] | None = None, within: int | None = None, most: int | None = None,
     ) -> None:  # fmt: skip
         self.name = name
         self.hears = hears
@@ -46,6 +49,8 @@ class Spec:
         self.most = most
         self.keys: list[tuple[ast.Expr, ...]] = []
         self._compiles = compiles
+        self._reads = reads
+        self._read: dict[tuple[Kind, str | None], Read] = {}
         self._takes: dict[tuple[Kind, str | None], Take] = {}
 
     def take(self, kind: Kind, tool: str | None) -> Take:
@@ -54,6 +59,22 @@ class Spec:
         if found is None:
             found = self._takes[kind, tool] = self._compiles(kind, tool)
         return found
+
+    def prepare(self, kind: Kind, tool: str | None) -> None:
+        """Write the code for such events now, if they are heard."""
+        if self.hears(kind, tool):
+            self.take(kind, tool)
+
+    def read(self, kind: Kind, tool: str | None) -> Read:
+        """The code that reads what is only proposed."""
+        found = self._read.get((kind, tool))
+        if found is None:
+            found = self._read[kind, tool] = self._reads(kind, tool) if self._reads else _nothing
+        return found
+
+
+def _nothing(_event: Any) -> None:
+    return None
 
 
 class _Track:
