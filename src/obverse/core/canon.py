@@ -42,7 +42,7 @@ def read_canonical(data: bytes) -> Any:
     """
     try:
         value = msgspec.json.decode(data)
-        if data.isascii() and b"\\" not in data and _needs_no_care(value, keys="") and _ENCODER.encode(value) == data:
+        if _needs_no_care(value, "") and _ENCODER.encode(value) == data:
             return value
         value = json.loads(data, parse_float=_refuse, parse_constant=_refuse)
         if rfc8785.dumps(value) == data:
@@ -77,34 +77,39 @@ def number_text(number: int | Decimal) -> str:
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")
 
 
+_EASY: Final = frozenset({str, bool, type(None)})
+
+
 def _fast(value: object) -> bytes | None:
-    """The canonical form of what needs no care: ASCII without escapes, integers, plain keys. None for anything else."""
+    """The canonical form of what needs no care: integers, plain keys, any strings. None for anything else."""
     if isinstance(value, msgspec.Struct):
         value = msgspec.to_builtins(value, builtin_types=(Decimal,), str_keys=True)
-    if not _needs_no_care(value):
+    if not _needs_no_care(value, "$"):
         return None
     try:
-        data = _ENCODER.encode(value)
+        return _ENCODER.encode(value)
     except UnicodeEncodeError:
         return None
-    return data if data.isascii() and b"\\" not in data else None
 
 
-def _needs_no_care(value: object, keys: str = "$") -> bool:
-    """Whether the encoder's form is the canonical one, if that is ASCII without escapes. `keys` begin no key."""
+def _needs_no_care(value: object, keys: str) -> bool:
+    """Whether the encoder's form is the canonical one: strings are escaped alike, and ASCII keys are sorted alike.
+
+    `keys` begin no key, unless it is empty.
+    """
     kind = type(value)
-    if kind is str or kind is bool or value is None:
+    if kind in _EASY:
         return True
     if kind is int:
         return -SAFE <= value <= SAFE  # type: ignore[operator]
     if kind is dict:
         for key, item in value.items():  # type: ignore[attr-defined]
-            if type(key) is not str or (keys and key.startswith(keys)) or not _needs_no_care(item, keys):
+            if type(key) is not str or not key.isascii() or (keys and key.startswith(keys)):
+                return False
+            if type(item) not in _EASY and not _needs_no_care(item, keys):
                 return False
         return True
-    if kind is list or kind is tuple:
-        return all(_needs_no_care(item, keys) for item in value)  # type: ignore[attr-defined]
-    return False
+    return (kind is list or kind is tuple) and all(_needs_no_care(item, keys) for item in value)  # type: ignore[attr-defined]
 
 
 def _plain(value: object) -> Any:

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import msgspec
 
-from obverse.core.canon import canonical, digest, digest_bytes
+from obverse.core.canon import digest, digest_bytes
 from obverse.core.errors import EvidenceError
 from obverse.core.events import AnyEvent, Approval, Call, Denied, Reply, Spoken, Step
 from obverse.core.verdicts import Verdict
@@ -251,7 +251,7 @@ class Retold:
             )
             return
         kept = one.item.payloads.get("decision")
-        if kept is not None and kept != canonical(decision):
+        if kept is not None and not _says(kept, decision):
             self.tally.fault(index, "the reasons that are kept are not those of the policy")
             return
         lifted = self._lifted(one.item, checked, decision, step)
@@ -298,9 +298,7 @@ class Retold:
         kind = str(body["kind"]) if released else "denied"
         if kind == "denied" and (body["kind"] == "reply" or body["verdict"] == Verdict.ASK):
             return
-        self._due.append(
-            _Due(index=one.item.index, step=str(body["step"]), kind=kind, digest=_digest_of(one.proposal, kind))
-        )
+        self._due.append(_Due(index=one.item.index, step=str(body["step"]), kind=kind, digest=_digest_of(one, kind)))
 
 
 _KINDS: Final = {ENTRY[name]: name for name in (
@@ -308,17 +306,27 @@ _KINDS: Final = {ENTRY[name]: name for name in (
 )}  # fmt: skip
 
 
-def _digest_of(proposal: Proposal | None, kind: str) -> str | None:
-    if proposal is None:
+def _says(data: bytes, decision: Decision) -> bool:
+    """Whether the payload says that, reasons and all."""
+    try:
+        return msgspec.json.decode(data, type=Decision) == decision
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
+
+
+def _digest_of(one: _Decided, kind: str) -> str | None:
+    """The digest of the act that this decision makes; None where the proposal was erased."""
+    event = one.proposal
+    if event is None:
         return None
-    if kind == "denied" and isinstance(proposal, Call):
+    if kind == "denied" and isinstance(event, Call):
         return digest(
             Denied(
-                id=proposal.id, time=proposal.time, turn=proposal.turn, call_id=proposal.call_id,
-                tool=proposal.tool, arguments=proposal.arguments,
+                id=event.id, time=event.time, turn=event.turn, call_id=event.call_id, tool=event.tool,
+                arguments=event.arguments,
             )
         )  # fmt: skip
-    return digest(proposal)
+    return digest_bytes(one.item.payloads["proposal"])
 
 
 def _named(clauses: tuple[str, ...]) -> str:
