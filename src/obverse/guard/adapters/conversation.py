@@ -68,6 +68,11 @@ class Conversation:
             self._hear(item)
         self._heard = marks
 
+    def hears(self, items: Sequence[Item]) -> bool:
+        """Whether this list, or a longer one that ends with it, is what was heard last."""
+        marks = [_mark(piece) for item in items for piece in _pieces(item)]
+        return not marks or self._heard[-len(marks) :] == marks
+
     def _hear(self, item: Item) -> None:
         match item.role:
             case "system":
