@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -108,7 +109,7 @@ def _follow(queue: Queue, *, as_json: bool) -> None:
     try:
         if as_json:
             for asked in _arriving(queue):
-                click.echo(_line(_document(queue, asked)))
+                click.echo(json.dumps(_document(queue, asked)))
         else:
             from rich.live import Live
 
@@ -160,12 +161,6 @@ def _document(queue: Queue, asked: Asked) -> dict[str, Any]:
         "people": request.people, "asked": request.asked, "expires": request.expires, "page_digest": asked.page.digest,
         "said": [{"by": by, "answer": answer} for by, answer in queue.said(request.id)],
     }  # fmt: skip
-
-
-def _line(document: dict[str, Any]) -> str:
-    import json
-
-    return json.dumps(document)
 
 
 def _brief(tool: str | None, arguments: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from obverse.cli.answering import now, queue_of
 from obverse.cli.exit_codes import ExitCode
@@ -79,8 +80,6 @@ def add(
     as_json: bool,
 ) -> ExitCode:
     """Let the answers of NAME count in the guard of DIR, by this key beside those that they have."""
-    import msgspec
-
     from obverse.cli.load import read_file
     from obverse.core.errors import MisuseError
     from obverse.guard.home import open_home
@@ -109,8 +108,6 @@ def add(
 @json_option
 def remove(folder: Path, name: str, *, key: str | None, as_json: bool) -> ExitCode:
     """Let nothing count that NAME signs from now on; their record stays, so that what they signed before can be checked."""
-    import msgspec
-
     from obverse.core.errors import MisuseError
     from obverse.guard.home import open_home
     from obverse.guard.people import read_people, write_person
@@ -182,12 +179,7 @@ def stats(folder: Path, *, fast: float, as_json: bool) -> ExitCode:
 
     found = reviews(queue_of(folder).measured(), fast=fast)
     if as_json:
-        import json
-
-        import msgspec
-
-        text = json.dumps(_without_infinity(msgspec.to_builtins(found)))
-        print_json(json.loads(text))
+        print_json(_without_infinity(msgspec.to_builtins(found)))
         return ExitCode.HOLDS
     for one in (*found.reviewers, found.everybody) if len(found.reviewers) != 1 else found.reviewers:
         _say_reviewer(one)
@@ -236,8 +228,6 @@ def _without_infinity(value: Any) -> Any:
 
 def _ended(key: PublicKey, at: int) -> PublicKey:
     """The key, revoked; one that was revoked before keeps its date. Who comes back comes back with a new key."""
-    import msgspec
-
     return key if key.revoked is not None else msgspec.structs.replace(key, revoked=at)
 
 

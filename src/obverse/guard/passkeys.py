@@ -34,9 +34,7 @@ def check_assertion(credential: Mapping[str, Any], challenge: bytes, key: Public
             expected_origin=list(key.origins), credential_public_key=key.data, credential_current_sign_count=counter,
             require_user_verification=True,
         )  # fmt: skip
-    except (
-        Exception
-    ) as error:  # boundary: py_webauthn on bytes from outside; whatever it raises, the assertion does not count
+    except Exception as error:  # boundary: py_webauthn on bytes from outside; what raises does not count
         raise EvidenceError(f"the passkey's assertion is wrong: {_short(error)}", code="G215") from error
     if _is_framed(credential):  # WebAuthn 7.2, step 14: py_webauthn leaves this one to us
         raise EvidenceError("the passkey was used from inside another site's page", code="G215")

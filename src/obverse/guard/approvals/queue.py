@@ -279,9 +279,7 @@ class Queue:
         if self._preview is not None:
             try:
                 beside["newly"] = self._preview(request, beside)
-            except (
-                Exception
-            ) as error:  # boundary: what helps to decide is no condition for asking; that it failed is shown
+            except Exception as error:  # boundary: a help to decide is no condition for asking; its failure is shown
                 beside["newly"] = f"not known: {type(error).__name__}"
         return plain(beside)
 
