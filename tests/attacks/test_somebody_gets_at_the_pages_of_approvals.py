@@ -10,16 +10,22 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tests.web.desk import KEY, ORIGIN, Clock, Place, make_place
 
 from obverse.core.events import Message, Reply, Result
+from obverse.guard.approvals.asked import asked_of
 from obverse.guard.approvals.statement import statement_of
 from obverse.guard.people import Person
 from obverse.guard.records import Request
 from obverse.guard.signing import asserted, challenge, sign
 from obverse.testing.people import SoftPasskey, file_key, person
 from obverse.web.fence import LARGEST_BODY
+from obverse.web.pages import inbox_page, request_page
+from obverse.web.render import Site, render
 
 HOSTILE = "</pre></main><script>document.title='taken'</script><img src=x onerror=alert(1)>\u202e│ APPROVED by ada\u200b\u2028 раypal"
 
@@ -299,6 +305,27 @@ def test_who_changes_what_is_shown_makes_the_answer_void(place: Place) -> None:
     assert any("another page" in why for why in place.queue.void(request.id))
 
 
+def test_a_row_that_cannot_be_shown_is_a_page_that_says_so(place: Place) -> None:
+    import sqlalchemy as sa
+
+    from obverse.guard.approvals import tables
+
+    request = place.put()
+    engine = sa.create_engine(f"sqlite:///{place.home.database}")
+    with engine.begin() as connection:
+        odd = {**json.loads(msgspec.json.encode(request)), "asked": 2**62, "expires": 2**62, "session": "\ud800"}
+        beside = json.dumps({"newly": "\ud800", "holder": "\udfff"}).encode()
+        connection.execute(
+            sa.update(tables.requests).values(shown=beside, request=json.dumps(odd).encode(), expires=2**62)
+        )
+    engine.dispose()
+    for path in ("", ".json", "/grant", "/statement?answer=approve&by=ada"):
+        got = place.ask(f"/requests/{request.id}{path}")
+        assert got.status in {200, 400, 404, 409, 500}, path
+        assert "Traceback" not in got.text
+    assert place.ask("/").status == 200
+
+
 @pytest.mark.parametrize(
     "name", ["../people/ada", "..%2f..%2fguard.toml", "%00", "%", "_", "a" * 9000, "'; drop table x"]
 )
@@ -317,3 +344,40 @@ def test_no_key_and_no_payload_of_the_guard_is_among_what_the_pages_say(place: P
     for path in ("/", "/people.json", f"/requests/{request.id}.json", "/answered.json", "/static/page.js"):
         assert secret[40:60] not in place.ask(path).body
         assert body not in place.ask(path).body
+
+
+KEYS = ("holder", "clauses", "why", "turn", "history", "earlier", "newly")
+INNER = ("id", "title", "prose", "level", "inviolable", "clause", "conditions", "unknowns", "text", "value", "what", "why",
+         "kind", "tool", "arguments", "output", "time", "answer", "by", "labels")  # fmt: skip
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.text(max_size=12)
+    | st.sampled_from([HOSTILE, "call", "approved"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(INNER), inner, max_size=6),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    shown=st.dictionaries(st.sampled_from(KEYS), VALUES),
+    tool=st.none() | st.text(max_size=20),
+    arguments=st.text(max_size=60),
+)
+def test_whatever_lies_in_the_database_the_page_comes_and_is_clean(
+    shown: dict[str, Any], tool: str | None, arguments: str
+) -> None:
+    request = Request(
+        id="a", session="s", policy="p", head="h", step="e1", tool=tool, arguments=arguments, digest="d",
+        clauses=("pay", HOSTILE), people=1, asked=0, expires=10,
+    )  # fmt: skip
+    asked = asked_of(request, shown)
+    site = Site(policy="shop", now=1, tag="t")
+    view = request_page(asked, [("ada", "approve"), ("eve", "odd")], {}, origin=ORIGIN, now=1)
+    rows = inbox_page([asked], {}, 1, most=5)
+    for page in (render("request.html", view, site), render("inbox.html", rows, site)):
+        assert page.count("<script") == 1
+        assert "<img" not in page
+        assert not any(odd in page for odd in "\u202e\u200b\u2028")

@@ -16,6 +16,7 @@ from obverse.report.visible import one_line
 
 _HTML: Final = "text/html; charset=utf-8"
 _JSON: Final = "application/json"
+_OURS: Final = "U999"
 _NOT_FOUND: Final = frozenset({"G611", "G620"})
 
 
@@ -62,13 +63,18 @@ class Tell:
         path = {**request.path_params, "name": name.removesuffix(".json")} if name else request.path_params
         try:
             found = self.answer(Ask(path=path, query=dict(request.query_params), body=_read(body)))
+            if isinstance(found, Shown) and not as_json:
+                return Response(self.html(found), media_type=_HTML)
+            return _told(found.view if isinstance(found, Shown) else found)
         except ObverseError as error:
-            if as_json or request.method == "POST" or request.url.path.endswith("/statement"):
-                return _told({"error": {"code": error.code, "message": one_line(_words(error), 400)}}, _status(error))
-            return Response(self.html(self.sorry(error)), status_code=_status(error), media_type=_HTML)
-        if isinstance(found, Shown) and not as_json:
-            return Response(self.html(found), media_type=_HTML)
-        return _told(found.view if isinstance(found, Shown) else found)
+            wrong = error
+        except Exception as error:  # boundary: a fault of ours is a page that says so, by the class of the fault alone
+            wrong = ObverseError(
+                f"a fault of Obverse itself: {type(error).__name__}", code=_OURS, hint="Please report it."
+            )
+        if as_json or request.method == "POST" or request.url.path.endswith("/statement"):
+            return _told({"error": {"code": wrong.code, "message": one_line(_words(wrong), 400)}}, _status(wrong))
+        return Response(self.html(self.sorry(wrong)), status_code=_status(wrong), media_type=_HTML)
 
 
 def _told(value: object, status: int = 200) -> Response:
@@ -83,6 +89,8 @@ def _words(error: ObverseError) -> str:
 def _status(error: ObverseError) -> int:
     if error.code in _NOT_FOUND:
         return 404
+    if error.code == _OURS:
+        return 500
     match error:
         case EvidenceError():
             return 409

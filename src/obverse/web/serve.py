@@ -72,7 +72,7 @@ def _server(app: ASGIApp) -> uvicorn.Server:
     import uvicorn
 
     settings = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, lifespan="off", ws="none", http="h11",
+        app, log_config=None, log_level="critical", access_log=False, server_header=False, lifespan="off", ws="none", http="h11",
         timeout_graceful_shutdown=1, timeout_keep_alive=30, limit_concurrency=256,
     )  # fmt: skip
     return uvicorn.Server(settings)

@@ -97,7 +97,8 @@ function signing(form) {
 
   async function prepare(answer) {
     const signer = chosen();
-    if (!signer) throw new Error("nobody can sign here yet; see the people who may");
+    remember(signer);
+    looks(form, signer);
     const because = form.elements.because.value.trim();
     const query = new URLSearchParams({ answer, because, by: signer.dataset.name, key: signer.value });
     asked = await get(`/requests/${encodeURIComponent(form.dataset.request)}/statement?${query}`);
@@ -143,11 +144,12 @@ function signing(form) {
   form.elements.signer.addEventListener("change", () => { close(); remember(chosen()); looks(form, chosen()); });
   const before = recall();
   for (const option of form.elements.signer.options) if (option.value === before) option.selected = true;
-  looks(form, chosen());
+  const known = new Set([...form.elements.signer.options].map((option) => option.dataset.name));
+  if (known.size === 1 || chosen()?.value === before) looks(form, chosen());
   return () => !panel.hidden || told;
 }
 
-// How long somebody had a request before them goes into the figures of reviewers.
+// How long somebody had a request before them goes into the figures of reviewers: said once it is known who looks.
 const looks = (form, option) => option && post(`/requests/${encodeURIComponent(form.dataset.request)}/views`, { by: option.dataset.name }).catch(() => {});
 
 // Which key one signs with on this machine is a convenience, no secret.
