@@ -63,6 +63,7 @@ SHOWN: dict[str, Any] = {
     ],
     "earlier": [{"answer": "rejected", "by": "ana", "time": 1_799_999_000_000}],
     "newly": 'pay(to: "bob") of any amount',
+    "happened": 46,
 }  # fmt: skip
 
 
@@ -85,6 +86,7 @@ def test_the_page_says_what_why_and_what_came_before() -> None:
         "  ⟪1,000 of 3,000 characters are not shown here",
         "rejected    by ana, 2027-01-15 07:43:20 UTC",
         "approved    by ben",
+        "  ⟪40 earlier events are not shown here; the digest of the history stands for them too⟫",
         "denied      wipe",
         "WHAT A GRANT WOULD NEWLY ALLOW",
         f"  {call_digest(CALL)}",

@@ -61,13 +61,16 @@ def shown_arguments(event: Proposal) -> str:
     return canonical(arguments).decode() if isinstance(arguments, dict) else event.arguments
 
 
-def shown(step: Weighed, turn: Sequence[Weighed], history: Sequence[AnyEvent], holder: str) -> dict[str, object]:
-    """What stands beside a request: why, what else was proposed, and the newest of what happened."""
+def shown(
+    step: Weighed, turn: Sequence[Weighed], history: Sequence[AnyEvent], holder: str, happened: int
+) -> dict[str, object]:
+    """What stands beside a request: why, what else was proposed, the newest of what happened, and how much that was in all."""
     return {
         "holder": holder,
         "why": msgspec.to_builtins(step.decision.reasons),
         "turn": [msgspec.to_builtins(one.proposal) for one in turn],
         "history": [msgspec.to_builtins(event) for event in history],
+        "happened": happened,
     }
 
 

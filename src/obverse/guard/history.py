@@ -26,11 +26,14 @@ class History:
     """The past of a session, as far as anybody still needs it."""
 
     __slots__ = (
-        "_events", "_names", "_parts", "_said", "_supposed", "_texts", "_unrecorded", "_watch", "head", "now", "open", "write",
+        "_events", "_names", "_parts", "_said", "_supposed", "_texts", "_unrecorded", "_watch", "happened", "head", "now", "open",
+        "write",
     )  # fmt: skip
 
     def __init__(self, parts: Parts, session: str) -> None:
         self.head = first_head(session, parts.checked.digest)
+        self.happened = 0
+        """How many events there were, whether they are still needed or not."""
         self.now = 0
         self.open: dict[str, str] = {}
         """The calls that were released and have no result: id → tool."""
@@ -90,6 +93,7 @@ class History:
         for event in events:
             self._watch.observe(event)
             self._events.append(event)
+            self.happened += 1
             if isinstance(event, Call):
                 self.open[event.call_id] = event.tool
             elif isinstance(event, Result):

@@ -246,7 +246,7 @@ class Session(Life):
         for step in steps:
             request = requests.get(step.proposal.id)
             if request is not None and people is not None:
-                ask = partial(people.ask, request, shown(step, steps, history, self.holder))
+                ask = partial(people.ask, request, shown(step, steps, history, self.holder, self._past.happened))
                 self._parts.bounded(ask, "the queue of people")
         return self._ruling(steps, asked=asked)
 

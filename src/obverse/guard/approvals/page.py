@@ -41,7 +41,7 @@ def page(request: Request, shown: Mapping[str, Any]) -> Page:
     """The page about this request. `shown` holds what stands beside it, each part optional and of plain values:
 
     `holder`, `clauses` (id, title, prose, level, inviolable), `why` (reasons of the decision), `turn` (what else was proposed),
-    `history` (the newest events), `earlier` (answers to exactly this before), `newly` (what a grant would allow, in prose).
+    `history` (the newest events), `happened` (how many there were in all), `earlier` (answers to exactly this before), `newly` (what a grant would allow, in prose).
     """
     parts = [
         _heading(request, shown),
@@ -49,7 +49,7 @@ def page(request: Request, shown: Mapping[str, Any]) -> Page:
         _turn(request, _list(shown, "turn")),
         _why(request, _list(shown, "clauses"), _list(shown, "why")),
         _earlier(_list(shown, "earlier")),
-        _history(_list(shown, "history")),
+        _history(_list(shown, "history"), shown.get("happened")),
         _newly(shown.get("newly")),
     ]
     return Page(text="\n\n".join("\n".join(lines) for part in parts if (lines := list(part))) + "\n")
@@ -123,8 +123,11 @@ def _earlier(answers: Sequence[Any]) -> Iterator[str]:
         yield _field(_get(answer, "answer"), f"by {seen_line(_get(answer, 'by'))}, {when}")
 
 
-def _history(events: Sequence[Any]) -> Iterator[str]:
+def _history(events: Sequence[Any], happened: object) -> Iterator[str]:
     yield "WHAT HAPPENED BEFORE, THE NEWEST LAST"
+    left = (happened if isinstance(happened, int) else len(events)) - min(len(events), _ACTIONS)
+    if left > 0:
+        yield _note(f"{left:,} earlier events are not shown here; the digest of the history stands for them too")
     if not events:
         yield _note("nothing, or nothing that is shown")
     for event in events[-_ACTIONS:]:
