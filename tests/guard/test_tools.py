@@ -111,9 +111,14 @@ def test_arguments_that_are_changed_while_they_are_decided_change_nothing(make: 
         order[:] = ["everything"]
         return record(items)
 
-    recorder.record = hostile  # type: ignore[method-assign]  # the thread that shares the list with the agent
-    look = tools.tool("look")(lambda id: seen.append(id))
-    with session_of(make().session(holder="alice")):
+    session = make().session(holder="alice")
+    recorder.record = hostile  # type: ignore[method-assign]  # stands for a thread that shares the list with the agent
+
+    @tools.tool()
+    def look(id: Any) -> None:
+        seen.append(id)
+
+    with session_of(session):
         look(order)
     assert seen == [["a"]]
 
