@@ -6,7 +6,10 @@ asks for, sizes are bounded, and `verify` decides.
 
 from __future__ import annotations
 
+import hashlib
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -27,8 +30,12 @@ if TYPE_CHECKING:
 
 KEYS: Final = "keys.txt"
 README: Final = "README.txt"
+SUMS: Final = "SHA256SUMS"
 STATEMENT: Final = "statement.dsse.json"
 _LARGEST: Final = 128 * 1024 * 1024
+_BROKEN: Final = (
+    zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, ValueError, OverflowError, NotImplementedError, RuntimeError,
+)  # fmt: skip
 _DAY_ZERO: Final = (1980, 1, 1, 0, 0, 0)  # so that the same log makes the same bundle
 
 _TEXT: Final = """\
@@ -41,32 +48,50 @@ This is an append-only log in the form of C2SP tlog-tiles (c2sp.org/tlog-tiles).
 `proofs/`, where it is there, holds entries with receipts (c2sp.org/tlog-proof), each checkable without the rest.
 `statement.dsse.json`, where it is there, is an in-toto Statement v1 in a DSSE envelope, signed by `statement.pem`.
 
+`SHA256SUMS` lists every other file: `sha256sum -c SHA256SUMS` finds what was damaged on the way.
+
 With Obverse: obverse ledger verify THIS.zip --key KEY
 """
 
 
 class Bundle:
-    """The files of a log in a zip file."""
+    """The files of a log in a zip file. What it holds is what its `SHA256SUMS` lists, or it is damaged."""
 
     def __init__(self, path: Path) -> None:
         try:
             self._zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError) as error:
+            names = self._zip.namelist()
+        except _BROKEN as error:
             raise UntrustedInputError("no zip file that can be read", code="E138", source=str(path)) from error
-        self._names = set(self._zip.namelist())
+        self._sums = {SUMS: ""} if SUMS in names else {}
+        self._sums |= _read_sums(self.read(SUMS) or b"")
+        if len(names) != len(set(names)) or set(names) != self._sums.keys():
+            raise EvidenceError("the bundle does not hold the files that its `SHA256SUMS` lists", code="E138")
 
     def read(self, path: str) -> bytes | None:
-        """The content; None if there is no such file."""
-        if path not in self._names:
+        """The content; None if there is no such file.
+
+        Raises:
+            EvidenceError: if it is not the one that is listed, or is too large.
+        """
+        if path not in self._sums:
             return None
         try:
             with self._zip.open(path) as file:
                 data = file.read(_LARGEST + 1)
-        except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
+        except _BROKEN as error:
             raise EvidenceError(f"`{path}` in the bundle cannot be read", code="E138") from error
         if len(data) > _LARGEST:
             raise EvidenceError(f"`{path}` in the bundle is larger than {_LARGEST:,} bytes", code="E138")
+        if self._sums[path] and hashlib.sha256(data).hexdigest() != self._sums[path]:
+            raise EvidenceError(f"`{path}` in the bundle is not the file that is listed", code="E138")
         return data
+
+
+def _read_sums(data: bytes) -> dict[str, str]:
+    """Names and digests, as `sha256sum` lists them."""
+    lines = [line.partition("  ") for line in data.decode("utf-8", "replace").splitlines()]
+    return {name: digest for digest, _, name in lines}
 
 
 def write_bundle(
@@ -88,7 +113,7 @@ def write_bundle(
         EvidenceError: if a file of the log is missing.
     """
     files = held(files)
-    count = 0
+    sums: list[str] = []
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
         for name, data in (
             *_about(keys, claim, private),
@@ -97,8 +122,9 @@ def write_bundle(
             *_parts(files, payloads=payloads),
         ):
             out.writestr(zipfile.ZipInfo(name, _DAY_ZERO), data, zipfile.ZIP_DEFLATED)
-            count += 1
-    return count
+            sums.append(f"{hashlib.sha256(data).hexdigest()}  {name}\n")
+        out.writestr(zipfile.ZipInfo(SUMS, _DAY_ZERO), "".join(sums), zipfile.ZIP_DEFLATED)
+    return len(sums) + 1
 
 
 def _about(keys: Iterable[Key], claim: Claim | None, private: Ed25519PrivateKey | None) -> Iterator[tuple[str, bytes]]:
