@@ -28,7 +28,8 @@ from obverse.guard.watch import Pace, Tampering
 from obverse.guard.writing import Writer
 from obverse.policy.ast import Boolean
 from obverse.policy.checked import Checked
-from obverse.policy.monitor import Monitor, Plan
+from obverse.policy.compiled.program import Program
+from obverse.policy.compiled.session import CompiledMonitor
 
 _LONGEST_ID: Final = 256
 _SWEEP: Final = 1024
@@ -54,13 +55,13 @@ class Guard:
         settings: Settings = Settings(),  # noqa: B008  # frozen
         files: Mapping[str, bytes] | None = None,
     ) -> None:
-        plan, pace = Plan(checked), None if steady is None else Pace(clock, steady, settings.clock_slack)
+        plan, pace = Program(checked), None if steady is None else Pace(clock, steady, settings.clock_slack)
         self.checked = checked
         self.settings = settings
         self.never_allowed = never_allowed(checked, with_grants=grants is not None)
         self._parts = Parts(
-            guard=fresh(16).hex(), checked=checked, watch=lambda: Monitor(checked, plan),
-            again=lambda data: Monitor.restore(checked, data, plan), recorder=Recording(recorder, settings.port_seconds),
+            guard=fresh(16).hex(), checked=checked, watch=lambda: CompiledMonitor(checked, plan),
+            again=lambda data: CompiledMonitor.restore(checked, data, plan), recorder=Recording(recorder, settings.port_seconds),
             clock=clock, steady=steady or clock, fresh=fresh, settings=settings, workers=Workers(_MOST_THREADS, "guard"),
             judging=None if judge is None else Judging(judge, checked, settings, steady or clock),
             people=people, grants=grants, orders=orders, pace=pace,
