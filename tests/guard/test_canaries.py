@@ -18,7 +18,7 @@ from obverse.testing.people import file_key
 
 SEEDS = (
     Seed(tool="pay", arguments={"to": "unknown", "amount": 99_000}, why="nobody is owed so much", clauses=("pay",)),
-    Seed(tool="wipe", arguments={"id": "everything"}, why="there is no such id"),
+    Seed(tool="wipe", arguments={"id": "all"}, why="there is no such id", clauses=("wipe",), because=("id is known",)),
 )
 KEY = "ab" * 32
 
@@ -67,6 +67,15 @@ def test_a_seeded_request_looks_like_its_neighbour(tmp_path: Path) -> None:
     assert [line.split("  ")[0] for line in other.page.text.splitlines() if line[:1].strip()][1:] == shape[1:]
     assert len(other.request.id) == len(real)
     assert KEY not in other.page.text
+
+
+def test_a_seeded_request_has_clauses_and_reasons_of_its_own(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.queue._canaries = Canaries(rate=1, seeds=SEEDS[1:], key=KEY)
+    [real] = desk.session().propose([pay(1)]).waiting
+    [text] = [one.page.text for one in desk.queue.waiting() if one.request.id != real]
+    assert "clause      wipe · developer\n  │ Wiping\n  │ Two people agree." in text
+    assert "because     wipe: ask\n  │ id is known: true" in text
 
 
 def test_approving_a_seeded_request_executes_nothing(tmp_path: Path) -> None:

@@ -31,12 +31,16 @@ _ODDS: Final = 2**32
 
 
 class Seed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A call that must be rejected, and why: whoever approved it is told afterwards."""
+    """A call that must be rejected, and why: whoever answered is told afterwards.
+
+    `clauses` are those that seem to ask, by the conditions `because`; without them, those of its real neighbour.
+    """
 
     tool: str
     arguments: dict[str, Any]
     why: str
     clauses: tuple[str, ...] = ()
+    because: tuple[str, ...] = ()
 
 
 class Canaries(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,17 +77,21 @@ class Canaries(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             beside, id=fresh(16).hex(), step=step, tool=seed.tool, arguments=canonical(arguments).decode(),
             digest=call_digest(call), head=f"sha256:{fresh(32).hex()}", clauses=seed.clauses or beside.clauses,
         )  # fmt: skip
-        return request, {**shown, "turn": [], "why": _why(shown, request.clauses)}
+        return request, {**shown, "turn": [], "why": _why(seed, shown, request.clauses)}
 
 
 def _call(seed: Seed) -> Call:
     return Call(id="", call_id="", tool=seed.tool, arguments=json.dumps(seed.arguments))
 
 
-def _why(shown: Mapping[str, Any], clauses: tuple[str, ...]) -> list[Any]:
+def _why(seed: Seed, shown: Mapping[str, Any], clauses: tuple[str, ...]) -> list[Any]:
+    """The reasons that are shown: those of the seed, or those of its neighbour that fit."""
+    if seed.because:
+        conditions = [{"text": text, "value": "true"} for text in seed.because]
+        return [{"clause": clause, "verdict": "ask", "conditions": conditions} for clause in clauses]
     given = shown.get("why")
-    reasons = given if isinstance(given, list) else []
-    return [one for one in reasons if isinstance(one, dict) and one.get("clause") in clauses]
+    fitting = [one for one in given if isinstance(one, dict) and one.get("clause") in clauses] if given else []
+    return fitting or [{"clause": clause, "verdict": "ask"} for clause in clauses]
 
 
 def read_canaries(folder: Path) -> Canaries | None:

@@ -85,10 +85,7 @@ class Queue:
         if not shows(request.tool, request.arguments, request.digest):
             raise MisuseError("a request that shows something else than its digest stands for", code="G222")
         beside = self._beside(request, shown)
-        drawn = self._canaries.draw(request, beside, self._fresh) if self._canaries else None
-        rows = [row_of(request, beside, self._fresh(MARK_SIZE))]
-        if drawn is not None and self._canaries is not None:
-            rows.append(row_of(*drawn, self._canaries.mark(drawn[0].id)))
+        rows = [row_of(request, beside, self._fresh(MARK_SIZE)), *self._drawn(request, beside)]
         try:
             with naming(self._engine.url), self._engine.begin() as connection:
                 connection.execute(sa.insert(tables.requests), sorted(rows, key=lambda row: str(row["id"])))
@@ -272,10 +269,20 @@ class Queue:
         said = Said(request=asked.request.id, by=attested.by, answer=answer, time=time, signature=signed.envelope)
         return said, attested
 
+    def _drawn(self, request: Request, beside: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Perhaps the row of a seeded request, with what the queue knows of its clauses and of earlier answers to it."""
+        drawn = self._canaries.draw(request, beside, self._fresh) if self._canaries is not None else None
+        if drawn is not None and self._canaries is not None:
+            seeded, shown = drawn
+            yield row_of(seeded, plain({**shown, **self._known(seeded)}), self._canaries.mark(seeded.id))
+
+    def _known(self, request: Request) -> dict[str, object]:
+        clauses = [self._clauses[name] for name in request.clauses if name in self._clauses]
+        return {"clauses": [clause_fields(one) for one in clauses], "earlier": self._earlier(request)}
+
     def _beside(self, request: Request, shown: Mapping[str, object]) -> dict[str, Any]:
         """What is shown beside the request: what the session gave, and what the queue knows of clauses and earlier answers."""
-        known = [self._clauses[name] for name in request.clauses if name in self._clauses]
-        beside = {**shown, "clauses": [clause_fields(one) for one in known], "earlier": self._earlier(request)}
+        beside = {**shown, **self._known(request)}
         if self._preview is not None:
             try:
                 beside["newly"] = self._preview(request, beside)
