@@ -163,6 +163,15 @@ def test_the_key_comes_once_and_stays_in_a_cookie_that_no_script_and_no_other_si
     assert place.ask(f"/?key={KEY}", method="POST", headers={"cookie": "", "origin": ORIGIN}).status == 403
 
 
+def test_behind_a_proxy_with_tls_the_cookie_is_bound_to_it(tmp_path: Path) -> None:
+    place = make_place(tmp_path, Clock(), "https://approve.example")
+    got = place.ask(f"/?key={KEY}", headers={"cookie": ""})
+    assert got.headers["set-cookie"] == f"__Host-obverse={KEY}; Path=/; HttpOnly; SameSite=Strict; Secure"
+    assert place.ask("/").status == 200
+    assert place.ask("/", headers={"host": "localhost:8722"}).status == 421
+    assert place.post("/requests/x/views", {}, origin="http://approve.example").status == 403
+
+
 # --- in a frame, with script ------------------------------------------------------------------------------------------------
 
 

@@ -141,7 +141,7 @@ class Reader:
     def __init__(self, chrome: Any, world: World, **settings: Any) -> None:
         self.context = chrome.new_context(**settings)
         self.page = self.context.new_page()
-        self.page.set_default_timeout(8000)
+        self.page.set_default_timeout(20_000)
         self.world, self.odd, self.sent = world, [], []
         self.page.on("dialog", lambda dialog: (self.odd.append(f"dialog {dialog.message}"), dialog.dismiss()))
         self.page.on("pageerror", lambda error: self.odd.append(str(error)))
