@@ -1,6 +1,6 @@
 """Findings: which clause a recorded agent broke, at which step, and what made it so.
 
-Decisions come from the streaming monitor, which L05 holds equal to `decide`; so a transcript of a million events is audited
+Decisions come from the compiled monitor, which L05 holds equal to `decide`; so a transcript of a million events is audited
 without being held. What could not be known is a finding too, an undecided one: it is never counted as kept (L11).
 """
 
@@ -14,8 +14,9 @@ import msgspec
 from obverse.core.events import AnyEvent, Call, Reply
 from obverse.core.verdicts import Truth, Verdict
 from obverse.policy.checked import Checked, CheckedRule
+from obverse.policy.compiled.program import Program
+from obverse.policy.compiled.session import CompiledMonitor
 from obverse.policy.decision import Decision, Reason
-from obverse.policy.monitor import Monitor, Plan
 from obverse.policy.steps import steps_of, turns_of
 
 State: TypeAlias = Literal["broken", "undecided", "warned"]
@@ -53,14 +54,14 @@ class Audited(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def audit(
-    checked: Checked, transcript: str, events: Iterable[AnyEvent], *, most: int = 10_000, plan: Plan | None = None
+    checked: Checked, transcript: str, events: Iterable[AnyEvent], *, most: int = 10_000, program: Program | None = None
 ) -> Audited:
     """Everything that the policy has to say of these events. Of findings, at most `most` are held; more are counted.
 
-    Whoever audits many transcripts makes the `plan` of the policy once.
+    Whoever audits many transcripts makes the `program` of the policy once.
     """
-    plan = plan or Plan(checked)
-    monitor = Monitor(checked, plan)
+    program = program or Program(checked)
+    monitor = CompiledMonitor(checked, program)
     found: list[Finding] = []
     spoken: dict[str, int] = {}
     counts: dict[str, dict[State, int]] = {}
@@ -72,7 +73,7 @@ def audit(
             continue
         for step in steps_of(item):
             steps += 1
-            for clause in _clauses(plan.speaking(step.event)):
+            for clause in _clauses(program.speaking(step.event)):
                 spoken[clause] = spoken.get(clause, 0) + 1
             for finding in _findings(transcript, step.event, monitor.decide(step)):
                 states = counts.setdefault(finding.clause, {})

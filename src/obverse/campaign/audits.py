@@ -18,8 +18,8 @@ from obverse.audit.findings import Finding, audit
 from obverse.core.events import AnyEvent
 from obverse.core.verdicts import Verdict
 from obverse.policy.checked import Checked
+from obverse.policy.compiled.program import Program
 from obverse.policy.decision import Reason
-from obverse.policy.monitor import Plan
 from obverse.policy.print import layout
 from obverse.stats import exact
 
@@ -113,7 +113,7 @@ class Auditor:
 
     def __init__(self, checked: Checked, *, confidence: float = 0.95, most: int = MOST_FINDINGS) -> None:
         self._checked = checked
-        self._plan = Plan(checked)
+        self._program = Program(checked)
         self._confidence = confidence
         self._most = most
         self._findings: list[AuditFinding] = []
@@ -124,7 +124,7 @@ class Auditor:
     def take(self, transcript: str, events: Iterable[AnyEvent]) -> None:
         """Audit one transcript; of its events no more than the opening is held."""
         opening: list[AnyEvent] = []
-        audited = audit(self._checked, transcript, _remembered(events, opening), plan=self._plan)
+        audited = audit(self._checked, transcript, _remembered(events, opening), program=self._program)
         self.transcripts += 1
         self.events += audited.events
         self.steps += audited.steps

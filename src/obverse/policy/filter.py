@@ -9,9 +9,9 @@ import msgspec
 
 from obverse.core.events import AnyEvent, Call, Denied, Reply, Step
 from obverse.policy.checked import Checked
+from obverse.policy.compiled.session import CompiledMonitor
 from obverse.policy.decide import decide
 from obverse.policy.decision import Decision
-from obverse.policy.monitor import Monitor
 from obverse.policy.steps import steps_of, turns_of
 
 
@@ -40,8 +40,8 @@ class Reference:
 
 
 def decider(checked: Checked, *, streaming: bool) -> Decider:
-    """The streaming monitor, or the reference evaluator; L05 says that they agree."""
-    return Monitor(checked) if streaming else Reference(checked)
+    """The compiled monitor, or the reference evaluator; L05 says that they agree."""
+    return CompiledMonitor(checked) if streaming else Reference(checked)
 
 
 def decisions(decider: Decider, events: Iterable[AnyEvent], *, recorded: bool = False) -> Iterator[Decision]:
