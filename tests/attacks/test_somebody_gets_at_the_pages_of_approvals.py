@@ -39,7 +39,7 @@ def place(tmp_path: Path) -> Place:
 
 def said(place: Place, request: Request, answer: str = "approve", by: str = "ada") -> dict[str, Any]:
     page = place.queue.find(request.id).page.digest
-    return statement_of(request, page, answer=answer, by=by, time=place.clock())  # type: ignore[arg-type]
+    return statement_of(request, page, answer=answer, by=by, time=place.clock())  # type: ignore[arg-type]  # a word of the answer
 
 
 def nobody_approved(place: Place, *requests: Request) -> bool:

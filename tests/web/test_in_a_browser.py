@@ -95,8 +95,8 @@ class World:
         assert ruling is not None
         [step] = ruling.released
         assert step.permit is not None
-        session.redeem(step.permit, "pay", step.proposal.arguments)  # type: ignore[union-attr]
-        self.ran.append(step.proposal.arguments)  # type: ignore[union-attr]
+        session.redeem(step.permit, "pay", step.proposal.arguments)  # type: ignore[union-attr]  # it is a call
+        self.ran.append(step.proposal.arguments)  # type: ignore[union-attr]  # it is a call
         session.result("c1", "paid")
 
     def join(self, name: str) -> str:

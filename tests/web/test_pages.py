@@ -17,7 +17,7 @@ from obverse.web.pages import time_in_words
 
 def envelope(place: Place, name: str, answer: str, *, by: str = "ada") -> dict[str, object]:
     asked = place.queue.find(name)
-    said = statement_of(asked.request, asked.page.digest, answer=answer, by=by, time=place.clock())  # type: ignore[arg-type]
+    said = statement_of(asked.request, asked.page.digest, answer=answer, by=by, time=place.clock())  # type: ignore[arg-type]  # a word of the answer
     return sign(said, file_key(by)).envelope
 
 
