@@ -37,7 +37,7 @@ def serve(folder: Path, *, upstream: str, key_env: str | None, host: str, port: 
     import asyncio
     import logging
 
-    from obverse.gateway.http.server import Service, listen, read_configuration
+    from obverse.gateway.http.server import Service, fast_loop, listen, read_configuration
     from obverse.guard.home import open_home
     from obverse.guard.local import now, open_guard
 
@@ -55,7 +55,8 @@ def serve(folder: Path, *, upstream: str, key_env: str | None, host: str, port: 
                 "policy": guard.checked.digest,
                 "clients": sorted(set(configuration.clients.values())),
             }
-            asyncio.run(_until_told(service, listener, told, as_json=as_json))
+            with asyncio.Runner(loop_factory=fast_loop()) as runner:
+                runner.run(_until_told(service, listener, told, as_json=as_json))
         finally:
             guard.close()
     note("the gateway has stopped")

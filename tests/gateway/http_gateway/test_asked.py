@@ -210,7 +210,7 @@ JSONS = st.recursive(
 )  # fmt: skip
 
 
-@hypothesis.settings(max_examples=500, deadline=None)
+@hypothesis.settings(max_examples=150, deadline=None)
 @given(
     JSONS,
     st.sampled_from(sorted(READ | PASSED | {"input", "instructions", "text", "previous_response_id", "truncation"})),

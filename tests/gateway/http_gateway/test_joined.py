@@ -114,7 +114,7 @@ JSONS = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(JSONS, max_size=4), st.booleans())
 def test_whatever_a_server_sends_only_its_own_error_comes_of_it(bodies: list[Any], chat: bool) -> None:
     joiner: Any = ChatJoiner(most_calls=4) if chat else ResponsesJoiner(most_calls=4)

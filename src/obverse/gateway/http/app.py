@@ -109,7 +109,7 @@ class Application:
         task = self._begin(asked, turn, pieces)
         await _either(turn.accepted, task)
         if asked.request.stream and not _failed(task):
-            headers = {"x-obverse-session": turn.session or "", "cache-control": "no-cache"}
+            headers = {"x-obverse-session": turn.name, "cache-control": "no-cache"}
             stream = self._stream(asked, turn, task, pieces)
             return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
         return await self._whole(http, asked, turn, task)
@@ -148,7 +148,7 @@ class Application:
         except Exception as error:  # boundary: whatever the desk raises is a refusal, and nothing of the turn leaves
             return failure(error)
         self._desk.delivered(asked, arrived=not await http.is_disconnected())
-        headers = {"x-obverse-session": turn.session or "", "x-obverse-verdict": out.verdict}
+        headers = {"x-obverse-session": turn.name, "x-obverse-verdict": out.verdict}
         return Response(written(asked.request, out), media_type=JSON, headers=headers)
 
     async def _stream(

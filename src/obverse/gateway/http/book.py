@@ -18,16 +18,16 @@ import msgspec
 
 from obverse.gateway.http.conversation import Difference, Released
 from obverse.gateway.http.records import Answer, Answering, AnyItem, Calling, Outgoing, Request, Returning
+from obverse.guard.session import Session
 
 if TYPE_CHECKING:
     import asyncio
 
-    from obverse.guard.session import Session
-
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):
-    """A turn that waits for people: the request it answers, what the model said, and under which ids and what was said already."""
+    """A turn that waits for people: the request that it answers, and what the model said. It stands after `before` items."""
 
+    session: Session
     digest: str
     answer: Answer
     out: Outgoing
@@ -35,7 +35,7 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Conversation:
-    """One session as the gateway knows it."""
+    """One session as the gateway knows it; it is begun with the first thing that is told to it."""
 
     __slots__ = (
         "calls",
@@ -52,8 +52,8 @@ class Conversation:
         "view",
     )
 
-    def __init__(self, session: Session, holder: str, name: str | None, lock: asyncio.Lock) -> None:
-        self.session = session
+    def __init__(self, holder: str, name: str | None, lock: asyncio.Lock) -> None:
+        self.session: Session | None = None
         self.holder = holder
         self.name = name
         self.lock = lock

@@ -38,6 +38,7 @@ from obverse.gateway.http.upstream import Model
 from obverse.guard.guard import Guard
 from obverse.guard.ports import Clock, Fresh
 from obverse.guard.records import ProposedCall, Ruling
+from obverse.guard.session import Session
 from obverse.policy.decide import MESSAGES
 
 T = TypeVar("T")
@@ -68,7 +69,12 @@ class Turn:
         self.asking = False
         self.accepted = asyncio.Event()
         """Set once the model's server has accepted the request, or nothing needs to be asked of it."""
-        self.session: str | None = None
+        self.session: Session | None = None
+
+    @property
+    def name(self) -> str:
+        """The id of its session; empty before it has one."""
+        return "" if self.session is None else self.session.id
 
 
 class Desk:
@@ -100,9 +106,9 @@ class Desk:
         asked, begun = self._continued(asked)
         request = asked.request
         one = begun or self.book.find(asked.holder, asked.name, request, request.items) or await self._new(asked)
-        turn.session = one.session.id
         async with one.lock:
             self.book.touch(one, self._clock())
+            turn.session = one.session
             out = self._again(asked, one)
             if out is None:
                 try:
@@ -125,14 +131,17 @@ class Desk:
         before = self._clock() - round(self.settings.idle_seconds * 1000)
         gone = [one for one in self.book if one.used < before and not one.lock.locked()]
         for one in gone:
-            self.book.remove(one)
-            await self._threaded(one.session.end)
+            await self._ended(one)
         return len(gone)
 
     async def end(self, holder: str) -> None:
         """Ends every session of this holder."""
         for one in [one for one in self.book if one.holder == holder]:
-            self.book.remove(one)
+            await self._ended(one)
+
+    async def _ended(self, one: Conversation) -> None:
+        self.book.remove(one)
+        if one.session is not None:
             await self._threaded(one.session.end)
 
     # --- (2) the session ------------------------------------------------------------------------------------------------
@@ -156,15 +165,13 @@ class Desk:
         return msgspec.structs.replace(asked, request=request), one
 
     async def _new(self, asked: Asked) -> Conversation:
-        """A new session, on record with its holder."""
+        """A new conversation; its session begins with what it is told."""
         while len(self.book) >= self.settings.most_sessions:
             oldest = next((one for one in self.book if not one.lock.locked()), None)
             if oldest is None:
                 break
-            self.book.remove(oldest)
-            await self._threaded(oldest.session.end)
-        session = self.guard.session(holder=asked.holder)
-        one = Conversation(session, asked.holder, asked.name, asyncio.Lock())
+            await self._ended(oldest)
+        one = Conversation(asked.holder, asked.name, asyncio.Lock())
         self.book.add(one)
         return one
 
@@ -200,15 +207,15 @@ class Desk:
         request = asked.request
         difference = compare(one.view, one.seen, one.calls, request.items)
         self._exact(difference)
-        if one.session.state != "open":
+        if one.session is not None and one.session.state != "open":
             return self._out(request, notice=MESSAGES[Verdict.STOP], verdict=Verdict.STOP)
         self.book.settled(one)
         offered = self._offered(request)
-        await self._record(one, request, difference, offered)
-        answer, out, sent = await self._asked(one, request, offered, turn, hear, model)
+        session = turn.session = await self._record(one, request, difference, offered)
+        answer, out, sent = await self._asked(one, session, request, offered, turn, hear, model)
         if answer is None:
             return self._settled(asked, one, out)
-        return await self._decided(asked, one, answer, out, sent)
+        return await self._decided(asked, one, session, answer, out, sent)
 
     def _exact(self, difference: Difference) -> None:
         wrong = difference.branch or any(change.kind in {"claim", "edit"} for change in difference.changes)
@@ -229,24 +236,37 @@ class Desk:
         offers = tuple(one for one in request.offers if one.name not in hidden)
         return Offered(offers=offers, hidden=tuple(hidden), model=request.model)
 
-    async def _record(self, one: Conversation, request: Request, difference: Difference, offered: Offered) -> None:
+    async def _record(self, one: Conversation, request: Request, difference: Difference, offered: Offered) -> Session:
         digest = offered.digest
         fact = None if digest == one.offered else offered.fact(whole=digest not in self._defined)
-        await self._threaded(lambda: tell(one.session, difference, offered=fact, unseen=request.unseen))
+
+        def told() -> Session:
+            session = one.session or self.guard.session(holder=one.holder)
+            tell(session, difference, offered=fact, unseen=request.unseen)
+            return session
+
+        session = one.session = await self._threaded(told)
         one.offered = digest
         one.recorded(request.items, difference)
         self.book.leave(one)
+        return session
 
     async def _given_up(self, one: Conversation) -> None:
         """There is no turn. A session without any is nobody's where the client cannot name it."""
         if not one.points and (one.name is None or not one.view):
-            self.book.remove(one)
-            await self._threaded(one.session.end)
+            await self._ended(one)
 
     # --- (4) what the model says ----------------------------------------------------------------------------------------
 
     async def _asked(
-        self, one: Conversation, request: Request, offered: Offered, turn: Turn, hear: Heard, model: Model
+        self,
+        one: Conversation,
+        session: Session,
+        request: Request,
+        offered: Offered,
+        turn: Turn,
+        hear: Heard,
+        model: Model,
     ) -> tuple[Answer | None, Outgoing, int]:
         """The model's turn, and how much of its text was released already; no turn where a beginning of it was denied."""
         body = body_for(request, request.wire, offered.offers)
@@ -269,7 +289,7 @@ class Desk:
                         joiner.take(event)
                     while early and not joiner.calling and (end := next_end(joiner.text, sent, least)) > sent:
                         text = joiner.text
-                        ruling = await self._beginning(one, text[:end], turn)
+                        ruling = await self._beginning(one, session, text[:end], turn)
                         if ruling is not None:
                             return None, self._cut(out, ruling, text[:sent]), sent
                         hear(out, text[sent:end])
@@ -280,10 +300,10 @@ class Desk:
         finally:
             turn.asking = False
 
-    async def _beginning(self, one: Conversation, text: str, turn: Turn) -> Ruling | None:
+    async def _beginning(self, one: Conversation, session: Session, text: str, turn: Turn) -> Ruling | None:
         """The ruling that blocks this beginning of the reply; None once it is released, decided as the reply so far."""
         turn.asking = False
-        ruling = await self._threaded(lambda: one.session.propose((), text))
+        ruling = await self._threaded(lambda: session.propose((), text))
         turn.asking = True
         if len(ruling.released) == len(ruling.steps) and ruling.steps:
             one.seen.add(Answering(text=text).mark)
@@ -293,7 +313,9 @@ class Desk:
     def _cut(self, out: Outgoing, ruling: Ruling, said: str) -> Outgoing:
         return msgspec.structs.replace(out, text=said, notice=_notice(ruling), verdict=ruling.verdict.value)
 
-    async def _decided(self, asked: Asked, one: Conversation, answer: Answer, out: Outgoing, sent: int) -> Outgoing:
+    async def _decided(
+        self, asked: Asked, one: Conversation, session: Session, answer: Answer, out: Outgoing, sent: int
+    ) -> Outgoing:
         """The whole turn, proposed, and what is released of it; `sent` characters of its text are with the client already."""
         calls = tuple(
             Proposed(id=f"call_{self._fresh(12).hex()}", name=call.name, arguments=call.arguments)
@@ -305,17 +327,17 @@ class Desk:
             return self._settled(asked, one, msgspec.structs.replace(out, finish=answer.finish))
 
         def propose() -> Ruling:
-            tell_thought(one.session, answer)
+            tell_thought(session, answer)
             proposed = [ProposedCall(call_id=call.id, tool=call.name, arguments=call.arguments) for call in calls]
-            return one.session.propose(proposed, answer.text or None)
+            return session.propose(proposed, answer.text or None)
 
-        ruling = await self._held(one, await self._threaded(propose))
+        ruling = await self._held(session, await self._threaded(propose))
         self._defined.add(one.offered or "")
-        return self._ruled(asked, one, answer, out, ruling, answer.text[:sent])
+        return self._ruled(asked, one, session, answer, out, ruling, answer.text[:sent])
 
     # --- (5) people -----------------------------------------------------------------------------------------------------
 
-    async def _held(self, one: Conversation, ruling: Ruling) -> Ruling:
+    async def _held(self, session: Session, ruling: Ruling) -> Ruling:
         """The ruling, once people have answered, or have not for as long as a request is held."""
         waited, polls = 0.0, list(_POLLS)
         while ruling.waiting and waited < self.settings.hold_seconds:
@@ -323,7 +345,7 @@ class Desk:
             await asyncio.sleep(pause)
             waited += pause
             polls = polls[1:] or polls
-            found = await self._threaded(one.session.resume)
+            found = await self._threaded(session.resume)
             if found is None:
                 break
             ruling = found
@@ -331,20 +353,27 @@ class Desk:
 
     async def _resumed(self, asked: Asked, one: Conversation, pending: Pending) -> Outgoing:
         """The turn that waits, decided again: the model is not asked anew, since the turn is the one that people saw."""
-        found = await self._threaded(one.session.resume)
+        found = await self._threaded(pending.session.resume)
         if found is None:
             self.book.settled(one)
             return self._out(asked.request, notice=MESSAGES[Verdict.DENY], verdict=Verdict.DENY)
-        ruling = await self._held(one, found)
+        ruling = await self._held(pending.session, found)
         del one.view[pending.before :]
         self.book.leave(one)
         self.book.settled(one)
-        return self._ruled(asked, one, pending.answer, pending.out, ruling, "")
+        return self._ruled(asked, one, pending.session, pending.answer, pending.out, ruling, "")
 
     # --- (6) what goes back ---------------------------------------------------------------------------------------------
 
     def _ruled(
-        self, asked: Asked, one: Conversation, answer: Answer, out: Outgoing, ruling: Ruling, said: str
+        self,
+        asked: Asked,
+        one: Conversation,
+        session: Session,
+        answer: Answer,
+        out: Outgoing,
+        ruling: Ruling,
+        said: str,
     ) -> Outgoing:
         """What was released, and for the rest the message; `said` is with the client already."""
         released = {step.proposal.call_id for step in ruling.released if not isinstance(step.proposal, Reply)}
@@ -357,7 +386,9 @@ class Desk:
             finish="tool_calls" if calls and finish != "length" else finish, verdict=ruling.verdict.value,
         )  # fmt: skip
         if ruling.waiting:
-            pending = Pending(digest=asked.request.digest, answer=answer, out=out, before=len(one.view))
+            pending = Pending(
+                session=session, digest=asked.request.digest, answer=answer, out=out, before=len(one.view)
+            )
             self._settled(asked, one, out)
             self.book.wait(one, pending)
             return out

@@ -7,6 +7,7 @@ it and what, whatever the spelling of the protocol around it.
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -15,10 +16,10 @@ from obverse.core.events import Call as CallEvent
 from obverse.policy.decide import call_digest
 
 
-class Item(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class Item(msgspec.Struct, frozen=True, kw_only=True, tag=True, dict=True):
     """One thing in a conversation."""
 
-    @property
+    @cached_property
     def mark(self) -> bytes:
         """Sixteen bytes that stand for it."""
         return _mark([type(self).__name__, *(str(getattr(self, name)) for name in self.__struct_fields__)])
@@ -43,14 +44,14 @@ class Answering(Item, frozen=True, kw_only=True):
     text: str
 
 
-class Calling(Item, frozen=True, kw_only=True):
+class Calling(Item, frozen=True, kw_only=True, dict=True):
     """What stands there as called by the model. Its mark goes by what the arguments mean, since frameworks write them anew."""
 
     id: str
     name: str
     arguments: str
 
-    @property
+    @cached_property
     def mark(self) -> bytes:
         """Sixteen bytes that stand for the id, the tool and its canonical arguments."""
         meant = call_digest(CallEvent(id="", call_id="", tool=self.name, arguments=self.arguments))

@@ -187,6 +187,16 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes a faster event loop, where there is one; None for Python's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
 class _Server(uvicorn.Server):
     """Leaves signals to its owner."""
 

@@ -7,36 +7,45 @@ ever a reply, an approval or a grant.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from decimal import Decimal
+from functools import cached_property, lru_cache
 from typing import Any
 
 import msgspec
 
 from obverse.core.canon import digest
 from obverse.gateway.http.conversation import Change, Difference
+from obverse.gateway.http.json_text import write
 from obverse.gateway.http.records import Answer, Answering, Asking, Calling, Instruction, Offer, Returning
 from obverse.guard.session import Session
 
 
-class Offered(msgspec.Struct, frozen=True, kw_only=True):
+class Offered(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What the model is offered at one step: the exact definitions, and what was left out of them (need R3)."""
 
     offers: tuple[Offer, ...]
     hidden: tuple[str, ...]
     model: str
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """It stands for the model's name and every byte of meaning in the definitions."""
-        return digest(
-            {"model": self.model, "tools": [one.definition for one in self.offers], "hidden": list(self.hidden)}
-        )
+        return _digest(write([self.model, [one.definition for one in self.offers], self.hidden]))
 
     def fact(self, *, whole: bool) -> dict[str, Any]:
         """As it is recorded; `whole` with the definitions, else by their digest."""
         tools = [one.definition for one in self.offers]
         found = {"model": self.model, "tools": [one.name for one in self.offers], "hidden": list(self.hidden)}
         return {**found, "digest": self.digest, **({"definitions": tools} if whole else {})}
+
+
+@lru_cache(maxsize=256)
+def _digest(written: bytes) -> str:
+    """The digest of what these bytes mean; clients offer the same tools again and again."""
+    model, tools, hidden = json.loads(written, parse_float=Decimal)
+    return digest({"model": model, "tools": tools, "hidden": hidden})
 
 
 def tell(session: Session, difference: Difference, *, offered: dict[str, Any] | None, unseen: Sequence[str]) -> None:
