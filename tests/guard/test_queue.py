@@ -327,3 +327,17 @@ def test_a_record_of_the_queue_can_be_written_down(world: World) -> None:
     guard.ask(request, {})
     said = guard.submit(world.answer(guard, request.id))
     assert msgspec.json.decode(msgspec.json.encode(said), type=type(said)) == said
+
+
+def test_its_tables_are_made_in_postgresql_too() -> None:
+    """Only the words of it: the tests of this file ran on PostgreSQL 15 by hand, with `connect` given its URL."""
+    import sqlalchemy as sa
+    from sqlalchemy.dialects import postgresql
+
+    words = " ".join(
+        str(sa.schema.CreateTable(one, if_not_exists=True).compile(dialect=postgresql.dialect()))
+        for one in TABLES.sorted_tables
+    )
+    assert words.count("CREATE TABLE IF NOT EXISTS approval_") == 5
+    assert words.count("BYTEA") == 4
+    assert "expires BIGINT NOT NULL" in words
