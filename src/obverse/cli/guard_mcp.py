@@ -66,6 +66,7 @@ def mcp(
     """
     import anyio
 
+    from obverse.gateway.mcp.canary import prove
     from obverse.gateway.mcp.proxy import ProxySettings, running
     from obverse.gateway.mcp.sessions import Desks
     from obverse.guard.home import open_home
@@ -81,10 +82,11 @@ def mcp(
 
     async def run(serve: Callable[[Proxy], Awaitable[None]]) -> None:
         async with running(
-            guard, upstreams, desk=desks, lock=lock, keep=_keeper(folder / LOCK, agree=agree), settings=settings
+            guard, upstreams, desks=desks, lock=lock, keep=_keeper(folder / LOCK, agree=agree), settings=settings
         ) as proxy:
             for change in proxy.changes:
                 note(one_line(f"held: {change.server} {change.tool}: {change.what}"))
+            await prove(proxy, guard)
             await serve(proxy)
 
     async def show(proxy: Proxy) -> None:

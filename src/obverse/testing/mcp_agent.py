@@ -177,7 +177,7 @@ async def fronted(
     servers = [puppet.settings(puppet.folder.name, protocol=protocol) for puppet in puppets]
     with ours, theirs, theirs.makefile("rb") as source, theirs.makefile("wb") as sink:
         async with (
-            running(guard, servers, desk=desks, lock=lock, keep=keep, settings=how) as proxy,
+            running(guard, servers, desks=desks, lock=lock, keep=keep, settings=how) as proxy,
             anyio.create_task_group() as tasks,
         ):
             tasks.start_soon(stdio.serve, proxy.server(), source, sink)

@@ -44,6 +44,11 @@ class _Result(msgspec.Struct, frozen=True, kw_only=True):
     failed: bool
 
 
+class _Fact(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    value: str
+
+
 class Desk:
     """The calls of one session. `deadline` is how many seconds a call is held for people, `every` how often it is said so."""
 
@@ -54,7 +59,7 @@ class Desk:
         self._one = anyio.Lock()
         self._calls = 0
         self._pending: str | None = None
-        self._late: list[_Result] = []
+        self._late: list[_Result | _Fact] = []
 
     async def rule(self, tool: str, arguments: str, tell: Tell | None = None) -> tuple[str, Ruled]:
         """What the guard says of this call, and the name that it has in the session's history."""
@@ -78,6 +83,14 @@ class Desk:
     async def result(self, call_id: str, output: str, *, failed: bool) -> None:
         """Tell the session what the call gave back: now, or as soon as nobody is being asked (1)."""
         self._late.append(_Result(call_id=call_id, output=output, failed=failed))
+        await self._soon()
+
+    async def fact(self, name: str, value: str) -> None:
+        """Tell the session something that the proxy knows: now, or as soon as nobody is being asked (1)."""
+        self._late.append(_Fact(name=name, value=value))
+        await self._soon()
+
+    async def _soon(self) -> None:
         if not self._one.statistics().locked:
             async with self._one:
                 await self._tell_late()
@@ -110,7 +123,10 @@ class Desk:
         while self._late and self._pending is None:
             late = self._late.pop(0)
             with contextlib.suppress(MisuseError):  # the session has ended: there is no history to add to
-                await _aside(partial(self.session.result, late.call_id, late.output, failed=late.failed))
+                if isinstance(late, _Fact):
+                    await _aside(self.session.fact, late.name, late.value)
+                else:
+                    await _aside(partial(self.session.result, late.call_id, late.output, failed=late.failed))
 
 
 def _digest(tool: str, arguments: str) -> str:

@@ -18,9 +18,10 @@ Denied is a result with `isError` and the rule's `message`, nothing else (L17). 
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import anyio
 import mcp_types as types
@@ -46,6 +47,8 @@ from obverse.policy.decide import MESSAGES
 Context = ServerRequestContext[Any, Any]
 SENT: Final = "obverse.sent"
 """Where a request over HTTP carries what was sent, in its scope."""
+CHANGED: Final = "mcp.changed"
+"""The fact that something is not as it was agreed to; its value says what. It is on record, and rules may speak of it."""
 CUT_OFF: Final = "the call was given up; whether it ran is not known"
 
 
@@ -59,23 +62,30 @@ class ProxySettings(msgspec.Struct, frozen=True, kw_only=True):
     recheck: float = 30.0
 
 
+class Desks(Protocol):
+    """Whose session a request belongs to; `sessions.Desks` is one."""
+
+    def __call__(self, ctx: Context) -> Desk:
+        """The desk of whoever sent this request."""
+        ...
+
+    async def fact(self, name: str, value: str) -> None:
+        """Tell all sessions, those that begin later too."""
+        ...
+
+
 class Proxy:
     """A running proxy. `running` makes one; `server` is what transports serve."""
 
     def __init__(
-        self,
-        guard: Guard,
-        upstreams: Sequence[Upstream],
-        lock: Lock,
-        desk: Callable[[Context], Desk],
-        settings: ProxySettings,
+        self, guard: Guard, upstreams: Sequence[Upstream], lock: Lock, desks: Desks, settings: ProxySettings
     ) -> None:
         self.catalogue = Catalogue(shown={}, hidden={})
         self.changes: tuple[Change, ...] = ()
         self._guard = guard
         self._upstreams = {one.name: one for one in upstreams}
         self._lock = lock
-        self._desk = desk
+        self._desks = desks
         self._settings = settings
         self._seen = -settings.recheck
         self._looking = anyio.Lock()
@@ -92,7 +102,7 @@ class Proxy:
             for name, upstream in self._upstreams.items():
                 offered[name] = await upstream.definitions()
                 found += changes(self._lock.servers.get(name, Pinned()), name, upstream.instructions, offered[name])
-            before = self.catalogue
+            before, news = self.catalogue, [one for one in found if one not in self.changes]
             self.changes = tuple(found)
             self.catalogue = catalogue(
                 offered,
@@ -101,6 +111,8 @@ class Proxy:
                 declared=self._guard.checked.tools,
             )
             self._seen = anyio.current_time()
+        for one in news:
+            await self._desks.fact(CHANGED, f"{one.server} {one.tool}: {one.what}")
         if self.catalogue.shown != before.shown:
             await self._bus.publish(ToolsListChanged())
             for key, session in list(self._listeners.items()):
@@ -144,7 +156,7 @@ class Proxy:
         offer = self.catalogue.shown.get(tool)
         if offer is None and self._guard.offers(tool):
             return _refused(MESSAGES[Verdict.DENY])  # held, or no server has it: the policy alone might have allowed it
-        desk = self._desk(ctx)
+        desk = self._desks(ctx)
         waited = _Teller(ctx)
         call_id, step = await desk.rule(tool, arguments, waited)
         if offer is None or step.permit is None:
@@ -178,6 +190,12 @@ class Proxy:
                 await desk.result(call_id, output, failed=failed)
 
     # --- what is served ---------------------------------------------------------------------------------------------------
+
+    def of(self, desks: Desks) -> Proxy:
+        """The same proxy for other sessions."""
+        other = copy.copy(self)
+        other._desks = desks  # noqa: SLF001  # one of our own
+        return other
 
     def server(self) -> Server[Any]:
         """The MCP server that an agent talks to."""
@@ -215,7 +233,7 @@ async def running(
     guard: Guard,
     servers: Sequence[ServerSettings],
     *,
-    desk: Callable[[Context], Desk],
+    desks: Desks,
     lock: Lock | None = None,
     keep: Callable[[Lock], None] | None = None,
     settings: ProxySettings = ProxySettings(),  # noqa: B008  # frozen
@@ -236,7 +254,7 @@ async def running(
             lock = await lock_from(upstreams)
             if keep is not None:
                 keep(lock)
-        proxy = Proxy(guard, upstreams, lock, desk, settings)
+        proxy = Proxy(guard, upstreams, lock, desks, settings)
         await proxy.look()
         tasks = await stack.enter_async_context(anyio.create_task_group())
 

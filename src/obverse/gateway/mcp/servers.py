@@ -170,7 +170,9 @@ async def connected(settings: ServerSettings, changed: Callable[[], Awaitable[No
     async with contextlib.AsyncExitStack() as stack:
         with _reaching(settings.name):
             where = await _where(settings, stack)
-            client = await stack.enter_async_context(Client(where, mode=settings.protocol, message_handler=heard, cache=None))
+            client = await stack.enter_async_context(
+                Client(where, mode=settings.protocol, message_handler=heard, cache=None)
+            )
         yield Upstream(settings.name, client)
 
 

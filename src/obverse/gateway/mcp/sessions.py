@@ -22,6 +22,7 @@ class Desks:
         self._settings = settings
         self._header = header
         self._desks: dict[str, Desk] = {}
+        self._facts: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def __call__(self, ctx: Context) -> Desk:
@@ -33,9 +34,16 @@ class Desks:
         """The desk of this key."""
         with self._lock:
             if key not in self._desks:
-                session = self._guard.session(holder=f"{self._holder}/{key}" if key else self._holder)
+                holder = f"{self._holder}/{key}" if key else self._holder
+                session = self._guard.session(holder=holder, facts=self._facts)
                 self._desks[key] = Desk(session, deadline=self._settings.deadline, every=self._settings.every)
             return self._desks[key]
+
+    async def fact(self, name: str, value: str) -> None:
+        """Tell all sessions, those that begin later too."""
+        self._facts[name] = value
+        for desk in list(self._desks.values()):
+            await desk.fact(name, value)
 
     def end(self) -> None:
         """Every session over."""
