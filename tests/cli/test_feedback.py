@@ -51,9 +51,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 
 def names(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """The steps, as a wrong name lists them."""
-    main(["suggest", "till.md", "--from-ledger", "guard", "--bad", "nobody"])
-    return [part for part in capsys.readouterr().err.split("`") if part.startswith("morning:")]
+    """The steps, as they are listed."""
+    assert main(["suggest", "till.md", "--from-ledger", "guard"]) == 0
+    return [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_wrong_name_is_told_what_there_is(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["suggest", "till.md", "--from-ledger", "guard", "--bad", "nobody"]) == 2
+    assert "there are 3, such as `morning:e2`" in capsys.readouterr().err
 
 
 def test_a_stopped_step_becomes_a_case(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from obverse.campaign.recording import Recording
     from obverse.campaign.records import Plan, Summary, Trial
     from obverse.campaign.run import Run
+    from obverse.cases.records import Suite
     from obverse.policy.checked import Checked
     from obverse.targets.protocol import Target
 
+_LARGEST_SUITE = 256 * 1024 * 1024
 _SCOPE = click.IntRange(min=1)
 _ROUNDS = click.IntRange(min=1, max=100_000)
 _AT_ONCE = click.IntRange(min=1, max=10_000)
@@ -57,6 +59,10 @@ _SOME = Finite(min=0, min_open=True)
     show_default=True,
     help="Pre-fill the history and ask for one decision, or play the dialogue from its first message.",
 )
+@click.option(
+    "--cases", type=click.Path(path_type=Path), default=None, metavar="FILE",
+    help="Put these cases instead of those that follow: of `obverse cases`, or `obverse texts`.",
+)  # fmt: skip
 @click.option(
     "--rounds",
     type=_ROUNDS,
@@ -150,16 +156,13 @@ def run(policy: Path, **given: Any) -> ExitCode:
     Exit codes: 0 every claim holds, 3 one fails, 4 some are undecided.
     """
     from obverse.campaign.run import Run
-    from obverse.cases.invert import invert
-    from obverse.cases.settings import Settings
     from obverse.cli.load import load
 
     if given["retry_errors"] and not given["resume"]:
         raise click.UsageError("--retry-errors goes with --resume")
     checked = load(policy)
     as_json = given["as_json"]
-    note("deriving the cases")
-    suite = invert(checked, settings=Settings(wordings=given["wordings"], depth=given["depth"]), seed=given["seed"])
+    suite = _suite(checked, given)
     target = _target(given, checked)
     prepared = Run(checked, suite, _design(given), target, _bench(given, checked))
     if given["dry_run"]:
@@ -182,6 +185,22 @@ def run(policy: Path, **given: Any) -> ExitCode:
     if stopped == "interrupted":
         return ExitCode.INTERRUPTED
     return exit_code(summary)
+
+
+def _suite(checked: Checked, given: dict[str, Any]) -> Suite:
+    """The cases of a file, or those that follow from the policy."""
+    from obverse.cases.files import read_cases
+    from obverse.cases.given import suite_of
+    from obverse.cases.invert import invert
+    from obverse.cases.settings import Settings
+    from obverse.cli.load import read_file
+
+    if given["cases"] is not None:
+        source = str(given["cases"])
+        cases = read_cases(read_file(given["cases"], _LARGEST_SUITE, "the file of cases"), source=source)
+        return suite_of(checked, tuple(cases), seed=given["seed"], source=source)
+    note("deriving the cases")
+    return invert(checked, settings=Settings(wordings=given["wordings"], depth=given["depth"]), seed=given["seed"])
 
 
 def _target(given: dict[str, Any], checked: Checked) -> Target:

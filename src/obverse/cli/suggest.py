@@ -10,6 +10,7 @@ import click
 from obverse.cli.exit_codes import ExitCode
 from obverse.cli.output import json_option, note, one_line, print_json, say, when_interrupted
 from obverse.core.errors import MisuseError
+from obverse.core.events import Call
 
 if TYPE_CHECKING:
     from obverse.draft.suggest import Seen, Suggestion
@@ -22,8 +23,8 @@ _SHOWN = 5
 @click.argument("files", type=click.Path(path_type=Path), nargs=-1, metavar="[TRANSCRIPTS]...")
 @click.option("--from-ledger", "ledger", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR",
               help="Learn from what a guard recorded: its ledger, or its home.")  # fmt: skip
-@click.option("--bad", multiple=True, required=True, metavar="STEP", help="What should not have happened: `SESSION:STEP`, or "
-              "`TRANSCRIPT:MESSAGE` as `obverse audit` names it.")  # fmt: skip
+@click.option("--bad", multiple=True, metavar="STEP", help="What should not have happened: `SESSION:STEP`, or "
+              "`TRANSCRIPT:MESSAGE` as `obverse audit` names it. Without it, the calls are listed.")  # fmt: skip
 @click.option("--most", type=click.IntRange(min=1, max=50), default=5, show_default=True, help="How many suggestions.")
 @click.option("--start", metavar="TIME", help="When a transcript without a clock began, such as 2024-05-15T15:00:00.")
 @json_option
@@ -58,6 +59,8 @@ def suggest(
             erased, seen = past.erased, ledger_seen(past)
         else:
             seen = transcripts_seen(files, checked, start)
+        if not bad:
+            return _list(seen, as_json=as_json)
         named = _named(seen, bad)
         found = suggested(
             read_policy(policy).decode(), named, [one for one in seen if one.name not in set(bad)],
@@ -71,6 +74,22 @@ def suggest(
         if erased:
             note(f"{erased} steps could not be looked at: they or something before them were erased")
     return ExitCode.HOLDS if found else ExitCode.UNDECIDED
+
+
+def _list(seen: list[Seen], *, as_json: bool) -> ExitCode:
+    """The calls that there are, so that one can be named."""
+    calls = [(one, one.step.event) for one in seen]
+    rows = [
+        {"step": one.name, "tool": event.tool, "arguments": event.arguments, "released": one.released}
+        for one, event in calls
+        if isinstance(event, Call)
+    ]
+    if as_json:
+        print_json({"calls": rows})
+    for row in () if as_json else rows:
+        held = "" if row["released"] else "  (stopped)"
+        say(one_line(f"{row['step']}  {row['tool']} {row['arguments']}{held}"))
+    return ExitCode.HOLDS
 
 
 def _named(seen: list[Seen], bad: tuple[str, ...]) -> list[Seen]:
