@@ -9,6 +9,7 @@ import itertools
 import json
 import random
 import re
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,19 +21,20 @@ from obverse.core.errors import EvidenceError, ObverseError
 from obverse.core.events import Call, Step
 from obverse.core.verdicts import Truth, Verdict
 from obverse.guard.records import Ruling, Standing
+from obverse.guard.replay import replay
 from obverse.guard.session import Session
 from obverse.guard.settings import Settings
 from obverse.guard.tools import BlockedError
 from obverse.policy.ast import JudgedTerm
 from obverse.policy.decide import MESSAGES
 from obverse.policy.decision import Decision
-from obverse.testing.guards import SHOP, Desk, Faulty, HandClock, call, checked_policy, guard_of
+from obverse.testing.guards import SHOP, Desk, Faulty, HandClock, call, checked_policy, guard_of, items_of
 from obverse.testing.recorder import MemoryRecorder
 
 POLICY = SHOP.replace(
     "forbid wipe", "forbid look when not last message has message.says_yes trusting judge\nforbid wipe"
 )
-QUICK = Settings(judge_seconds=0.05, port_seconds=0.05)
+QUICK = Settings(judge_seconds=0.1, port_seconds=0.1)
 
 
 class Yes:
@@ -95,11 +97,11 @@ def scene(session: Session, desk: Desk) -> Iterator[Ruling]:
 GOOD = [Verdict.ALLOW, Verdict.ASK, Verdict.ALLOW, Verdict.DENY, Verdict.ALLOW, Verdict.STOP]
 
 
-def played(given: dict[str, Any], desk: Desk) -> list[Ruling]:
+def played(given: dict[str, Any], desk: Desk, settings: Settings = Settings()) -> list[Ruling]:  # noqa: B008  # frozen
     """The rulings of the scene, as far as it came: what the host tells may be refused to it, never by silence."""
     rulings: list[Ruling] = []
     try:
-        session = guard_of(POLICY, settings=QUICK, **given).session(holder="alice")
+        session = guard_of(POLICY, settings=settings, **given).session(holder="alice")
         for ruling in scene(session, desk):
             rulings.append(ruling)
             redeem(session, ruling)
@@ -134,11 +136,13 @@ def test_L16_whatever_a_port_does_at_any_call_nothing_is_milder_and_nothing_is_u
         given = ports()
         desk, recorder = given["people"], given["recorder"]
         faulty = given[port] = Faulty(given[port], mode, at, forever=forever)
-        rulings = played(given, desk)
+        rulings = played(given, desk, QUICK if mode == "hang" else Settings())
         faulty.release()
         check_released(rulings, recorder)
-        if not faulty.failed:
-            assert [ruling.verdict for ruling in rulings] == GOOD
+        found = replay(items_of(recorder), people=desk.people)
+        assert not found.faults, found.faults
+        if not faulty.failed:  # where calls may be late, a busy machine makes some late too
+            assert mode == "hang" or [ruling.verdict for ruling in rulings] == GOOD
             return
         for ruling in rulings:
             for step in ruling.steps:
@@ -183,6 +187,7 @@ def test_L13_a_record_that_fails_now_and_then_releases_nothing_that_is_not_recor
 
     given["recorder"] = Now()
     check_released(played(given, given["people"]), recorder)
+    assert not replay(items_of(recorder), people=given["people"].people).faults
 
 
 def test_L13_the_record_is_durable_before_anybody_hears_of_the_permit() -> None:
@@ -197,6 +202,26 @@ def test_L13_the_record_is_durable_before_anybody_hears_of_the_permit() -> None:
     session = guard_of(recorder=Slow()).session(holder="alice")
     assert session.propose([call("look", '{"id": "a"}')]).released
     assert heard[-2:] == ["decision", "event"]
+
+
+def test_L13_a_record_that_comes_too_late_was_never_acted_on_and_nothing_contradicts_it() -> None:
+    recorder = MemoryRecorder()
+
+    class Late:
+        def record(self, items: Any) -> int:
+            place = recorder.record(items)
+            if len(recorder) > 2:
+                time.sleep(0.3)
+            return place
+
+    session = guard_of(recorder=Late(), settings=QUICK).session(holder="alice")
+    ruling = session.propose([call("look", '{"id": "a"}')])
+    assert (ruling.verdict, ruling.released, ruling.state) == (Verdict.DENY, (), "stopped")
+    time.sleep(0.4)
+    assert recorder.of("decision")[0].body["verdict"] == "allow", "it came, and nobody had waited"
+    assert session.propose([call("look", '{"id": "a"}')]).verdict is Verdict.DENY
+    session.end()
+    assert not replay(items_of(recorder)).faults
 
 
 def secrets_of(text: str) -> set[str]:
@@ -252,8 +277,9 @@ def test_L17_nothing_that_an_agent_is_told_says_anything_of_the_policy(text: str
     checked = checked_policy(text)
     told: set[str] = set()
     for people in (None, Desk()):
+        guard = guard_of(text, people=people)
         for _ in range(20):
-            session = guard_of(text, people=people).session(holder="alice")
+            session = guard.session(holder="alice")
             session.message("yes")
             tools = [*checked.tools, "nobody.knows"]
             turn = [

@@ -20,6 +20,10 @@ class LateError(UnavailableError):
     """It was not there in time. Whether it still happens is not known."""
 
 
+class DoubtError(LateError):
+    """A record that was not there in time: what it speaks of may be on disk, or not."""
+
+
 class Promise(Generic[T]):
     """Something that somebody else brings; `wait` gives it, or gives up."""
 

@@ -198,13 +198,13 @@ class Guard:
     def _hear_of_grants(self) -> None:
         """Grants and revocations go on record as soon as the guard hears of them; a use brings its own along (L13)."""
         grants = self._parts.grants
-        news = () if grants is None else grants.news(self._parts.clock())
+        news = () if grants is None else grants.news(self._parts.time())
         if grants is not None and news:
             self._parts.recorder.record(news)
             grants.noted(news)
 
     def _start(self, files: Mapping[str, bytes]) -> None:
-        now, checked = self._parts.clock(), self.checked
+        now, checked = self._parts.time(), self.checked
         start = {
             "guard": self._parts.guard, "version": VERSION, "policy": checked.digest, "settings": self.settings.plain(),
         }  # fmt: skip

@@ -26,7 +26,7 @@ class History:
     """The past of a session, as far as anybody still needs it."""
 
     __slots__ = (
-        "_events", "_names", "_parts", "_said", "_supposed", "_texts", "_unrecorded", "_watch", "happened", "head", "now", "open",
+        "_events", "_lost", "_names", "_parts", "_said", "_supposed", "_texts", "_unrecorded", "_watch", "happened", "head", "now", "open",
         "write",
     )  # fmt: skip
 
@@ -43,6 +43,7 @@ class History:
         self._supposed: tuple[Watches, tuple[Approval, ...]] | None = None
         self._names = 0
         self._unrecorded: list[Item] = []
+        self._lost = False
         self._events: deque[AnyEvent] = deque(maxlen=None if parts.grants else parts.settings.most_shown)
         self._texts: OrderedDict[str, tuple[str, str | None]] = OrderedDict()
         self._said: dict[type[Spoken], str] = {}
@@ -77,7 +78,7 @@ class History:
     def add(self, event: AnyEvent) -> None:
         """It happened; it is recorded with the next decision at the latest."""
         items, head = self.items([event], self.head)
-        self._unrecorded += items
+        self.note(*items)
         self.took([event], head)
 
     def items(self, events: Sequence[AnyEvent], head: str) -> tuple[list[Item], str]:
@@ -134,7 +135,8 @@ class History:
 
     def note(self, *items: Item) -> None:
         """To be recorded with the next decision."""
-        self._unrecorded += items
+        if not self._lost:
+            self._unrecorded += items
 
     def record(self, items: Sequence[Item]) -> int:
         """The place of the first of *these*, once they and all that waits are durable.
@@ -142,11 +144,16 @@ class History:
         Raises:
             Exception: they are not; what waits goes on waiting, and these are forgotten.
         """
-        if not self._unrecorded and not items:
+        if self._lost or not (self._unrecorded or items):
             return 0
         place = self._parts.recorder.record([*self._unrecorded, *items])
         waited, self._unrecorded = len(self._unrecorded), []
         return place + waited
+
+    def lose(self) -> None:
+        """Nobody knows what of it is on record: nothing is added any more, or it would contradict what may be there."""
+        self._lost = True
+        self._unrecorded = []
 
     @property
     def waiting(self) -> int:

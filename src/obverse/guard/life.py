@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 from obverse.core.canon import Value
 from obverse.core.errors import MisuseError
 from obverse.core.events import AnyEvent, Fact, Message, Result, System, Thought
-from obverse.guard.bounded import LateError
+from obverse.guard.bounded import DoubtError
 from obverse.guard.history import History
 from obverse.guard.parts import Parts
 from obverse.guard.ports import Item
@@ -234,7 +234,9 @@ class Life(ABC):
         """Something raised: once a turn it counts, and the second in a row ends the session; so does what leaves it in doubt."""
         if self._failed_at != self._turns:
             self._failures, self._failed_at = self._failures + 1, self._turns
-        doubtful = self._doubtful or isinstance(fault, LateError)
+        doubtful = self._doubtful or isinstance(fault, DoubtError)
+        if doubtful:
+            self._past.lose()
         if self.state == "open" and (doubtful or self._failures >= FAILURES):
             self._shut("stopped", "guard", f"the guard failed: {said_of(fault)}")
 

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Sequence
 
 from obverse.core.errors import MisuseError
-from obverse.guard.bounded import LateError, Promise
+from obverse.guard.bounded import DoubtError, LateError, Promise
 from obverse.guard.ports import Item, Recorder
 
 
@@ -30,7 +30,8 @@ class Recording:
 
         Raises:
             OSError: they could not be written.
-            LateError: nobody knows yet whether they were.
+            LateError: an earlier record hangs; these were not even tried.
+            DoubtError: nobody knows yet whether they were written.
         """
         promise: Promise[int] = Promise("the ledger")
         with self._change:
@@ -43,9 +44,9 @@ class Recording:
             self._change.notify()
         try:
             return promise.wait(self._seconds)
-        except LateError:
+        except LateError as late:
             self._hangs = True
-            raise
+            raise DoubtError(late.message, code="G104") from late
 
     def _serve(self) -> None:
         while True:

@@ -115,6 +115,8 @@ class Session(Life):
     def _settle(self, turn: Proposed, approved: Sequence[Said]) -> Ruling:
         """Weighed on one history; then people are asked, or it is recorded and released, or blocked."""
         self._obey()
+        if approved and self._waiting is None and (settled := self._taken()) is not None:
+            return settled  # an order has just ended it
         if not approved:
             self._supersede("superseded", "the agent proposed something else")
             self._settled = None
@@ -193,15 +195,16 @@ class Session(Life):
         if self.state != "open" and self._past.waiting >= self._parts.settings.most_waiting:
             return self._ruling(steps)
         requests = () if waiting is None else waiting.requests.values()
+        events = [event for step in steps if (event := happened(step)) is not None]
+        items, head = self._past.items(events, self.head)
         self._past.note(
             *(write.approval(one, now) for one in said),
             *(write.approval_end(request.id, ended, now) for request in requests),
             *self._decisions(steps, self.head),
+            *items,
         )
+        self._past.took(events, head)
         self._close_requests(ended)
-        for event in map(happened, steps):
-            if event is not None:
-                self._past.add(event)
         if self.state == "open" and any(step.verdict is Verdict.STOP for step in steps):
             self._shut("stopped", "rule", "a rule stopped it")
         self._flush()
@@ -262,8 +265,7 @@ class Session(Life):
         self._obey()
         waiting = self._waiting
         if waiting is None:
-            settled, self._settled = self._settled, None
-            return None if settled is None else msgspec.structs.replace(settled, state=self.state)
+            return self._taken()
         now = self._past.time()
         said = {request.id: self._answers(request) for request in waiting.requests.values()}
         stand = {standing(request, said[request.id], now) for request in waiting.requests.values()}
@@ -276,6 +278,11 @@ class Session(Life):
             return self._ruling(waiting.steps, asked={step: one.id for step, one in waiting.requests.items()})
         turn = Proposed(steps=tuple(step.proposal for step in waiting.steps))
         return self._ruled(turn, [one for one in everything if one.answer == "approve"])
+
+    def _taken(self) -> Ruling | None:
+        """The ruling on a turn that was denied while nobody asked for it, once."""
+        settled, self._settled = self._settled, None
+        return None if settled is None else msgspec.structs.replace(settled, state=self.state)
 
     def _answers(self, request: Request) -> tuple[Said, ...]:
         people = self._parts.people

@@ -1,21 +1,29 @@
 """A guard to try things on: a small shop, a clock that is moved by hand, people who answer when they are told, ports that fail.
 
-For tests of what stands before or behind a guard. Nothing is signed here and nothing is on disk.
+For tests of what stands before or behind a guard. Nothing is on disk, and nobody checks who approves.
 """
 
 from __future__ import annotations
 
+import hashlib
 import random
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal, TypeAlias
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+from obverse.guard.approvals.statement import statement_of
 from obverse.guard.guard import Guard
+from obverse.guard.people import Person, edwards_key
 from obverse.guard.records import ProposedCall, Request, Said
+from obverse.guard.signing import sign
+from obverse.ledger.contents import Item
 from obverse.policy.check import check
 from obverse.policy.checked import Checked
 from obverse.policy.parse import parse
 from obverse.testing.recorder import MemoryRecorder
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 SHOP: Final = """\
 ---
@@ -69,9 +77,10 @@ class HandClock:
 
 
 class Desk:
-    """People who are asked, and answer when they are told to. A `People` without signatures."""
+    """People who are asked, and sign an answer when they are told to. A `People` that checks nothing and shows nothing."""
 
     def __init__(self) -> None:
+        self.people: dict[str, Person] = {}
         self.asked: list[Request] = []
         self.shown: list[Mapping[str, object]] = []
         self.said: dict[str, list[Said]] = {}
@@ -101,10 +110,20 @@ class Desk:
         request: Request | None = None,
         time: int = 0,
     ) -> None:
-        """Somebody answers the newest request, or this one."""
+        """Somebody answers the newest request, or this one, with a key that is theirs alone."""
         asked = request or self.asked[-1]
-        said = Said(request=asked.id, by=by, answer=answer, time=time or asked.asked, signature={})
+        when = time or asked.asked
+        signed = sign(statement_of(asked, "sha256:page", answer=answer, by=by, time=when), self._key(by))
+        said = Said(request=asked.id, by=by, answer=answer, time=when, signature=signed.envelope)
         self.said.setdefault(asked.id, []).append(said)
+
+    def _key(self, by: str) -> Ed25519PrivateKey:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+        key = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(by.encode()).digest())
+        public = edwards_key(key.public_key().public_bytes_raw(), added=0)
+        self.people[by] = Person(name=by, roles=("approve",), keys=(public,))
+        return key
 
 
 class Faulty:
@@ -161,3 +180,10 @@ def guard_of(text: str = SHOP, **ports: Any) -> Guard:
 def call(tool: str, arguments: str = "{}", name: str = "c1") -> ProposedCall:
     """A call as an agent proposes it."""
     return ProposedCall(call_id=name, tool=tool, arguments=arguments)
+
+
+def items_of(recorder: MemoryRecorder) -> Iterator[Item]:
+    """What was recorded, as a log gives it."""
+    for index, entry in enumerate(recorder):
+        payloads = {name: recorder.payloads[commitment] for name, commitment in entry.payloads.items()}
+        yield Item(index=index, entry=entry, payloads=payloads)
