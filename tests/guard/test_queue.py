@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -275,8 +277,8 @@ def test_a_broken_row_hides_no_other(world: World) -> None:
     guard = world.queue()
     for _ in range(2):
         guard.ask(world.request(), {})
-    with guard._engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE approval_requests SET request = x'00' WHERE id LIKE '%1'")
+    with contextlib.closing(sqlite3.connect(world.folder / "guard.sqlite")) as connection, connection:
+        connection.execute("UPDATE approval_requests SET request = x'00' WHERE id LIKE '%1'")
     assert len(guard.waiting()) == 1
     with pytest.raises(EvidenceError, match="no request"):
         guard.find(f"{1:032x}")

@@ -11,22 +11,19 @@ Agents have no way in: whatever is put here is signed by a person, or does not c
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import sqlalchemy as sa
 
-from obverse.core.canon import canonical
 from obverse.core.errors import EvidenceError, MisuseError, UnavailableError
-from obverse.guard.approvals import tables
-from obverse.guard.approvals.asked import Asked, asked_of, clause_fields, plain, read_json, read_row, row_of
+from obverse.guard.approvals.asked import Asked, asked_of, clause_fields, plain, read_json, row_of
 from obverse.guard.approvals.canaries import MARK_SIZE, Canaries
 from obverse.guard.approvals.exact import shows
-from obverse.guard.approvals.measures import Measured, measured
+from obverse.guard.approvals.measures import Measured
 from obverse.guard.approvals.statement import KIND, check_bound
-from obverse.guard.database import naming
+from obverse.guard.approvals.store import Store
 from obverse.guard.people import Person
 from obverse.guard.ports import Clock, Fresh
 from obverse.guard.records import Request, Said
@@ -59,7 +56,7 @@ class Queue:
         own: bool = False,
     ) -> None:
         """`people` reads the keys in force; `own` lets a holder approve what their own session asks."""
-        self._engine = engine
+        self._store = Store(engine)
         self._people = people
         self._clock = clock
         self._fresh = fresh
@@ -86,11 +83,7 @@ class Queue:
             raise MisuseError("a request that shows something else than its digest stands for", code="G222")
         beside = self._beside(request, shown)
         rows = [row_of(request, beside, self._fresh(MARK_SIZE)), *self._drawn(request, beside)]
-        try:
-            with naming(self._engine.url), self._engine.begin() as connection:
-                connection.execute(sa.insert(tables.requests), sorted(rows, key=lambda row: str(row["id"])))
-        except sa.exc.IntegrityError as error:
-            raise MisuseError(f"the request `{request.id[:80]}` was asked before", code="G222") from error
+        self._store.put(rows)
         self._asked[request.id] = asked_of(request, beside)
 
     def answers(self, request: str) -> tuple[Said, ...]:
@@ -104,7 +97,7 @@ class Queue:
     def wait(self, request: str, seconds: float) -> None:
         """Returns when something new was said to the request, or it was closed, or after this long."""
         left = seconds
-        while left > 0 and self._lines(request) <= self._counted.get(request, 0):
+        while left > 0 and self._store.news(request) <= self._counted.get(request, 0):
             with self._stirred:
                 self._stirred.wait(min(_POLL, left))
             left -= _POLL
@@ -118,13 +111,9 @@ class Queue:
         """
         ours = self._asked.pop(request, None) is not None
         self._counted.pop(request, None)
-        row = {"request": request, "why": why, "time": self._clock()}
-        try:
-            with naming(self._engine.url), self._engine.begin() as connection:
-                connection.execute(sa.insert(tables.closed), [row])  # (3) the key is unique: one of two that race wins
-        except sa.exc.IntegrityError as error:
-            if why == "used":
-                raise EvidenceError("the request was closed before", code="G223") from error
+        ended = self._store.end(request, why, self._clock())  # (3) one of two that race ends it
+        if why == "used" and not ended:
+            raise EvidenceError("the request was closed before", code="G223")
         if why == "used" and not ours:
             raise EvidenceError("the request is none of this guard's", code="G223")
         self._stir()
@@ -140,32 +129,15 @@ class Queue:
 
     def waiting(self) -> tuple[Asked, ...]:
         """The requests that can still be answered, the one that ends first at the head."""
-        chosen = (
-            sa.select(tables.requests.c.request, tables.requests.c.shown)
-            .where(tables.requests.c.expires > self._clock(), ~tables.requests.c.id.in_(sa.select(tables.closed.c.request)))
-            .order_by(tables.requests.c.expires, tables.requests.c.id)
-        )  # fmt: skip
-        return tuple(_readable(self._rows(chosen)))
+        return self._store.waiting(self._clock())
 
     def past(self, most: int) -> tuple[Asked, ...]:
         """The newest requests that can no longer be answered, the newest first; at most so many."""
-        table, closed = tables.requests, tables.closed
-        chosen = (
-            sa.select(table.c.request, table.c.shown, closed.c.why)
-            .join(closed, closed.c.request == table.c.id, isouter=True)
-            .where((closed.c.why.is_not(None)) | (table.c.expires <= self._clock()))
-            .order_by(table.c.asked.desc(), table.c.id).limit(most)
-        )  # fmt: skip
-        return tuple(_readable(self._rows(chosen)))
+        return self._store.past(self._clock(), most)
 
     def pulse(self) -> tuple[int, int, int, int]:
         """How many requests, answers and ends there are, and how many requests wait: these change with any news."""
-        table, ended = tables.requests, sa.select(tables.closed.c.request)
-        waits = sa.select(sa.func.count()).where(table.c.expires > self._clock(), ~table.c.id.in_(ended))
-        counts = [sa.select(sa.func.count()).select_from(one) for one in (table, tables.statements, tables.closed)]
-        row = self._rows(sa.select(*(one.scalar_subquery() for one in (*counts, waits))))[0]
-        requests, answers, ends, waiting = (int(number) for number in row)
-        return requests, answers, ends, waiting
+        return self._store.pulse(self._clock())
 
     def find(self, name: str) -> Asked:
         """The request of this id, or the one whose id begins so.
@@ -173,26 +145,15 @@ class Queue:
         Raises:
             MisuseError: there is none, or there are several.
         """
-        pattern = name.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-        chosen = (
-            sa.select(tables.requests.c.request, tables.requests.c.shown, tables.closed.c.why)
-            .join(tables.closed, tables.closed.c.request == tables.requests.c.id, isouter=True)
-            .where(tables.requests.c.id.like(pattern, escape="\\")).limit(2)
-        )  # fmt: skip
-        rows = self._rows(chosen) if name else []
-        if len(rows) != 1:
-            what = "several requests begin" if rows else "no request begins"
+        found = self._store.named(name)
+        if len(found) != 1:
+            what = "several requests begin" if found else "no request begins"
             raise MisuseError(f"{what} with `{name[:80]}`", code="G224", hint="`obverse inbox DIR` lists what waits")
-        return read_row(rows[0].request, rows[0].shown, rows[0].why)
+        return found[0]
 
     def view(self, request: str, by: str) -> None:
         """Somebody looked at the whole request; the first time counts."""
-        row = {"request": request, "by": by, "time": self._clock()}
-        try:
-            with naming(self._engine.url), self._engine.begin() as connection:
-                connection.execute(sa.insert(tables.views), [row])
-        except sa.exc.IntegrityError:
-            return
+        self._store.view(request, by, self._clock())
 
     def submit(self, signed: Signed) -> Said:
         """What was said, once it is in the queue.
@@ -206,40 +167,23 @@ class Queue:
         asked = self.find(str(read_statement(signed.payload, KIND).get("request", "")))
         if asked.closed is not None:
             raise EvidenceError(f"the request is closed: {asked.closed}", code="G225")
-        said, attested = self._counts(asked, signed, now, counter=self._counter(signed.key))
-        row = {
-            "request": said.request, "by": said.by, "answer": said.answer, "time": said.time, "received": now,
-            "envelope": canonical(signed.envelope),
-        }  # fmt: skip
-        try:
-            with naming(self._engine.url), self._engine.begin() as connection:
-                self._advance(connection, attested)
-                connection.execute(sa.insert(tables.statements), [row])
-        except sa.exc.IntegrityError as error:
-            raise MisuseError(f"`{said.by}` has said that before", code="G226") from error
+        said, attested = self._counts(asked, signed, now, counter=self._store.counter(signed.key))
+        self._store.say(said, attested, now)
         self._stir()
         return said
 
     def said(self, request: str) -> tuple[tuple[str, str], ...]:
         """Who said what so far, for people to see: name and answer. Not checked; the guard counts by `answers`."""
-        chosen = sa.select(tables.statements.c.by, tables.statements.c.answer).where(
-            tables.statements.c.request == request
-        )
-        return tuple(
-            (str(row.by), str(row.answer)) for row in self._rows(chosen.order_by(tables.statements.c.received))
-        )
+        return self._store.said(request)
 
     def seeded(self, asked: Asked) -> str | None:
         """Why this request had to be rejected, if it was a seeded one; to be told after the answer, never before."""
-        if self._canaries is None:
-            return None
-        row = self._rows(sa.select(tables.requests.c.mark).where(tables.requests.c.id == asked.request.id))
-        return self._canaries.why(asked.request, row[0].mark) if row else None
+        mark = None if self._canaries is None else self._store.mark(asked.request.id)
+        return None if self._canaries is None or mark is None else self._canaries.why(asked.request, mark)
 
     def measured(self) -> Measured:
         """What the queue saw of its reviewers so far."""
-        with naming(self._engine.url), self._engine.connect() as connection:
-            return measured(connection, self._canaries, self._clock())
+        return self._store.measured(self._canaries, self._clock())
 
     # --- what counts ----------------------------------------------------------------------------------------------------
 
@@ -248,14 +192,14 @@ class Queue:
         asked = self._asked.get(request)
         if asked is None:
             return
-        rows = self._rows(_SAID, request=request)
-        self._counted[request] = len(rows)
-        if not rows or self._is_closed(request):
+        given = self._store.envelopes(request)
+        self._counted[request] = len(given)
+        if not given or self._store.is_closed(request):
             return
         now = self._clock()
-        for row in rows:
+        for envelope in given:
             try:
-                signed = read_envelope(read_json(row.envelope))
+                signed = read_envelope(read_json(envelope))
                 yield self._counts(asked, signed, now, counter=None)[0]
             except (EvidenceError, UnavailableError) as error:
                 yield error if isinstance(error, EvidenceError) else EvidenceError(error.message, code=error.code)
@@ -293,18 +237,11 @@ class Queue:
 
     def _earlier(self, request: Request) -> list[dict[str, Any]]:
         """What people answered when exactly this was asked before (need R4); only what they signed."""
-        chosen = (
-            sa.select(tables.statements.c.envelope, tables.statements.c.received)
-            .join(tables.requests, tables.requests.c.id == tables.statements.c.request)
-            .where(tables.requests.c.digest == request.digest)
-            .order_by(tables.statements.c.received.desc()).limit(_MOST_EARLIER)
-        )  # fmt: skip
         found = []
-        for row in self._rows(chosen):
+        for envelope, received in self._store.said_of(request.digest, _MOST_EARLIER):
             try:
-                signed = read_envelope(read_json(row.envelope))
-                people = self._people()
-                attested = check(signed, people, kind=KIND, role="approve", at=int(row.received))
+                signed = read_envelope(read_json(envelope))
+                attested = check(signed, self._people(), kind=KIND, role="approve", at=received)
             except (EvidenceError, UnavailableError):
                 continue
             if attested.statement.get("digest") == request.digest:
@@ -312,57 +249,9 @@ class Queue:
                 found.append({"answer": answer, "by": attested.by, "time": attested.statement.get("time")})
         return found
 
-    # --- the database ---------------------------------------------------------------------------------------------------
-
-    def _rows(self, chosen: sa.Select[Any], **given: object) -> Sequence[sa.Row[Any]]:
-        with naming(self._engine.url), self._engine.connect() as connection:
-            return connection.execute(chosen, given).all()
-
-    def _lines(self, request: str) -> int:
-        """How much was said to the request, its end included."""
-        answers = (
-            sa.select(sa.func.count()).select_from(tables.statements).where(tables.statements.c.request == request)
-        )
-        return int(self._rows(answers)[0][0]) + int(self._is_closed(request))
-
-    def _is_closed(self, request: str) -> bool:
-        return bool(self._rows(sa.select(tables.closed.c.why).where(tables.closed.c.request == request)))
-
-    def _counter(self, key: str) -> int | None:
-        rows = self._rows(sa.select(tables.counters.c.counter).where(tables.counters.c.key == key))
-        return int(rows[0].counter) if rows else None
-
-    def _advance(self, connection: sa.Connection, attested: Attested) -> None:
-        """A passkey's counter only rises: one that does not, from two places at once, is a copy."""
-        if not attested.counter:
-            return
-        row = {"key": attested.key, "counter": attested.counter}
-        mine = tables.counters.c.key == attested.key
-        moved = connection.execute(
-            sa.update(tables.counters).where(mine, tables.counters.c.counter < attested.counter).values(row)
-        )
-        if moved.rowcount == 0 and connection.execute(sa.select(tables.counters).where(mine)).first() is not None:
-            raise EvidenceError("the passkey's counter did not rise", code="G215")
-        if moved.rowcount == 0:
-            connection.execute(sa.insert(tables.counters), [row])
-
     def _stir(self) -> None:
         with self._stirred:
             self._stirred.notify_all()
-
-
-_SAID: Final = (
-    sa.select(tables.statements.c.envelope)
-    .where(tables.statements.c.request == sa.bindparam("request"))
-    .order_by(tables.statements.c.received, tables.statements.c.by)
-)  # made once: a session that waits looks twenty times a second
-
-
-def _readable(rows: Iterable[sa.Row[Any]]) -> Iterator[Asked]:
-    """The requests in these rows; a row that somebody broke hides no other."""
-    for row in rows:
-        with contextlib.suppress(EvidenceError):
-            yield read_row(row.request, row.shown, getattr(row, "why", None))
 
 
 def _same_person(by: str, holder: object) -> bool:
