@@ -35,7 +35,11 @@ class Asking(Gateway):
         self.people.submit(sign(said, file_key(by)))
 
     def ask(self, *messages: Any, **more: Any) -> Any:
-        body = {"model": "m", "messages": [user(one) if isinstance(one, str) else one for one in messages], "tools": TOOLS}
+        body = {
+            "model": "m",
+            "messages": [user(one) if isinstance(one, str) else one for one in messages],
+            "tools": TOOLS,
+        }
         return self.post(json={**body, **more})
 
 
@@ -48,10 +52,9 @@ def asking(request: pytest.FixtureRequest, upstream: Any, tmp_path: Path) -> Ite
         return Queue(database, people=lambda: held, clock=clock, fresh=random.Random(1).randbytes)
 
     options = {"hold_seconds": 0.1, "keep_alive_seconds": 0.05, **getattr(request, "param", {})}
-    running = Asking(upstream.url, policy(more=RULE), Settings(**options), people).start()
-    running.ask('call look {"id": "7"}')
-    yield running
-    running.close()
+    with Asking(upstream.url, policy(more=RULE), Settings(**options), people) as running:
+        running.ask('call look {"id": "7"}')
+        yield running
 
 
 def looked(asking: Asking) -> list[Any]:
@@ -126,7 +129,7 @@ def test_a_conversation_that_goes_on_makes_the_request_void(asking: Asking) -> N
     answer = asking.ask(*conversation, message(first), "say Never mind.")
     assert message(answer)["content"] == "Never mind."
     assert asking.people.waiting() == ()
-    assert not [event for event in asking.events("fact") if event["name"] == "gateway.branch"]
+    assert not asking.facts("gateway.branch")
 
 
 def test_an_approval_is_used_once(asking: Asking) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from typing import Any
 
 import httpx2
@@ -45,7 +44,11 @@ def test_a_conversation_goes_on_from_the_id_of_an_answer_and_the_model_is_sent_t
     sent = sent_on(upstream)
     assert "previous_response_id" not in sent
     assert sent["store"] is False
-    assert [item.get("type", item.get("role")) for item in sent["input"]] == ["user", "function_call", "function_call_output"]
+    assert [item.get("type", item.get("role")) for item in sent["input"]] == [
+        "user",
+        "function_call",
+        "function_call_output",
+    ]
     third = ask(gateway, 'call pay {"id": "7", "amount": 5}', previous_response_id=second.id, instructions="be brief")
     assert third.output[0].name == "pay"
     assert len(gateway.recorder.of("session.start")) == 2
@@ -61,7 +64,11 @@ def test_other_instructions_are_a_branch_of_the_same_session(gateway: Gateway) -
 
 def test_a_conversation_that_the_client_keeps_itself_is_found(gateway: Gateway) -> None:
     first = ask(gateway, LOOK, store=False)
-    sent = [{"role": "user", "content": LOOK}, *[item.to_dict() for item in first.output], output_of(first.output[0], "open")]
+    sent = [
+        {"role": "user", "content": LOOK},
+        *[item.to_dict() for item in first.output],
+        output_of(first.output[0], "open"),
+    ]
     second = ask(gateway, sent, store=False)
     assert second.output_text == "The tool said: open"
     assert len(gateway.recorder.of("session.start")) == 2
@@ -110,7 +117,9 @@ def test_a_denied_call_of_a_stream_never_shows(gateway: Gateway) -> None:
     assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == "Not that much."
 
 
-LONG = "say First comes this sentence, which is long enough. " + "And another one follows it, as long as the first. " * 6
+LONG = (
+    "say First comes this sentence, which is long enough. " + "And another one follows it, as long as the first. " * 6
+)
 
 
 @pytest.mark.parametrize("gateway", [{"smallest_piece": 40}], indirect=True)

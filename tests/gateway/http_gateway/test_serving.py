@@ -73,7 +73,9 @@ def test_it_serves_after_a_canary_and_ends_cleanly(home: Path, key: str, upstrea
     assert entries(home, "guard.stop") >= 1
 
 
-def test_a_model_server_that_is_not_there_is_said_at_once(home: Path, key: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_model_server_that_is_not_there_is_said_at_once(
+    home: Path, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     code = main(["guard", "serve", str(home), "--upstream", "http://127.0.0.1:9/v1", "--port", "0"])
     assert code == 2
     assert "cannot be reached" in capsys.readouterr().err

@@ -49,6 +49,7 @@ class Application:
         self._settings = settings
         self._canary = canary
         self._flying: dict[tuple[str, str, str], asyncio.Task[Outgoing]] = {}
+        self._turns: dict[asyncio.Task[Outgoing], Turn] = {}
         self.asgi = Starlette(
             routes=[
                 Route("/v1/chat/completions", self._chat, methods=["POST"]),
@@ -58,6 +59,12 @@ class Application:
                 Route("/{path:path}", self._other, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
             ]
         )
+
+    def give_up(self) -> None:
+        """Ends what only a model works on; what is being decided comes to its end."""
+        for task, turn in list(self._turns.items()):
+            if turn.asking:
+                task.cancel()
 
     # --- the paths ------------------------------------------------------------------------------------------------------
 
@@ -107,7 +114,7 @@ class Application:
             return Response(status_code=499)
         turn, pieces = Turn(), asyncio.Queue[Piece]()
         task = self._begin(asked, turn, pieces)
-        await _either(turn.accepted, task)
+        await self._watched(http, turn, task, until=turn.accepted if asked.request.stream else None)
         if asked.request.stream and not _failed(task):
             headers = {"x-obverse-session": turn.name, "cache-control": "no-cache"}
             stream = self._stream(asked, turn, task, pieces)
@@ -123,6 +130,7 @@ class Application:
                 self._desk.answer(asked, turn, lambda out, text: pieces.put_nowait((out, text)), model=model)
             )
             self._flying[asked.key] = flying
+            self._turns[flying] = turn
             flying.add_done_callback(lambda task: self._landed(asked, task))
         flying.add_done_callback(lambda _task: pieces.put_nowait(None))
         return flying
@@ -130,17 +138,26 @@ class Application:
     def _landed(self, asked: Asked, task: asyncio.Task[Outgoing]) -> None:
         if self._flying.get(asked.key) is task:
             del self._flying[asked.key]
+        del self._turns[task]
         if not task.cancelled() and task.exception() is not None:
             error = task.exception()
             ours = None if isinstance(error, ObverseError) else error
             LOG.warning("%s: %s", asked.holder, worded(error), exc_info=ours)
 
-    async def _whole(self, http: Http, asked: Asked, turn: Turn, task: asyncio.Task[Outgoing]) -> Response:
-        """The answer in one piece."""
-        while not task.done():
-            await asyncio.wait({task}, timeout=_WATCH_SECONDS)
+    async def _watched(
+        self, http: Http, turn: Turn, task: asyncio.Task[Outgoing], *, until: asyncio.Event | None
+    ) -> None:
+        """Returns once the work has ended, or `until` is set. Gives it up if its client goes away while only the model works."""
+        waited = {task} if until is None else {task, asyncio.ensure_future(until.wait())}
+        while not any(one.done() for one in waited):
+            await asyncio.wait(waited, timeout=_WATCH_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             if not task.done() and turn.asking and await http.is_disconnected():
                 task.cancel()
+        for one in waited - {task}:
+            one.cancel()
+
+    async def _whole(self, http: Http, asked: Asked, turn: Turn, task: asyncio.Task[Outgoing]) -> Response:
+        """The answer in one piece."""
         try:
             out = task.result()
         except asyncio.CancelledError:
@@ -185,15 +202,6 @@ def _end(task: asyncio.Task[Outgoing], end: Callable[[Outgoing], bytes]) -> byte
         Exception
     ) as error:  # boundary: whatever the desk raises ends the stream with an error, as the protocol has it
         return event(_error_body(error, _status(error)))
-
-
-async def _either(accepted: asyncio.Event, task: asyncio.Task[Outgoing]) -> None:
-    """Returns once the model's server has accepted the request, or the work has ended."""
-    if accepted.is_set() or task.done():
-        return
-    waiting = asyncio.create_task(accepted.wait())
-    await asyncio.wait({waiting, task}, return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
 
 
 def _failed(task: asyncio.Task[Outgoing]) -> bool:

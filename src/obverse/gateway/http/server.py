@@ -106,6 +106,7 @@ class Service:
             watching.cancel()
         finally:
             server.should_exit = True
+            self._application.give_up()
             await asyncio.wait({serving})
             await self._upstream.close()
             self._threads.shutdown(wait=True)
