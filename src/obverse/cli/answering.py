@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from obverse.guard.approvals.asked import Asked
     from obverse.guard.approvals.queue import Queue
     from obverse.guard.approvals.statement import Answer
-    from obverse.guard.records import Said
+    from obverse.guard.records import Request, Said
     from obverse.guard.signing import Signed
 
 _LARGEST_KEY = 65_536
@@ -75,6 +75,16 @@ def command(what: Answer, text: str, short: str) -> click.Command:
     return run
 
 
+def in_brief(request: Request, limit: int = 120) -> str:
+    """What would be executed, on one line, made visible."""
+    from obverse.guard.approvals.exact import brief
+    from obverse.guard.approvals.sight import seen_line
+
+    if request.tool is None:
+        return f"reply {seen_line(request.arguments, limit)}"
+    return f"{seen_line(request.tool, 40)} {seen_line(brief(request.arguments), limit)}"
+
+
 def _confirm(asked: Asked, what: str, name: str, *, yes: bool, digest: str | None, quiet: bool) -> None:
     """Returns if the page was seen: here and now, confirmed by typing, or before, by naming its digest."""
     page = asked.page.digest.removeprefix("sha256:")
@@ -97,7 +107,8 @@ def _confirm(asked: Asked, what: str, name: str, *, yes: bool, digest: str | Non
     if yes:
         return
     word = f"{what} {page[:4]}"
-    note(f"You sign all of this, as `{name}`. Type `{word}` to {what}, anything else to leave it.")
+    note(f"You sign all of this, as `{name}`: {in_brief(asked.request)}")  # a long page has scrolled away
+    note(f"Type `{word}` to {what}, anything else to leave it.")
     try:
         typed = click.prompt("", prompt_suffix="> ", err=True, default="", show_default=False)
     except click.Abort as stop:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from obverse.cli.answering import now, queue_of
+from obverse.cli.answering import in_brief, now, queue_of
 from obverse.cli.exit_codes import ExitCode
 from obverse.cli.output import console, json_option, note, print_json, say
 
@@ -143,9 +143,8 @@ def _table(queue: Queue, waiting: tuple[Asked, ...]) -> Table:
         table.add_column(heading, ratio=share, no_wrap=True, overflow="ellipsis")
     for asked in waiting[:_SHOWN]:
         request = asked.request
-        what = f"{seen_line(request.tool, 40)} " if request.tool is not None else "reply "
         cells = (
-            request.id[:_ID], what + seen_line(_brief(request.tool, request.arguments), 100), seen_line(", ".join(request.clauses)),
+            request.id[:_ID], in_brief(request), seen_line(", ".join(request.clauses)),
             seen_line(str(asked.shown.get("holder", ""))), _so_far(queue, asked), _left(request.expires - now()),
         )  # fmt: skip
         table.add_row(*map(Text, cells))
@@ -161,12 +160,6 @@ def _document(queue: Queue, asked: Asked) -> dict[str, Any]:
         "people": request.people, "asked": request.asked, "expires": request.expires, "page_digest": asked.page.digest,
         "said": [{"by": by, "answer": answer} for by, answer in queue.said(request.id)],
     }  # fmt: skip
-
-
-def _brief(tool: str | None, arguments: str) -> str:
-    from obverse.guard.approvals.exact import brief
-
-    return arguments if tool is None else brief(arguments)
 
 
 def _so_far(queue: Queue, asked: Asked) -> str:
