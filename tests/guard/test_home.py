@@ -9,7 +9,7 @@ import pytest
 
 from obverse.core.errors import MisuseError, UntrustedInputError
 from obverse.guard.home import Home, make_home, open_home
-from obverse.guard.local import open_guard
+from obverse.guard.local import open_guard, open_vault
 
 POLICY = """\
 ---
@@ -82,3 +82,25 @@ def test_a_guard_opens_its_home_and_writes_into_its_log(tmp_path: Path) -> None:
     assert not guard.offers("wipe")
     session.end()
     guard.close()
+
+
+def test_credentials_come_from_the_environment_and_a_file_that_its_owner_alone_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = made(tmp_path)
+    toml = home.folder / "guard.toml"
+    toml.write_text(toml.read_text() + '\n[credentials]\nenvironment = ["BANK"]\nfile = "credentials.json"\n')
+    home = open_home(home.folder)
+    file = home.folder / "credentials.json"
+    file.write_text('{"POST": "stamp"}')
+    file.chmod(0o644)
+    with pytest.raises(MisuseError, match="others may read"):
+        open_vault(home)
+    file.chmod(0o600)
+    with pytest.raises(MisuseError, match="no credential `BANK`"):
+        open_vault(home)
+    monkeypatch.setenv("BANK", "vault")
+    assert open_vault(home).names == {"BANK", "POST"}
+    file.write_text('{"POST": 5}')
+    with pytest.raises(UntrustedInputError, match="no credentials"):
+        open_vault(home)

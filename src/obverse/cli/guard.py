@@ -129,14 +129,10 @@ def check(folder: Path, tools: Path, *, as_json: bool) -> ExitCode:
 @json_option
 def canary(folder: Path, *, as_json: bool) -> ExitCode:
     """Start the guard in DIR, propose a call of a tool that nobody has, and see it denied and recorded. Exits 3 if it is not."""
-    from obverse.guard.home import open_home
-    from obverse.guard.local import open_guard
+    from obverse.cli.guarded import opened
 
-    found = open_guard(open_home(folder))
-    try:
+    with opened(folder) as found:
         passed = found.canary("command")
-    finally:
-        found.close()
     if as_json:
         print_json({"home": str(folder), "passed": passed})
     else:

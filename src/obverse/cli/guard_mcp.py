@@ -66,6 +66,7 @@ def mcp(
     """
     import anyio
 
+    from obverse.campaign.standing_judge import judge_of
     from obverse.gateway.mcp.canary import prove
     from obverse.gateway.mcp.proxy import ProxySettings, running
     from obverse.gateway.mcp.sessions import Desks
@@ -75,7 +76,7 @@ def mcp(
     home = open_home(folder)
     upstreams = _servers(command, url, servers, names, bearer)
     lock = None if agree else _lock(folder / LOCK)
-    guard = open_guard(home)
+    guard = open_guard(home, judge=judge_of(home.configuration.judge, seconds=home.settings.judge_seconds))
     settings = ProxySettings(deadline=deadline)
     desks = Desks(guard, holder=holder, settings=settings, header=session_header)
     looking = agree or listing

@@ -86,22 +86,22 @@ def run(folder: Path, *, holder: str, session: str | None, as_json: bool) -> Exi
     {"propose": {"calls": [{"call_id": "…", "tool": "…", "arguments": "{…}"}], "reply": "…", "wait": 0}},
     {"redeem": {"permit": "…", "tool": "…", "arguments": "{…}"}}, {"resume": {"wait": 60}}. Exits 3 if something was blocked.
     """
-    from obverse.guard.home import open_home
-    from obverse.guard.local import open_guard
+    from obverse.cli.guarded import opened
 
     del as_json
-    worst, guard = ExitCode.HOLDS, open_guard(open_home(folder))
-    try:
-        with when_interrupted("what was decided is on record"), guard.session(holder=holder, id=session) as opened:
-            permits: dict[str, Permit] = {}
-            for line in _lines():
-                said = _take(opened, line, permits)
-                if said is not None:
-                    sys.stdout.buffer.write(msgspec.json.encode(said) + b"\n")
-                    sys.stdout.buffer.flush()
-                    worst = worst if said.get("verdict") in {"allow", "warn", None} else ExitCode.VIOLATED
-    finally:
-        guard.close()
+    worst = ExitCode.HOLDS
+    with (
+        when_interrupted("what was decided is on record"),
+        opened(folder) as guard,
+        guard.session(holder=holder, id=session) as begun,
+    ):
+        permits: dict[str, Permit] = {}
+        for line in _lines():
+            said = _take(begun, line, permits)
+            if said is not None:
+                sys.stdout.buffer.write(msgspec.json.encode(said) + b"\n")
+                sys.stdout.buffer.flush()
+                worst = worst if said.get("verdict") in {"allow", "warn", None} else ExitCode.VIOLATED
     return worst
 
 

@@ -37,6 +37,7 @@ def serve(folder: Path, *, upstream: str, key_env: str | None, host: str, port: 
     import asyncio
     import logging
 
+    from obverse.campaign.standing_judge import judge_of
     from obverse.gateway.http.server import Service, fast_loop, listen, read_configuration
     from obverse.guard.home import open_home
     from obverse.guard.local import now, open_guard
@@ -46,7 +47,7 @@ def serve(folder: Path, *, upstream: str, key_env: str | None, host: str, port: 
     configuration = read_configuration(home.configuration.gateway)
     key = _key(key_env)
     with listen(host, port) as listener:
-        guard = open_guard(home)
+        guard = open_guard(home, judge=judge_of(home.configuration.judge, seconds=home.settings.judge_seconds))
         try:
             service = Service(
                 guard, url=upstream, key=key, configuration=configuration, clock=now, fresh=secrets.token_bytes

@@ -47,6 +47,14 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     file: str | None = None
 
 
+class JudgeSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which model answers judged predicates: a target such as `openai:MODEL`, as `obverse run --judge` takes it."""
+
+    model: str | None = None
+    base_url: str | None = None
+    at_once: int = 8
+
+
 class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What `guard.toml` says. `leases` are renewed by whoever may write into `control/`, or only by a signature."""
 
@@ -57,7 +65,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     heartbeat_seconds: float = 60.0
     settings: Settings = Settings()
     credentials: Credentials = Credentials()
-    judge: Mapping[str, Any] = {}
+    judge: JudgeSource = JudgeSource()
     gateway: Mapping[str, Any] = {}
     """For `gateway.http`, which reads it."""
 

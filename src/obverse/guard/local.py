@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import threading
 import time
 from functools import partial
 from typing import Final
 
+from obverse.core.errors import MisuseError
 from obverse.guard.approvals.local import open_queue
 from obverse.guard.grants.local import open_register
 from obverse.guard.guard import Guard
@@ -16,6 +18,7 @@ from obverse.guard.home import CONFIGURATION, Home
 from obverse.guard.leases import Control
 from obverse.guard.people import read_people
 from obverse.guard.ports import Answerer
+from obverse.guard.vault import Vault, read_vault
 from obverse.guard.watch import Files, Head
 from obverse.ledger.log import Log, Rhythm
 from obverse.ledger.tiles import CHECKPOINT
@@ -111,3 +114,21 @@ def open_guard(home: Home, *, judge: Answerer | None = None) -> LocalGuard:
     guard.log = log
     guard.keep(Keeper(guard, home, control))
     return guard
+
+
+def open_vault(home: Home) -> Vault:
+    """The credentials that `guard.toml` names: from the environment of this process, and from a file beside it.
+
+    Raises:
+        MisuseError: one of them is not set, or others may read the file.
+    """
+    source = home.configuration.credentials
+    held = {} if source.file is None else read_vault(home.folder / source.file)
+    for name in source.environment:
+        value = os.environ.get(name)
+        if value is None:
+            raise MisuseError(
+                f"no credential `{name}` in the environment", code="G151", hint="set it for the guard alone"
+            )
+        held[name] = value
+    return Vault(held)
