@@ -61,7 +61,7 @@ POLICIES = Path(__file__).parent / "policies"
 RESULT = Path(__file__).parent / "results" / "agreement.json"
 MONITOR = Path(__file__).parent / "results" / "agreement_monitor.json"
 PAIRS = {"monitor, mutants": 40_000, "monitor, generated": 40_000, "solver": 20_000}
-STEPS = {"monitor, mutants": 500_000, "monitor, generated": 500_000}
+STEPS = {"monitor, mutants": 0.5, "monitor, generated": 0.5}
 LATE, TAKEN_UP = 0.3, 0.02
 SHARDS, WALKS, LONG_WALKS, SHORT, LENGTH = 8, 5, 50, 40, 12
 EXAMPLES = 500  # of one seed: what is generated later is more of the same
@@ -134,7 +134,7 @@ def _generated(random: Random, tally: Tally) -> None:
 
 
 def _walked(checked: Checked, random: Random, walks: int, tally: Tally) -> None:
-    plan, program = Plan(checked), Program(checked)
+    plan, program = Plan(checked), Program(checked, recent=2)
     tally.policies.add(checked.digest)
     tally.rules += len(checked.rules)
     tally.left += len(program.tracked.left)
@@ -292,6 +292,7 @@ def main() -> None:
     parser.add_argument(
         "--monitor", action="store_true", help="the monitors only, on 1,000,000 steps with --full, or 10,000"
     )
+    parser.add_argument("--steps", type=int, help="with --monitor: so many steps")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--out", type=Path)
@@ -300,7 +301,8 @@ def main() -> None:
     jobs = _jobs(options)
     with ProcessPoolExecutor(options.processes) as pool:
         parts = [*zip((job[0] for job in jobs), pool.map(shard, *zip(*jobs, strict=True)), strict=True)]
-    given = f"{' --monitor' if options.monitor else ''}{' --full' if options.full else ''} --seed {options.seed}"
+    much = f" --steps {options.steps}" if options.steps else " --full" if options.full else ""
+    given = f"{' --monitor' if options.monitor else ''}{much} --seed {options.seed}"
     kinds = STEPS if options.monitor else PAIRS
     result = {
         "command": f"python benchmarks/agreement.py{given}",
@@ -327,10 +329,11 @@ def main() -> None:
 def _jobs(options: argparse.Namespace) -> list[tuple[str, int, int, int, int]]:
     """The shards: kind, number, pairs, steps and seed of each."""
     if options.monitor:
-        each = {kind: (0, steps // (1 if options.full else 100) // SHARDS) for kind, steps in STEPS.items()}
+        wanted = options.steps or (1_000_000 if options.full else 10_000)
+        each = {kind: (0, int(wanted * share) // SHARDS) for kind, share in STEPS.items()}
     else:
         each = {kind: (pairs // (1 if options.full else 10) // SHARDS, 0) for kind, pairs in PAIRS.items()}
-    return [(kind, number, *wanted, options.seed) for kind, wanted in each.items() for number in range(SHARDS)]
+    return [(kind, number, *much, options.seed) for kind, much in each.items() for number in range(SHARDS)]
 
 
 def _total(parts: list[tuple[str, dict[str, Any]]], what: str) -> int:

@@ -69,7 +69,9 @@ def main() -> None:
         "rerun": "run the command again: it overwrites this file",
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         "load_before": load_before,
-        "engines": {name: make(work) for name, make in _engines(options.cache).items() if name.startswith(options.only or "")},
+        "engines": {
+            name: make(work) for name, make in _engines(options.cache).items() if name.startswith(options.only or "")
+        },
     }
     result["seconds"] = round(time.perf_counter() - begun, 1)
     if not options.only:
@@ -80,7 +82,14 @@ def main() -> None:
 def _cell(shape: str, number: int, past: int) -> dict[str, Any]:
     rules = rules_of(number, shape)
     history = events_of(rules, past)
-    return {"shape": shape, "number": number, "past": past, "rules": rules, "history": history, "steps": steps_of(rules, history)}
+    return {
+        "shape": shape,
+        "number": number,
+        "past": past,
+        "rules": rules,
+        "history": history,
+        "steps": steps_of(rules, history),
+    }
 
 
 def _engines(cache: Path) -> dict[str, Callable[[list[dict[str, Any]]], dict[str, Any]]]:
@@ -172,7 +181,10 @@ def _peer(work: list[dict[str, Any]], name: str, cache: Path) -> dict[str, Any]:
             input=json.dumps(asked), capture_output=True, text=True, timeout=240, check=False,
         )  # fmt: skip
         if done.returncode:
-            return {"rules": PEERS[name], "why": (done.stderr.strip().splitlines() or ["it ended without a word"])[-1][:200]}
+            return {
+                "rules": PEERS[name],
+                "why": (done.stderr.strip().splitlines() or ["it ended without a word"])[-1][:200],
+            }
         found = json.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         return {"rules": PEERS[name], "why": f"{type(error).__name__}: {error}"[:200]}
@@ -187,7 +199,9 @@ def _environment(folder: Path) -> Path:
         uv = [sys.executable, "-m", "uv"]
         subprocess.run([*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)], check=True)
         for package in PACKAGES:
-            subprocess.run([*uv, "pip", "install", "--quiet", "--python", str(python), package], check=False, timeout=600)
+            subprocess.run(
+                [*uv, "pip", "install", "--quiet", "--python", str(python), package], check=False, timeout=600
+            )
         (folder / "ready").touch()
     return python
 

@@ -12,10 +12,14 @@ import asyncio
 import importlib.metadata
 import json
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
 from decisions_work import HOUR, Decide, measured, stateless
+
+PREPARING = 10
+"""Seconds that an engine has to take in a history."""
 
 Rules = list[dict[str, Any]]
 Events = list[dict[str, Any]]
@@ -26,14 +30,23 @@ def cedar(rules: Rules, _history: Events) -> Decide:
 
     lines = ["permit(principal, action, resource);"]
     for rule in stateless(rules):
-        test = f"context.cents > {rule['bound'] * 100}" if rule["kind"] == "above" else f"{json.dumps(rule['names'])}.contains(context.to)"
+        test = (
+            f"context.cents > {rule['bound'] * 100}"
+            if rule["kind"] == "above"
+            else f"{json.dumps(rule['names'])}.contains(context.to)"
+        )
         lines.append(f'forbid(principal, action == Action::"{rule["tool"]}", resource) when {{ {test} }};')
     policies, entities = cedarpy.PolicySet("\n".join(lines)), cedarpy.Entities([])
 
     def decide(tool: str, text: str, _now: int) -> bool:
         arguments = json.loads(text)
         arguments["cents"] = round(arguments.pop("amount") * 100)  # Cedar's numbers are whole
-        request = {"principal": 'Agent::"a"', "action": f'Action::"{tool}"', "resource": 'App::"x"', "context": arguments}
+        request = {
+            "principal": 'Agent::"a"',
+            "action": f'Action::"{tool}"',
+            "resource": 'App::"x"',
+            "context": arguments,
+        }
         return bool(cedarpy.is_authorized(request, policies, entities).allowed)
 
     return decide
@@ -133,8 +146,10 @@ def sponsio(rules: Rules, _history: Events) -> Decide:
 
 
 def sponsio_with_history(rules: Rules, history: Events) -> Decide:
-    guard = _sponsio(rules)
-    for event in history:
+    guard, end = _sponsio(rules), time.monotonic() + PREPARING
+    for place, event in enumerate(history):
+        if time.monotonic() > end:
+            raise TimeoutError(f"took in {place} of {len(history)} calls in {PREPARING} s")
         guard.guard_before(event["tool"], json.loads(event["arguments"]))
     return lambda tool, text, _now: bool(guard.guard_before(tool, json.loads(text)).allowed)
 

@@ -67,7 +67,9 @@ def events_of(rules: list[dict[str, Any]], size: int) -> list[dict[str, Any]]:
 def steps_of(rules: list[dict[str, Any]], history: list[dict[str, Any]]) -> list[tuple[str, str, int]]:
     """Payments that are proposed: no two with equal arguments, one in ten against a stateless rule."""
     dice, tools = random.Random(f"steps {len(rules)}"), tools_of(rules)
-    looked = [(event["tool"][4:], json.loads(event["arguments"])["account"]) for event in history if event["tool"][0] == "l"]
+    looked = [
+        (event["tool"][4:], json.loads(event["arguments"])["account"]) for event in history if event["tool"][0] == "l"
+    ]
     now = START + len(history) * 2_000
     made = []
     for place in range(STEPS):
@@ -76,7 +78,12 @@ def steps_of(rules: list[dict[str, Any]], history: list[dict[str, Any]]) -> list
         to = f"shop {place} {dice.randrange(10**6)}"
         if dice.random() < DENIED:
             amount, to = (5_000 + place, to) if dice.random() < 0.5 else (amount, "mallory")
-        arguments = {"to": to, "amount": amount if place % 2 else int(amount), "account": account, "memo": f"no. {place}"}
+        arguments = {
+            "to": to,
+            "amount": amount if place % 2 else int(amount),
+            "account": account,
+            "memo": f"no. {place}",
+        }
         made.append((f"pay{number}", json.dumps(arguments), now + place))
     return made
 

@@ -46,7 +46,7 @@ def test_L05_the_compiled_monitor_is_the_reference_evaluator(
 ) -> None:
     """With answers that come late, snapshots in the middle, and every step of a turn."""
     history, step = scenario
-    program = Program(checked)
+    program = Program(checked, recent=dice.choice((1, 16)))
     monitor, late = CompiledMonitor(checked, program), list[Spoken]()
     for event in history:
         known = unlabelled(checked, event) if dice.random() < 0.5 else event
@@ -111,8 +111,11 @@ def test_a_common_step_is_decided_without_the_reference(monkeypatch: pytest.Monk
 
 
 def test_what_is_remembered_does_not_grow_with_the_history() -> None:
-    checked = policy("forbid pay(to: t) unless once look(id: t)\nlimit sum(amount) of pay to 150 per 1h by to")
-    monitor = CompiledMonitor(checked)
+    checked = policy(
+        "forbid pay(to: t) unless once look(id: t)\nlimit sum(amount) of pay to 150 per 1h by to\n"
+        "limit sum(amount) of pay to 500\nlimit ping to 1000000\nforbid ping when count(call pay) > 2000"
+    )
+    monitor, ping = CompiledMonitor(checked), called(0, "{}", tool="ping", time=6_000 * 60_000)
     sizes = []
     for number in range(0, 6_000, 2):
         time = number * 60_000
@@ -120,7 +123,13 @@ def test_what_is_remembered_does_not_grow_with_the_history() -> None:
         monitor.observe(Result(id=f"r{number}", time=time, call_id=f"c{number}", tool="look", output="{}"))
         monitor.observe(called(number + 1, f'{{"to": "{number % 7}", "amount": 0.1}}', time=time))
         sizes.append(monitor.size)
+        if number == 3_000:
+            monitor = CompiledMonitor.restore(checked, monitor.snapshot())
     assert max(sizes) == max(sizes[:200])
+    found = monitor.decide(Step(event=ping, turn=(ping,)))
+    assert [(reason.rule, reason.conditions[0].text, len(reason.events)) for reason in found.reasons] == [
+        ("one/5", "count(call pay) > 2000", 16)
+    ]
 
 
 def test_one_event_in_doubt_does_not_end_the_quick_way_for_good() -> None:

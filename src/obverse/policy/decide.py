@@ -7,7 +7,7 @@ only where one unknown is used twice (`x or not x`). Laws: L01, L02, L03; and L0
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from obverse.core.canon import digest
@@ -16,7 +16,7 @@ from obverse.core.verdicts import Truth, Verdict, strictest
 from obverse.policy import ast
 from obverse.policy.checked import Checked, CheckedRule
 from obverse.policy.decision import Condition, Decision, Reason, Unknown
-from obverse.policy.evaluate import Evaluator, Seen, before
+from obverse.policy.evaluate import Evaluator, Forgotten, Seen, before
 from obverse.policy.operations import head_truth, some
 from obverse.policy.print import text_of
 from obverse.policy.reading import read_arguments, unknown_arguments
@@ -91,16 +91,17 @@ def _digest(named: dict[str, Any]) -> str:
 
 
 def reason_for(
-    checked: Checked, rule: CheckedRule, meant: Truth, history: Sequence[AnyEvent], step: Step
-) -> Reason | None:
+    checked: Checked, rule: CheckedRule, meant: Truth, history: Sequence[AnyEvent], step: Step,
+    forgotten: Mapping[ast.Node, Forgotten] | None = None,
+) -> Reason | None:  # fmt: skip
     """Why the rule fires on this step (or applies, for a permit); None if it does not."""
-    evaluator = Evaluator(checked, history, step)
+    evaluator = Evaluator(checked, history, step, forgotten=forgotten)
     fires = meant & evaluator.truth(rule.fires, evaluator.here)
     if fires is Truth.FALSE or (rule.kind == "permit" and fires is Truth.UNKNOWN):
         return None
     if rule.kind == "ask" and _approved(rule, history, step):
         return None
-    conditions, seen = explain(checked, rule.fires, history, step)
+    conditions, seen = explain(checked, rule.fires, history, step, forgotten)
     return Reason(
         clause=rule.clause,
         rule=rule.id,
@@ -114,11 +115,12 @@ def reason_for(
 
 
 def explain(
-    checked: Checked, fires: ast.Expr, history: Sequence[AnyEvent], step: Step
-) -> tuple[tuple[Condition, ...], Seen]:
+    checked: Checked, fires: ast.Expr, history: Sequence[AnyEvent], step: Step,
+    forgotten: Mapping[ast.Node, Forgotten] | None = None,
+) -> tuple[tuple[Condition, ...], Seen]:  # fmt: skip
     """The atomic conditions that made the value of `fires`, and the events and unknowns that they rest on."""
     seen = Seen()
-    evaluator = Evaluator(checked, history, step, seen)
+    evaluator = Evaluator(checked, history, step, seen, forgotten)
     atoms = list(_support(evaluator, fires))
     conditions = [Condition(text=_shown(atom), value=evaluator.truth(atom, evaluator.here)) for atom in atoms]
     return tuple(dict.fromkeys(conditions)), seen
@@ -144,7 +146,7 @@ def _support(evaluator: Evaluator, expr: ast.Expr) -> Iterator[ast.Expr]:
     if isinstance(expr, ast.Not):
         yield from _support(evaluator, expr.body)
     elif isinstance(expr, ast.And | ast.Or):
-        silent = Evaluator(evaluator.checked, evaluator.history, evaluator.step)
+        silent = Evaluator(evaluator.checked, evaluator.history, evaluator.step, forgotten=evaluator.forgotten)
         found = [(item, silent.truth(item, silent.here)) for item in expr.items]
         decisive = Truth.FALSE if isinstance(expr, ast.And) else Truth.TRUE
         deciding = [item for item, value in found if value is decisive][:1]

@@ -8,7 +8,7 @@ touched on the way (events, unknowns) is noted in `Seen` for explanations.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Sized
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from fractions import Fraction
 from typing import Final, Literal, assert_never
 
@@ -77,6 +77,19 @@ class Seen:
         self.unknowns: dict[Unknown, None] = {}
 
 
+class Forgotten(msgspec.Struct, frozen=True):
+    """Events that a monitor counted and dropped: how many, what their amounts are together, and those above zero together.
+
+    `least` and `most` are what they add to a limit: of those whose key only may be the one that is meant, what is below zero
+    adds to the least, and what is above it to the most.
+    """
+
+    number: int
+    whole: Fraction
+    least: Fraction
+    most: Fraction
+
+
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where an expression is evaluated. `past`: how many events lie before. `scopes`: indexes of events, innermost last.
 
@@ -105,8 +118,14 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 class Evaluator:
     """Evaluates resolved expressions against one history and one step."""
 
-    def __init__(self, checked: Checked, history: Sequence[AnyEvent], step: Step, seen: Seen | None = None) -> None:
+    def __init__(
+        self, checked: Checked, history: Sequence[AnyEvent], step: Step, seen: Seen | None = None,
+        forgotten: Mapping[ast.Node, Forgotten] | None = None,
+    ) -> None:  # fmt: skip
         self.checked = checked
+        self.forgotten = (
+            forgotten or {}
+        )  # what is not in the history, by the operator at the decision point that counts it
         self.history = history
         self.step = step
         self.seen = seen or Seen()
@@ -162,15 +181,16 @@ class Evaluator:
     def _compare(self, expr: ast.Compare, place: Place) -> Truth:
         left, right = self.value(expr.left, place), self.value(expr.right, place)
         if expr.op == "=":
-            return self._equal(left, right)
+            return self.equal(left, right)
         if expr.op == "!=":
-            return ~self._equal(left, right)
+            return ~self.equal(left, right)
         match left, right:
             case (Fraction(), Fraction()) | (Instant(), Instant()) | (Lapse(), Lapse()):
                 return Truth.of(ORDER[expr.op](left, right))
         return self._odd(left, right)
 
-    def _equal(self, left: Known | Unknown, right: Known | Unknown) -> Truth:
+    def equal(self, left: Known | Unknown, right: Known | Unknown) -> Truth:
+        """Whether two values are equal."""
         if isinstance(left, Unknown) or isinstance(right, Unknown):
             return Truth.UNKNOWN
         match left, right:
@@ -182,16 +202,16 @@ class Evaluator:
             case tuple(), tuple():
                 if len(left) != len(right):
                     return Truth.FALSE
-                return every(self._equal(one, other) for one, other in zip(left, right, strict=True))
+                return every(self.equal(one, other) for one, other in zip(left, right, strict=True))
             case Fields(), Fields():
                 names = sorted(left.members.keys() | right.members.keys())
                 missing = Unknown(what="field", why="missing")
                 return every(
-                    self._equal(left.members.get(name, missing), right.members.get(name, missing)) for name in names
+                    self.equal(left.members.get(name, missing), right.members.get(name, missing)) for name in names
                 )
             case Keyed(), Keyed():
                 if left.items.keys() == right.items.keys():
-                    return every(self._equal(left.items[name], right.items[name]) for name in left.items)
+                    return every(self.equal(left.items[name], right.items[name]) for name in left.items)
                 return Truth.UNKNOWN if _alike(left, right) else Truth.FALSE
             case Json(), Json():
                 found = Truth.of(left.canonical == right.canonical)
@@ -214,7 +234,7 @@ class Evaluator:
                 among = list(over.items)
             case _:
                 return Truth.UNKNOWN
-        return some([self._equal(item, other) for other in among]) if self._bounded(among, place) else Truth.UNKNOWN
+        return some([self.equal(item, other) for other in among]) if self._bounded(among, place) else Truth.UNKNOWN
 
     def _text_test(self, expr: ast.TextTest, place: Place) -> Truth:
         subject, pattern = self.value(expr.subject, place), self.value(expr.pattern, place)
@@ -478,13 +498,17 @@ class Evaluator:
 
     def _count_events(self, expr: ast.CountEvents, place: Place) -> Known | Unknown:
         found = [meant for _, meant in self._matching(expr.event, expr.where, expr.within, place)]
-        return Unknown(what="count", why="missing") if Truth.UNKNOWN in found else Fraction(len(found))
+        gone = self.forgotten.get(expr) if self.forgotten and not place.scopes else None
+        count = len(found) + (gone.number if gone is not None else 0)
+        return Unknown(what="count", why="missing") if Truth.UNKNOWN in found else Fraction(count)
 
     def _sum_events(self, expr: ast.SumEvents, place: Place) -> Known | Unknown:
         matching = list(self._matching(expr.event, expr.where, expr.within, place))
         if any(meant is Truth.UNKNOWN for _, meant in matching):
             return Unknown(what="sum", why="missing")
-        return total_of([self.value(expr.value, place.inside(index)) for index, _ in matching])
+        gone = self.forgotten.get(expr) if self.forgotten and not place.scopes else None
+        values = [self.value(expr.value, place.inside(index)) for index, _ in matching]
+        return total_of(values if gone is None else [gone.whole, *values])
 
     def _matching(
         self, event: ast.Pattern, where: ast.Expr | None, within: ast.Duration | None, place: Place
@@ -528,7 +552,7 @@ class Evaluator:
         return every([self._bound(binding, index, place) for binding in pattern.arguments])
 
     def _bound(self, binding: ast.Binding, index: int, place: Place) -> Truth:
-        return self._equal(self.event_argument(index, binding.name), self.value(binding.value, place))
+        return self.equal(self.event_argument(index, binding.name), self.value(binding.value, place))
 
     # --- limits ---------------------------------------------------------------------------------------------------------
 
@@ -552,6 +576,9 @@ class Evaluator:
         limit = Fraction(expr.to.value)
         least = sum((a for a, m in known if m is Truth.TRUE or a < 0), Fraction(0))
         most = sum((a for a, _ in known if a > 0), Fraction(0))  # nobody knows that what is below zero made room
+        gone = self.forgotten.get(expr) if self.forgotten else None
+        if gone is not None:
+            least, most = least + gone.least, most + gone.most
         if len(known) < len(amounts):
             return Truth.UNKNOWN
         return Truth.TRUE if least > limit else Truth.UNKNOWN if most > limit else Truth.FALSE
@@ -565,7 +592,7 @@ class Evaluator:
             meant &= self._in_window(index, expr.per, self.here)
         if meant is not Truth.FALSE and expr.by is not None:
             theirs = msgspec.structs.replace(self.here, call=event, past=len(self.history) if index is None else index)
-            meant &= self._equal(self.value(expr.by, theirs), self.value(expr.by, self.here))
+            meant &= self.equal(self.value(expr.by, theirs), self.value(expr.by, self.here))
         if meant is Truth.FALSE:
             return None
         if index is not None:
@@ -576,7 +603,7 @@ class Evaluator:
         self.seen.unknowns[unknown] = None
 
     def _unseen(self) -> Evaluator:
-        silent = Evaluator(self.checked, self.history, self.step)
+        silent = Evaluator(self.checked, self.history, self.step, forgotten=self.forgotten)
         silent._read = self._read
         return silent
 

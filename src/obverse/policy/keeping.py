@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from functools import partial
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
@@ -68,12 +68,29 @@ class Keeper(Protocol):
     def labelled(self, look: Look) -> None:
         """A kept event has got a label: forget what it makes needless."""
 
+    def numbers(self) -> list[list[Any]]:
+        """What it counted and dropped: plain values, for a snapshot."""
+        ...
+
+    def recall(self, numbers: list[list[Any]]) -> None:
+        """Take up what was counted and dropped, before the events that are kept."""
+
 
 Maker: TypeAlias = Callable[[], Keeper]
 
 
-class _Unmoved:
-    """A keeper whose choice hangs on no label."""
+class _Whole:
+    """A keeper that drops nothing of which a number is left."""
+
+    def numbers(self) -> list[list[Any]]:
+        return []
+
+    def recall(self, numbers: list[list[Any]]) -> None:
+        """Nothing was dropped."""
+
+
+class _Unmoved(_Whole):
+    """And whose choice hangs on no label."""
 
     def labelled(self, _look: Look) -> None:
         """Nothing to do."""
@@ -141,7 +158,7 @@ class Facts(_Unmoved):
         return iter(self.kept)
 
 
-class Newest:
+class Newest(_Whole):
     """The newest event of a kind for each value of its bound arguments: `last`, `once`, `no … since …`.
 
     Events of which it is not known whether they are meant stay beside the newest certain one as long as they are newer.

@@ -180,6 +180,7 @@ class Monitor:
                 joined={number: one.call.number for number, one in whole.items() if one.call is not None},
                 calls=tuple(one.number for one in self._calls.values()),
                 keepers=tuple(tuple(one.number for one in held) for held in kept),
+                numbers=tuple(keeper.numbers() for keeper in self._keepers),
             )
         )
 
@@ -217,8 +218,9 @@ class Monitor:
         whole = {number: Kept(number, event) for number, event in held.events.items()}
         for number, call in held.joined.items():
             whole[number].call = whole[call]
-        for keeper, numbers in zip(self._keepers, held.keepers, strict=True):
-            for number in numbers:
+        for keeper, events, numbers in zip(self._keepers, held.keepers, held.numbers, strict=True):
+            keeper.recall(numbers)
+            for number in events:
                 keeper.observe(whole[number], self._look)
         self._count = held.count
         for one in map(whole.__getitem__, held.calls):

@@ -15,12 +15,16 @@ import msgspec
 
 from obverse.core.errors import MisuseError, UntrustedInputError
 from obverse.core.events import AnyEvent, Fact
+from obverse.policy.reading import Instant, Lapse
 
 SCHEMA: Final = "obverse.monitor/1"
 
 
 class Remembered(msgspec.Struct, frozen=True, kw_only=True):
-    """What a monitor holds. `events` by their number; `joined` the call of each result that has one; then numbers only."""
+    """What a monitor holds. `events` by their number; `joined` the call of each result that has one; `calls` and `keepers` by number.
+
+    `numbers` are what each keeper counted and dropped.
+    """
 
     policy: str
     count: int
@@ -28,6 +32,7 @@ class Remembered(msgspec.Struct, frozen=True, kw_only=True):
     joined: dict[int, int]
     calls: tuple[int, ...]
     keepers: tuple[tuple[int, ...], ...]
+    numbers: tuple[list[list[Any]], ...]
     schema: str = SCHEMA
 
 
@@ -35,7 +40,8 @@ def encode(remembered: Remembered) -> bytes:
     """The bytes of it. Equal memories have equal bytes."""
     events = {str(number): _plain(event) for number, event in remembered.events.items()}
     named = {name: getattr(remembered, name) for name in remembered.__struct_fields__}
-    return json.dumps(named | {"events": events}, sort_keys=True, separators=(",", ":")).encode()
+    numbers = _tagged(remembered.numbers)
+    return json.dumps(named | {"events": events, "numbers": numbers}, sort_keys=True, separators=(",", ":")).encode()
 
 
 def decode(data: bytes, *, policy: str, keepers: int) -> Remembered:
@@ -48,10 +54,9 @@ def decode(data: bytes, *, policy: str, keepers: int) -> Remembered:
     try:
         named = json.loads(data)
         named["events"] = {int(number): _event(event) for number, event in named["events"].items()}
+        named["numbers"] = _untagged(named["numbers"])
         found = msgspec.convert(named, Remembered, strict=False)
-        known, whole = found.events.keys(), [number for kept in found.keepers for number in kept]
-        sound = found.schema == SCHEMA and (found.policy != policy or len(found.keepers) == keepers)
-        sound = sound and known >= {*whole, *found.calls, *found.joined.values(), *found.joined}
+        sound = found.policy != policy or _sound(found, keepers)
     except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError) as error:
         raise UntrustedInputError("no snapshot of a monitor", code="P300") from error
     if not sound:
@@ -59,6 +64,18 @@ def decode(data: bytes, *, policy: str, keepers: int) -> Remembered:
     if found.policy != policy:
         raise MisuseError(f"a snapshot under the policy `{found.policy}`", code="P301", hint=f"this one is `{policy}`")
     return found
+
+
+def _sound(found: Remembered, keepers: int) -> bool:
+    """Whether everything that is named is there, and every sum is one."""
+    named = {number for kept in (*found.keepers, found.calls, found.joined, found.joined.values()) for number in kept}
+    sums = [one for numbers in found.numbers for one in numbers]
+    return (
+        found.schema == SCHEMA
+        and len(found.keepers) == len(found.numbers) == keepers
+        and found.events.keys() >= named
+        and all(len(one) == 4 and all(type(part) in (int, Decimal) for part in one[1:]) for one in sums)
+    )
 
 
 # --- events, with numbers as exact as they were -------------------------------------------------------------------------
@@ -79,6 +96,10 @@ def _tagged(value: Any) -> Any:
     match value:
         case Decimal():
             return {"$": str(value)}
+        case Instant():
+            return {"@": value.ms}
+        case Lapse():
+            return {"~": value.ms}
         case dict():
             return {"": {key: _tagged(item) for key, item in value.items()}}
         case list() | tuple():
@@ -90,6 +111,10 @@ def _untagged(value: Any) -> Any:
     match value:
         case {"$": str(number)}:
             return Decimal(number)
+        case {"@": int(ms)}:
+            return Instant(ms)
+        case {"~": int(ms)}:
+            return Lapse(ms)  # type: ignore[arg-type]  # an int is a rational
         case {"": dict(members)}:
             return {key: _untagged(item) for key, item in members.items()}
         case list():

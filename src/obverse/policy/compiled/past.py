@@ -27,13 +27,15 @@ from obverse.policy.types import BoolType, NumberType, TimeType
 class Tracked:
     """The tracks of a policy. `makers` gives what makes the keepers of a rule: a track where there is one, else the reference's."""
 
-    def __init__(self, checked: Checked) -> None:
+    def __init__(self, checked: Checked, recent: int) -> None:
         self.checked = checked
-        self.writer = Writer(checked)
+        self.writer = Writer(checked, recent)
         self.latest: dict[Hashable, Latest] = {}
         self.tallies: dict[Hashable, Spec] = {}
         self.left: dict[str, list[ast.Node]] = {}
         """By rule: the operators that are left to the reference."""
+        self.summed: dict[str, list[tuple[ast.Node, Spec, tuple[ast.Expr, ...]]]] = {}
+        """By rule: the operators whose events are not all kept, and by which values of the step they count."""
         self._found: dict[ast.Node, Latest | Spec | None] = {}
 
     def makers(self, rule: CheckedRule) -> list[Maker]:
@@ -48,9 +50,23 @@ class Tracked:
             if made is None:
                 self.left.setdefault(rule.id, []).append(operator)
             found += made or makers_for(operator)
+            self._note_sums(rule, operator)
             if not isinstance(operator, ast.FactValue):
                 found += [partial(Facts, name, every=True) for name in sorted(_facts_inside(operator))]
         return found
+
+    def _note_sums(self, rule: CheckedRule, operator: ast.Node) -> None:
+        spec = self._found.get(operator)
+        if not isinstance(spec, Spec) or spec.recent is None:
+            return
+        if isinstance(operator, ast.Exceeds):
+            values: tuple[ast.Expr, ...] = () if operator.by is None else (operator.by,)
+        elif isinstance(operator, ast.CountEvents | ast.SumEvents):
+            found = sought(self.checked, operator.event, operator.where)
+            values = tuple(key.asked for key in found.keys) if found is not None else ()
+        else:
+            return
+        self.summed.setdefault(rule.id, []).append((operator, spec, values))
 
     def of(self, operator: ast.Node) -> Latest | Spec | None:
         """The track of an operator, if it has one."""

@@ -36,10 +36,13 @@ _TOOLED: Final[tuple[Kind, ...]] = (Call, Denied, Result)
 
 
 class Program(Plan):
-    """A policy as code. Made once, shared by all its sessions."""
+    """A policy as code. Made once, shared by all its sessions.
 
-    def __init__(self, checked: Checked) -> None:
-        self.tracked = Tracked(checked)
+    Where all events count for ever, the newest `recent` of each key are kept, so that a reason can name them.
+    """
+
+    def __init__(self, checked: Checked, *, recent: int = 16) -> None:
+        self.tracked = Tracked(checked, recent)
         super().__init__(checked)
         self._runs: dict[str | None, Run] = {}
         self.sources: dict[str | None, str] = {}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Iterable
 
-from obverse.core.events import Call, Step
+from obverse.core.events import AnyEvent, Call, Step
 from obverse.core.verdicts import Truth, Verdict
-from obverse.policy.checked import Checked
+from obverse.policy import ast
+from obverse.policy.checked import Checked, CheckedRule
 from obverse.policy.compiled.program import Fired, Program
+from obverse.policy.compiled.tracks import Tally
 from obverse.policy.decide import concluded, defaults, reason_for
 from obverse.policy.decision import Decision, Reason
-from obverse.policy.evaluate import Evaluator
+from obverse.policy.evaluate import Evaluator, Forgotten
 from obverse.policy.monitor import Monitor
 
 
@@ -31,22 +33,35 @@ class CompiledMonitor(Monitor):
         run = self.program.run(event)
         fired = run(self._keepers, step) if run is not None else None
         if fired is None:
-            return super().decide(step)
+            found = (self._by_reference(step, rule, meant) for rule, meant in self.program.speaking(event))
+            return self._concluded(found, step)
         if not fired and (type(event) is Call or self.checked.default.replies == "allow"):
             return Decision(step=event.id, verdict=Verdict.ALLOW, certain=Verdict.ALLOW)
         return self._fired(fired, step)
 
     def _fired(self, fired: Fired, step: Step) -> Decision:
         """The decision by the rules that fired; of those that are in doubt, the reference says whether they did."""
-        found = [reason for reason in map(partial(self._reason, step), fired) if reason is not None]
-        permits = tuple(reason for reason in found if reason.verdict is Verdict.ALLOW)
-        others = tuple(reason for reason in found if reason.verdict is not Verdict.ALLOW)
-        before = () if type(step.event) is Call else defaults(self.checked, step, permits)
-        return concluded(step.event.id, (*before, *others), permits)
+        rules = self.checked.rules
+        found = (one if isinstance(one, Reason) else self._by_reference(step, rules[one], Truth.TRUE) for one in fired)
+        return self._concluded(found, step)
 
-    def _reason(self, step: Step, fired: Reason | int) -> Reason | None:
-        if isinstance(fired, Reason):
-            return fired
-        rule = self.checked.rules[fired]
+    def _concluded(self, found: Iterable[Reason | None], step: Step) -> Decision:
+        reasons = [reason for reason in found if reason is not None]
+        permits = tuple(reason for reason in reasons if reason.verdict is Verdict.ALLOW)
+        others = (reason for reason in reasons if reason.verdict is not Verdict.ALLOW)
+        return concluded(step.event.id, (*defaults(self.checked, step, permits), *others), permits)
+
+    def _by_reference(self, step: Step, rule: CheckedRule, meant: Truth) -> Reason | None:
         history = self._history(rule, Evaluator(self.checked, (), step))
-        return reason_for(self.checked, rule, Truth.TRUE, history, step)
+        return reason_for(self.checked, rule, meant, history, step, self._forgotten(rule, history, step))
+
+    def _forgotten(self, rule: CheckedRule, history: list[AnyEvent], step: Step) -> dict[ast.Node, Forgotten]:
+        """What the operators of this rule counted and dropped."""
+        found = {}
+        for operator, spec, values in self.program.tracked.summed.get(rule.id, ()):
+            track = self._keepers[self.program.numbers[spec.name]]
+            if isinstance(track, Tally):
+                limits, amounts = isinstance(operator, ast.Exceeds), getattr(operator, "amount", None) is not None
+                evaluator = Evaluator(self.checked, history, step)
+                found[operator] = track.told(evaluator, values, limits=limits, amounts=amounts)
+        return found

@@ -139,10 +139,11 @@ class Latest(msgspec.Struct, kw_only=True):
 
 
 class Writer:
-    """Writes the code that reads events into tracks."""
+    """Writes the code that reads events into tracks. `recent`: how many events of a key are kept where all count for ever."""
 
-    def __init__(self, checked: Checked) -> None:
+    def __init__(self, checked: Checked, recent: int) -> None:
         self.checked = checked
+        self.recent = recent
 
     def latest(self, found: Sought, backup: Maker) -> Latest:
         """A track of the newest such events."""
@@ -165,19 +166,19 @@ class Writer:
             backup=backup,
             judged=_judged(found.where) or _judged(amount),
             within=span,
+            recent=self.recent if span is None and not _local(found) else None,
             compiles=lambda kind, tool: self._take_tally(found, span, amount, kind, tool),
         )
 
     def limit(self, expr: ast.Exceeds) -> Spec:
         """A track of the calls that a limit counts."""
-        backup = partial(Limit, expr)
         return Spec(
             name=("limit", expr),
             hears=lambda kind, tool: kind in (Call, Reply) and self._speaks(expr, kind, tool) is not Truth.FALSE,
-            backup=backup,
+            backup=partial(Limit, expr),
             judged=False,
             within=expr.per.ms if expr.per is not None else None,
-            most=backup().most,
+            recent=self.recent if expr.per is None else None,
             compiles=lambda kind, tool: self._take_limit(expr, kind, tool),
             reads=lambda kind, tool: self._read_limit(expr, kind, tool),
         )
@@ -288,6 +289,11 @@ def key_code(found: list[Val]) -> Code:
 def _put(keys: Code, amount: Val) -> list[Code]:
     known = [] if amount.sure else [f"amount = {amount.code}", "if amount is None: return track.doubt(kept, look)"]
     return [*known, f"track.put({keys}, kept, {amount.code if amount.sure else 'amount'})"]
+
+
+def _local(found: Sought) -> bool:
+    """Whether the key is one of many that a quantifier asks for."""
+    return any(isinstance(node, ast.Local) for key in found.keys for node in ast.walk(key.asked))
 
 
 def _judged(expr: ast.Expr | None) -> bool:

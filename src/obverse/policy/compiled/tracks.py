@@ -13,14 +13,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
+from fractions import Fraction
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from obverse.core.events import Fact
+from obverse.core.verdicts import Truth
 from obverse.policy import ast
-from obverse.policy.compiled.plain import computed, plain_of, plus
+from obverse.policy.compiled.plain import computed, known, plain_of, plus
 from obverse.policy.compiled.reading import Reader
 from obverse.policy.decision import Unknown
-from obverse.policy.evaluate import Evaluator
+from obverse.policy.evaluate import Evaluator, Forgotten
 from obverse.policy.keeping import Facts, Keeper, Kept, Kind, Look, Maker, Window
 
 Take = Callable[[Any, Kept, Look], None]
@@ -33,20 +37,20 @@ Read = Callable[[Any], tuple[Hashable, Any] | None]
 class Spec:
     """What all tracks of one operator share, in all sessions: which events it hears, and how they are read.
 
-    `keys` are the values of a step that its own expressions are compared with, one tuple for each place that asks; `judged`
-    says that what was read of an event hangs on labels.
+    `keys` are the values of a step that it is asked by, one tuple for each place that asks; `judged`
+    says that what was read of an event hangs on labels; `recent` is how many events of a key are kept for ever, if all count for ever.
     """
 
     def __init__(
         self, *, name: Hashable, hears: Callable[[Kind, str | None], bool], backup: Maker, judged: bool,
-        compiles: Callable[[Kind, str | None], Take], reads: Callable[[Kind, str | None], Read] | None = None, within: int | None = None, most: int | None = None,
+        compiles: Callable[[Kind, str | None], Take], reads: Callable[[Kind, str | None], Read] | None = None, within: int | None = None, recent: int | None = None,
     ) -> None:  # fmt: skip
         self.name = name
         self.hears = hears
         self.backup = backup
         self.judged = judged
         self.within = within
-        self.most = most
+        self.recent = recent
         self.keys: list[tuple[ast.Expr, ...]] = []
         self._compiles = compiles
         self._reads = reads
@@ -102,6 +106,12 @@ class _Track:
 
     def hears(self, kind: Kind, tool: str | None) -> bool:
         return self.spec.hears(kind, tool)
+
+    def numbers(self) -> list[list[Any]]:
+        return []
+
+    def recall(self, numbers: list[list[Any]]) -> None:
+        """Nothing was dropped."""
 
     def observe(self, event: Kept, look: Look) -> None:
         if self.backup is None:
@@ -179,43 +189,66 @@ class Entry(NamedTuple):
     """One event that counts."""
 
     event: Kept
-    time: int | None
     amount: Any
 
 
-class Bucket:
-    """The events of one key. `whole` is the sum of the amounts, `above` of those above zero."""
+class Sum(msgspec.Struct):
+    """So many events; `whole` is the sum of their amounts, `above` of those above zero."""
 
-    __slots__ = ("above", "entries", "whole")
+    number: int = 0
+    whole: Any = 0
+    above: Any = 0
 
-    def __init__(self, most: int | None) -> None:
-        self.entries: deque[Entry] = deque(maxlen=most)
-        self.whole: Any = 0
-        self.above: Any = 0
+    def add(self, amount: Any) -> None:
+        """One event more."""
+        self.number += 1
+        self.whole = plus(self.whole, amount)
+        if amount > 0:
+            self.above = plus(self.above, amount)
 
-    def put(self, entry: Entry) -> None:
-        self.entries.append(entry)
-        self.whole = plus(self.whole, entry.amount)
-        if entry.amount > 0:
-            self.above = plus(self.above, entry.amount)
-
-    def drop(self) -> None:
-        amount = self.entries.popleft().amount
+    def take(self, amount: Any) -> None:
+        """One event less."""
+        self.number -= 1
         self.whole = computed("-", self.whole, amount)
         if amount > 0:
             self.above = computed("-", self.above, amount)
 
 
-_NONE: Final = Bucket(None)
+class Bucket:
+    """The events of one key: the sum of all of them, and those that are kept."""
+
+    __slots__ = ("entries", "sum")
+
+    def __init__(self, begun: Sum) -> None:
+        self.entries: deque[Entry] = deque()
+        self.sum = begun
+
+    def dropped(self) -> Sum:
+        """What is counted and not kept."""
+        rest = Sum(self.sum.number, self.sum.whole, self.sum.above)
+        for entry in self.entries:
+            rest.take(entry.amount)
+        return rest
+
+
+_NONE: Final = Bucket(Sum())
 
 
 class Tally(_Track):
-    """Numbers for each key, over a window that moves on: `count`, `sum`, `limit`."""
+    """Numbers for each key: `count`, `sum`, `limit`. Over a window that moves on, its events; for ever, the sum and the newest few.
+
+    `gone` is what was counted and dropped, by key, while no bucket holds it.
+    """
 
     buckets: dict[Hashable, Bucket]
     order: deque[tuple[int, Hashable]]
 
+    def __init__(self, spec: Spec) -> None:
+        self.gone: dict[Hashable, Sum] = {}
+        super().__init__(spec)
+
     def clear(self) -> None:
+        self.gone = dict(self.forgotten())
         self.buckets = {}
         self.order = deque()
 
@@ -225,19 +258,29 @@ class Tally(_Track):
     def wanted(self, key: Hashable) -> Iterator[Kept]:
         return (entry.event for entry in self.buckets.get(key, _NONE).entries)
 
+    def forgotten(self) -> Iterator[tuple[Hashable, Sum]]:
+        """What was counted and dropped, by key."""
+        yield from self.gone.items()
+        if self.spec.recent is not None:
+            for key, bucket in getattr(self, "buckets", {}).items():
+                if bucket.sum.number > len(bucket.entries):
+                    yield key, bucket.dropped()
+
     def put(self, key: Hashable, event: Kept, amount: Any) -> None:
         """One more event of this key. In a window it has a time."""
-        time = event.event.time
         bucket = self.buckets.get(key)
         if bucket is None:
-            bucket = self.buckets[key] = Bucket(self.spec.most)
-        if self.spec.within is not None and time is not None:
-            self.order.append((time, key))
-            self._forget(time)
-            bucket = self.buckets.setdefault(key, bucket)
-        bucket.put(Entry(event, time, amount))
+            bucket = self.buckets[key] = Bucket(self.gone.pop(key) if key in self.gone else Sum())
+        bucket.entries.append(Entry(event, amount))
+        bucket.sum.add(amount)
+        if self.spec.recent is not None:
+            if len(bucket.entries) > self.spec.recent:
+                bucket.entries.popleft()
+        elif event.event.time is not None:
+            self.order.append((event.event.time, key))
+            self._forget(event.event.time)
 
-    def bucket(self, key: Any, now: int | None) -> Bucket | None:
+    def sum(self, key: Any, now: int | None) -> Sum | None:
         """What counts for this key at this time; None if that is in doubt."""
         if key is None or not self.sure:
             return None
@@ -246,22 +289,28 @@ class Tally(_Track):
                 return None
             if self.order and self.order[0][0] < now - self.spec.within:
                 self._forget(now)
-        return self.buckets.get(key, _NONE)
+        return self.buckets.get(key, _NONE).sum
 
     def count(self, key: Any, now: int | None) -> int | None:
         """How many events count."""
-        found = self.bucket(key, now)
-        return None if found is None else len(found.entries)
+        found = self.sum(key, now)
+        return None if found is None else found.number
 
     def whole(self, key: Any, now: int | None) -> Any:
         """The sum of their amounts."""
-        found = self.bucket(key, now)
+        found = self.sum(key, now)
         return None if found is None else found.whole
 
     def above(self, key: Any, now: int | None) -> Any:
         """The sum of their amounts above zero."""
-        found = self.bucket(key, now)
+        found = self.sum(key, now)
         return None if found is None else found.above
+
+    def numbers(self) -> list[list[Any]]:
+        return [[key, found.number, found.whole, found.above] for key, found in self.forgotten()]
+
+    def recall(self, numbers: list[list[Any]]) -> None:
+        self.gone = {_hashable(key): Sum(number, whole, above) for key, number, whole, above in numbers}
 
     def _forget(self, now: int) -> None:
         """Drop what is no longer in the window."""
@@ -269,9 +318,34 @@ class Tally(_Track):
         while self.order and self.order[0][0] < before:
             _, key = self.order.popleft()
             bucket = self.buckets[key]
-            bucket.drop()
+            bucket.sum.take(bucket.entries.popleft().amount)
             if not bucket.entries:
                 del self.buckets[key]
+
+    # --- for the reference ----------------------------------------------------------------------------------------------
+
+    def told(self, evaluator: Evaluator, values: tuple[ast.Expr, ...], *, limits: bool, amounts: bool) -> Forgotten:
+        """What was dropped of what this step asks for, for the reference evaluator, which does not see it."""
+        key = self._key(evaluator, values)
+        least = most = number = whole = Fraction(0)
+        for other, found in self.forgotten():
+            meant = Truth.of(other == key)
+            if key is None:  # then what is kept of each key says that the number is unknown, but a limit has bounds
+                meant = (
+                    evaluator.equal(known(other), evaluator.value(values[0], evaluator.here)) if limits else Truth.FALSE
+                )
+            all_, above = (found.whole, found.above) if amounts else (found.number, found.number)
+            if meant is Truth.TRUE:
+                number, whole, least = number + found.number, whole + Fraction(found.whole), least + Fraction(all_)
+            elif meant is Truth.UNKNOWN:
+                least += Fraction(all_) - Fraction(above)
+            most += Fraction(above) if meant is not Truth.FALSE else 0
+        return Forgotten(int(number), whole, least, most)
+
+
+def _hashable(key: Any) -> Hashable:
+    """A key as it was before it was written down: JSON has no tuples."""
+    return tuple(key) if isinstance(key, list) else key
 
 
 class Stated(Facts):
