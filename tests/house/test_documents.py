@@ -82,7 +82,8 @@ def _is_known(call: list[str]) -> bool:
     command = load(call[0])
     if isinstance(command, click.Group) and len(call) > 1:
         usual = getattr(command, "usual", "")  # of a group whose first word need not name a command
-        command = command.commands.get(call[1], command.commands.get(usual, command))
+        context = click.Context(command)  # some load their commands only when they are asked for
+        command = command.get_command(context, call[1]) or command.get_command(context, usual) or command
     options = {option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]}
     given = {word.partition("=")[0] for word in call[1:] if re.match(r"--?[a-z]", word)}
     return given <= {*options, "--help", "-h"}
