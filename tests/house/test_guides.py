@@ -7,6 +7,7 @@ any. `# exit N` behind a command is its exit code, 0 if none is said. Blocks of 
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -29,6 +30,7 @@ def test_a_guide_can_be_followed_to_the_letter(
     guide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")  # as in an active venv
     follow(guide.read_text(), capsys)
 
 

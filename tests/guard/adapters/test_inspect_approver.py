@@ -179,3 +179,10 @@ def test_a_guard_that_raises_rejects() -> None:
     guard.session = None
     run(guard, says(("look", {"id": "a"})), says(text="Sorry."))
     assert RAN == []
+
+
+def test_a_reply_is_on_record_and_cannot_be_held_back() -> None:
+    recorder = MemoryRecorder()
+    log = run(guard_of(recorder=recorder), says(("look", {"id": "a"}), text="I am looking."), says(text="Done."))
+    assert "I am looking." in messages(log)
+    assert "reply" in [one.body["kind"] for one in recorder.of("decision")]

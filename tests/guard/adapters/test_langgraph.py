@@ -206,3 +206,10 @@ def test_a_tool_that_raises_is_recorded_as_failed(conversation: Conversation, hi
     with pytest.raises(OSError, match="no a"):
         running.invoke(ASKED)
     assert history()[-1] == ("result", "OSError: no a")
+
+
+def test_a_graph_that_streams_messages_shows_them_undecided(conversation: Conversation) -> None:
+    turn = says("Gladly.", ("pay", {"to": "bob", "amount": 5000}))
+    shown = [part[0].content for part in agent(conversation, turn).stream(ASKED, ONE, stream_mode="messages")]
+    assert "Gladly." in shown, "which is why the guide says to put the gateway beneath such a graph"
+    assert RAN == []

@@ -8,6 +8,7 @@ server that asks for one is refused by the protocol itself; of a request's `_met
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final, Literal, Protocol
 
@@ -16,6 +17,7 @@ import httpx2
 import msgspec
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client import streamable_http
+from mcp.client.stdio import stdio_client
 from mcp.client.subscriptions import ListenNotSupportedError, SubscriptionLost
 from mcp_types import CallToolResult, Tool, ToolListChangedNotification
 
@@ -179,7 +181,10 @@ async def connected(settings: ServerSettings, changed: Callable[[], Awaitable[No
 async def _where(settings: ServerSettings, stack: contextlib.AsyncExitStack) -> Any:
     if settings.url is None:
         command, *args = settings.command
-        return StdioServerParameters(command=command, args=args, env=dict(settings.env), cwd=settings.cwd)
+        start = StdioServerParameters(command=command, args=args, env=dict(settings.env), cwd=settings.cwd)
+        return stdio_client(
+            start, errlog=sys.__stderr__ or sys.stderr
+        )  # a child needs a real file, whoever captures ours
     timeout = httpx2.Timeout(30.0, read=300.0)  # a server may hold a stream open
     http = await stack.enter_async_context(httpx2.AsyncClient(headers=dict(settings.headers), timeout=timeout))
     return streamable_http.streamable_http_client(settings.url, http_client=http)
