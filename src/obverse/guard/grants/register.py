@@ -136,9 +136,11 @@ class Register:
     ) -> Relaxed:
         """The decision without the reasons that grants of this holder lift, the one that ends first before others."""
         del session  # a grant is for a holder, in whichever session
-        if not any(can_be_lifted(self._checked, reason) for reason in decision.reasons):
+        clauses = frozenset(reason.clause for reason in decision.reasons if can_be_lifted(self._checked, reason))
+        if not clauses:
             return Relaxed(decision=decision)
-        return relax(self._checked, decision, self.of(holder, now, taken), history, step)
+        grants = self.of(holder, now, clauses=clauses, taken=taken)
+        return relax(self._checked, decision, grants, history, step)
 
     def use(self, grants: Sequence[str], *, session: str, step: str, now: int) -> tuple[Item, ...]:
         """Counts one use of each of these and of all that they were derived from, all or none; what to record of it.
@@ -158,46 +160,55 @@ class Register:
         writer, items, told = Writer(self._fresh, session), list[Item](), set[str]()
         for chain in chains:
             for row in reversed(chain):
-                if row.link.grant.id not in told and not row.told:
+                if row.link.id not in told and not row.told:
                     items.append(_given(writer, row.link, now))
-                told.add(row.link.grant.id)
+                told.add(row.link.id)
             for link in _links(chain):
                 body = {
-                    "grant": link.grant.id,
+                    "grant": link.id,
                     "step": step,
-                    "left": left[link.grant.id],
-                    "for": chain[0].link.grant.id,
+                    "left": left[link.id],
+                    "for": chain[0].link.id,
                 }
                 items.append(writer.item("grant use", now, body))
         return tuple(items)
 
-    def of(self, holder: str, now: int, taken: Sequence[str] = ()) -> tuple[InForce, ...]:
-        """The grants of this holder that are in force now and not used up, nor would be once those `taken` are used."""
+    def of(
+        self, holder: str, now: int, *, clauses: frozenset[str] | None = None, taken: Sequence[str] = ()
+    ) -> tuple[InForce, ...]:
+        """The grants of this holder, of some of these clauses, that are in force now and have a use left beside those `taken`."""
         at = self._time(now)
         wanted = (_grants.c.holder == holder) & _grants.c.revoked.is_(None) & (_grants.c.not_after > at)
+        found = sa.select(_grants).where(wanted).order_by(_grants.c.not_after, _grants.c.added, _grants.c.id)
         with naming(self._where), self._engine.connect() as connection:
-            names = list(
-                connection.execute(
-                    sa.select(_grants.c.id).where(wanted).order_by(_grants.c.not_after, _grants.c.added, _grants.c.id)
-                ).scalars()
-            )
-        if not names:
-            return ()
+            rows = connection.execute(found).all()
+            chains = [chain for row in rows if (chain := self._held_by(connection, row, holder, clauses))]
+            uses = Counter(link.id for one in taken for link in _links(self._climb(connection, one)))
+        left = [chain for chain in chains if all(row.left > uses[row.link.id] for row in chain)]
         try:
-            people = self._people()
+            people = self._people() if left else {}
         except EvidenceError:
             return ()  # nobody counts, so nothing is lifted (L16)
-        uses = Counter(link.grant.id for one in taken for link in _links(self._rows(one)))
-        found = []
-        for name in names:
-            try:
-                chain = self._rows(name)
-                own = chain[0].link.grant.holder == holder  # whatever the table says
-                if own and all(row.left > uses[row.link.grant.id] for row in chain):
-                    found.append(self._holds(chain, people, at))
-            except EvidenceError:
-                continue  # not in force; `held` says why
-        return tuple(found)
+        return tuple(grant for chain in left if (grant := self._if_holds(chain, people, at)) is not None)
+
+    def _held_by(
+        self, connection: sa.Connection, row: sa.Row[Any], holder: str, clauses: frozenset[str] | None
+    ) -> tuple[_Row, ...]:
+        """The chain of this row, if it is what its id says and this holder's, whatever the table says; else nothing."""
+        try:
+            own = self._read(row)
+            fits = clauses is None or not clauses.isdisjoint(own.link.grant.clauses)
+            if own.link.grant.holder != holder or not fits:
+                return ()
+            return (own, *(self._climb(connection, own.link.grant.parent) if own.link.grant.parent else ()))
+        except EvidenceError:
+            return ()
+
+    def _if_holds(self, chain: Sequence[_Row], people: Mapping[str, Person], at: int) -> InForce | None:
+        try:
+            return self._holds(chain, people, at)
+        except EvidenceError:
+            return None  # `held` says why
 
     # --- what people do -------------------------------------------------------------------------------------------------
 
@@ -317,15 +328,19 @@ class Register:
         Raises:
             EvidenceError: one of them is not there, or not what its id says.
         """
+        with naming(self._where), self._engine.connect() as connection:
+            return self._climb(connection, name)
+
+    def _climb(self, connection: sa.Connection, name: str) -> tuple[_Row, ...]:
+        """The same, on this connection."""
         found: list[_Row] = []
         wanted: str | None = name
-        with naming(self._where), self._engine.connect() as connection:
-            while wanted is not None:
-                row = connection.execute(sa.select(_grants).where(_grants.c.id == wanted)).one_or_none()
-                if row is None or len(found) >= DEEPEST_CHAIN:
-                    raise EvidenceError("a grant that is not in the register", code="G311")
-                found.append(self._read(row))
-                wanted = found[-1].link.grant.parent
+        while wanted is not None:
+            row = connection.execute(sa.select(_grants).where(_grants.c.id == wanted)).one_or_none()
+            if row is None or len(found) >= DEEPEST_CHAIN:
+                raise EvidenceError("a grant that is not in the register", code="G311")
+            found.append(self._read(row))
+            wanted = found[-1].link.grant.parent
         return tuple(found)
 
     def _untold(self) -> list[_Row]:
@@ -338,7 +353,7 @@ class Register:
         link = self._links.get(row.id)
         if link is None:
             link = read_link(read_signed(row.statement))
-            if link.grant.id != row.id:
+            if link.id != row.id:
                 raise EvidenceError("a grant that is not what its id says", code="G311")
             self._links[row.id] = link
         if type(row.used) is not int or row.used < 0:
@@ -378,10 +393,8 @@ class Register:
         """Counts one use of each, in one transaction; what is left of each then."""
         left: dict[str, int] = {}
         with self._engine.begin() as connection:
-            for link in sorted(
-                links, key=lambda link: link.grant.id
-            ):  # in one order, so that two never wait for each other
-                name, most = link.grant.id, link.grant.uses
+            for link in sorted(links, key=lambda link: link.id):  # in one order, so that two never wait for each other
+                name, most = link.id, link.grant.uses
                 open_ = (_grants.c.id == name) & (_grants.c.used < most) & _grants.c.revoked.is_(None)
                 counted = connection.execute(
                     sa.update(_grants).where(open_).values(used=_grants.c.used + 1).returning(_grants.c.used)

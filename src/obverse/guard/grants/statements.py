@@ -25,7 +25,7 @@ import msgspec
 from obverse.core.canon import canonical
 from obverse.core.errors import EvidenceError, UntrustedInputError
 from obverse.guard.people import Person, Role
-from obverse.guard.signing import Attested, Signed, check, read_envelope, read_statement
+from obverse.guard.signing import Signed, check, read_envelope, read_statement
 from obverse.policy.checked import Checked
 from obverse.policy.grants import (
     DEEPEST_CHAIN,
@@ -59,34 +59,38 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
-    """A grant and the signature under it."""
+    """A grant, its id, and the signature under it. `read_link` makes one."""
 
+    id: str
     grant: Grant
     signed: Signed
 
 
 class Signatures:
-    """Checks signatures of people, each once: as long as the signer's record is the same, only times are asked again."""
+    """Checks signatures under grants, each once: as long as the signer's record is the same, only times are asked again."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[bytes, bytes | None, Person], Attested] = {}
+        self._found: dict[tuple[bytes, bytes | None, str, Person], str] = {}
 
-    def check(self, signed: Signed, people: People, *, kind: str, role: Role | None, at: int) -> Attested:
-        """As `signing.check`, which see."""
-        by = read_statement(signed.payload, kind).get("by")
-        person = people.get(by) if isinstance(by, str) else None
-        place = (signed.payload, signed.signature, person) if person is not None else None
-        found = self._found.get(place) if place is not None else None
-        if found is not None and person is not None and person.may(role, at):
-            key = next((key for key in person.keys if key.id == found.key), None)
-            if key is not None and key.in_force(at) and signed.key == found.key:
-                return found
-        found = check(signed, people, kind=kind, role=role, at=at)
+    def check(self, link: Link, people: People, *, role: Role | None, at: int) -> None:
+        """(1), (2): returns if whom the grant is by signed it, with a key in force, and had the role.
+
+        Raises:
+            EvidenceError: if it is not so.
+        """
+        signed, person = link.signed, people.get(link.grant.by)
+        place = None if person is None else (signed.payload, signed.signature, signed.key, person)
+        known = None if place is None else self._found.get(place)
+        still = known is not None and person is not None and person.may(role, at)
+        if still and person is not None and any(key.id == known and key.in_force(at) for key in person.keys):
+            return
+        found = check(signed, people, kind=KIND, role=role, at=at)
+        if found.by != link.grant.by:
+            raise EvidenceError("a grant by somebody else than its signer", code="G311")
         if place is not None and signed.assertion is None:
             if len(self._found) >= _MOST_KEPT:
                 self._found.clear()
-            self._found[place] = found
-        return found
+            self._found[place] = found.key
 
 
 _MOST_KEPT: Final = 4096
@@ -115,7 +119,8 @@ def read_link(signed: Signed) -> Link:
     Raises:
         EvidenceError: if it is none.
     """
-    return Link(grant=read_grant(read_statement(signed.payload, KIND)), signed=signed)
+    grant = read_grant(read_statement(signed.payload, KIND))
+    return Link(id=grant.id, grant=grant, signed=signed)
 
 
 def check_chain(chain: Sequence[Link], people: People, at: int, *, signatures: Signatures | None = None) -> None:
@@ -131,12 +136,10 @@ def check_chain(chain: Sequence[Link], people: People, at: int, *, signatures: S
         root = place == len(chain) - 1
         if (link.grant.parent is None) is not root:
             raise EvidenceError("a chain of grants that does not fit together", code="G311")
-        found = signatures.check(link.signed, people, kind=KIND, role="grant" if root else None, at=at)  # (1), (2)
-        if found.by != link.grant.by:
-            raise EvidenceError("a grant by somebody else than its signer", code="G311")
+        signatures.check(link, people, role="grant" if root else None, at=at)  # (1), (2)
         if not root:
-            above = chain[place + 1].grant
-            wider = not_narrower(link.grant, above)  # (3)
+            above = chain[place + 1]
+            wider = not_narrower(link.grant, above.grant)  # (3)
             if link.grant.parent != above.id or wider is not None:
                 raise EvidenceError(f"a derived grant that is wider: {wider or 'it names another'}", code="G312")
 
@@ -169,7 +172,7 @@ def in_force(
     clauses = frozenset(chain[0].grant.clauses) & may_lift(checked, root.levels)  # (6)
     if not clauses:
         raise EvidenceError(f"`{root.name}` may lift none of its clauses", code="G315")
-    return InForce(id=chain[0].grant.id, clauses=clauses, scopes=tuple(_scope(checked, one, scopes) for one in chain))
+    return InForce(id=chain[0].id, clauses=clauses, scopes=tuple(_scope(checked, one, scopes) for one in chain))
 
 
 def _scope(checked: Checked, link: Link, known: Mapping[str, Scope] | None) -> Scope:
@@ -189,7 +192,7 @@ def check_revocation(signed: Signed, chain: Sequence[Link], people: People, at: 
         EvidenceError: if it is not so.
     """
     found = read_revocation(signed)
-    if found.grant != chain[0].grant.id:
+    if found.grant != chain[0].id:
         raise EvidenceError("a revocation of another grant", code="G316")
     issuers = {link.grant.by for link in chain}
     check(signed, people, kind=REVOCATION, role=None if found.by in issuers else "stop", at=at)
