@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from obverse.cli.output import one_line
@@ -49,7 +50,7 @@ def event_line(event: AnyEvent) -> str:
         case events.Result():
             return f"{'failed' if event.failed else 'result'} {event.tool} {event.output}"
         case events.Fact():
-            return f"fact {event.name} = {event.value}"
+            return f"fact {event.name} = {_as_written(event.value)}"
         case events.Approval():
             return f"approval by {event.by}"
         case events.Grant():
@@ -57,6 +58,18 @@ def event_line(event: AnyEvent) -> str:
         case _:
             said = ", ".join(sorted(name for name, answer in event.labels.items() if answer))
             return f'{type(event).__name__.lower()} "{event.text}"{f" ({said})" if said else ""}'
+
+
+def _as_written(value: object) -> str:
+    """A value as an author would write it in a rule: `false`, `"basic"`, `12.5`."""
+    from obverse.core.canon import number_text
+
+    match value:
+        case bool():
+            return str(value).lower()
+        case int() | Decimal():
+            return number_text(value)
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def cut(line: str, names: Collection[str] = ()) -> str:
