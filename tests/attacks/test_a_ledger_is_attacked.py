@@ -79,7 +79,7 @@ def test_L15_a_file_with_more_in_it_is_found(log: Path) -> None:
             else:
                 assert outcome(log) == "holds"
                 [check] = [check for check in verify(Folder(log), TRUST).checks if check.name == "journal"]
-                assert check.outcome == "not checked"
+                assert check.outcome == ("holds" if not more.strip(b"\0") else "not checked")
         path.write_bytes(data)
 
 
@@ -127,7 +127,7 @@ def left_by_a_kill(folder: Path, *batches: int) -> list[bytes]:
     for count in batches:
         log.record([item(number) for number in range(start, start + count)])
         start += count
-        shown.append((folder / JOURNALS[0]).read_bytes())
+        shown.append((folder / JOURNALS[0]).read_bytes().rstrip(b"\0"))
     log.abandon()
     return shown
 
@@ -154,11 +154,11 @@ def test_L15_a_journal_that_was_replaced_is_found(tmp_path: Path) -> None:
     with Log.create(tmp_path / "other", "other.example", [SIGNER]) as other:
         other.record([item(number) for number in range(2)])
         other.record([item(7), item(8)])
-        foreign = (tmp_path / "other" / JOURNALS[0]).read_bytes()
+        foreign = (tmp_path / "other" / JOURNALS[0]).read_bytes().rstrip(b"\0")
     thief = Log.create(tmp_path / "thief", "log.example", [FileSigner("log.example", new_key())])
     thief.record([item(5)])
     thief.abandon()
-    forged = (tmp_path / "thief" / JOURNALS[0]).read_bytes()
+    forged = (tmp_path / "thief" / JOURNALS[0]).read_bytes().rstrip(b"\0")
     second = both[len(first) :]
     for data in (foreign, forged, second + first, first + whole[len(both) :], first + second + second, whole + forged):
         (folder / JOURNALS[0]).write_bytes(data)
@@ -242,13 +242,13 @@ class Killer:
         return counted
 
 
-def grow(folder: Path, said: Callable[[int], None], killer: Killer) -> None:
+def grow(folder: Path, killer: Killer, said: Callable[[int], None]) -> None:
     from obverse.ledger import journal
 
     log = Log.open(folder, [SIGNER])
     for name in ("fsync", "fdatasync", "unlink"):
         setattr(os, name, killer.wrapped(getattr(os, name)))
-    Path.replace = killer.wrapped(Path.replace)  # type: ignore[method-assign]
+    setattr(Path, "replace", killer.wrapped(Path.replace))  # noqa: B010  # a method is no variable
     journal._write = killer.wrapped(journal._write)
     for start in (260, 265):
         log.record([item(start + number) for number in range(5)])
@@ -265,7 +265,7 @@ def test_L13_a_kill_at_every_write_loses_nothing_that_was_promised(after: bool, 
         killed += 1
         folder = tmp_path / str(killed)
         shutil.copytree(tmp_path / "log", folder)
-        promised, status = in_a_child(lambda said: grow(folder, said, Killer(killed, after=after)))  # noqa: B023
+        promised, status = in_a_child(partial(grow, folder, Killer(killed, after=after)))
         with Log.open(folder, [SIGNER]) as log:
             assert log.size >= promised
             assert log.size % 5 == 0  # what was recorded together is there together

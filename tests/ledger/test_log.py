@@ -111,7 +111,7 @@ def test_a_torn_record_was_never_promised_and_is_cut_off(cut: int, tmp_path: Pat
         log.append(entry(number))
     log.abandon()
     journal = folder / JOURNALS[0]
-    journal.write_bytes(journal.read_bytes()[:-cut])
+    journal.write_bytes(journal.read_bytes().rstrip(b"\0")[:-cut])
     with Log.open(folder, [SIGNER]) as again:
         assert again.size == 2
         assert again.append(entry(9)) == 2
@@ -260,7 +260,7 @@ def test_a_killed_writer_leaves_all_of_what_was_recorded_together_or_none(tmp_pa
     log.record([(entry(number), {}) for number in range(5, 10)])
     log.abandon()
     journal = tmp_path / "log" / JOURNALS[0]
-    whole = journal.read_bytes()
+    whole = journal.read_bytes().rstrip(b"\0")
     for cut in range(0, len(whole), 7):
         shutil.rmtree(tmp_path / "again", ignore_errors=True)
         shutil.copytree(tmp_path / "log", tmp_path / "again")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -213,9 +214,13 @@ def test_a_witness_that_lies_or_is_down_costs_its_signature_and_nothing_else(fol
         (500, b"\xff\n"),
         (200, str(WITNESSES[0].sign(head(folder).text.replace("300", "301"))).encode()),
     ):
-        result = ask_witnesses(Folder(folder), head(folder), asked[:1], lambda _url, _body, lie=lie: lie)  # type: ignore[misc]
+        result = ask_witnesses(Folder(folder), head(folder), asked[:1], partial(always, lie))
         assert (result.names, len(result.missing)) == ((), 1)
         assert result.note == head(folder)
+
+
+def always(answer: tuple[int, bytes], _url: str, _body: bytes) -> tuple[int, bytes]:
+    return answer
 
 
 # --- trust policies -------------------------------------------------------------------------------------------------------

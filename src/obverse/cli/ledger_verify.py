@@ -195,7 +195,7 @@ def _print(found: Verification, more: list[Check], outcome: str, replayed: Repla
                 say(f"{title}: and {len(named) - _SHOWN} more")
     say()
     say(
-        {"holds": "The log holds.", "fails": "The log does not hold: do not trust it."}.get(
+        {"holds": "The log holds.", "fails": "The log does not hold. Do not trust it."}.get(
             outcome, "Nobody vouches for it."
         )
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -156,9 +158,6 @@ def _of_policy(trust: Path | None) -> list[Any]:
 
 def _post(timeout: float) -> Any:
     """Sends over HTTP or HTTPS; follows nothing, reads no more than a note can be."""
-    from http.client import HTTPConnection, HTTPException, HTTPSConnection
-    from urllib.parse import urlsplit
-
     from obverse.core.errors import UnavailableError
     from obverse.ledger.note import LONGEST_NOTE
 

@@ -92,7 +92,7 @@ def _fast(value: object) -> bytes | None:
         return None
 
 
-def _needs_no_care(value: object, keys: str) -> bool:
+def _needs_no_care(value: Any, keys: str) -> bool:
     """Whether the encoder's form is the canonical one: strings are escaped alike, and ASCII keys are sorted alike.
 
     `keys` begin no key, unless it is empty.
@@ -101,15 +101,15 @@ def _needs_no_care(value: object, keys: str) -> bool:
     if kind in _EASY:
         return True
     if kind is int:
-        return -SAFE <= value <= SAFE  # type: ignore[operator]
+        return bool(-SAFE <= value <= SAFE)
     if kind is dict:
-        for key, item in value.items():  # type: ignore[attr-defined]
+        for key, item in value.items():
             if type(key) is not str or not key.isascii() or (keys and key.startswith(keys)):
                 return False
             if type(item) not in _EASY and not _needs_no_care(item, keys):
                 return False
         return True
-    return (kind is list or kind is tuple) and all(_needs_no_care(item, keys) for item in value)  # type: ignore[attr-defined]
+    return (kind is list or kind is tuple) and all(_needs_no_care(item, keys) for item in value)
 
 
 def _plain(value: object) -> Any:

@@ -47,7 +47,7 @@ def _faults(folder: Path, keys: Sequence[str]) -> Iterator[str]:
         for index, entry in enumerate(entries[start : start + _FULL], start):
             yield from _entry_faults(folder, index, entry, kept)
         for index, name in kept:
-            if index < size or not any(path.stat().st_size for path in folder.glob("journal.*")):
+            if index < size or not any(path.read_bytes().strip(b"\0") for path in folder.glob("journal.*")):
                 yield f"a payload `{name}` is kept for entry {index}, which commits to none"
     yield from _stray_files(folder, size)
 

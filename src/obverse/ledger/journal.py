@@ -4,14 +4,16 @@ A tile is rewritten with each entry; a journal is not. So an entry is durable he
 checkpoint take over what has gathered: one file is closed and taken over while the other goes on (`roll`, `release`), so that
 nobody waits for that. Nothing is held in memory.
 
-A frame is `OJF1 ‖ length ‖ CRC-32 ‖ body`, all that one sync covers; it says which entry is its first and is signed (`seal`), so
-that nobody but the log's owner can put one in. A torn frame at the end was never promised to anybody and is cut off; one with
+The files are written over and filled with zeros, never longer for a few bytes: so a sync waits for those bytes alone. A frame is
+`OJF1 ‖ length ‖ CRC-32 ‖ body`, all that one sync covers; it says which entry is its first and is signed
+(`seal`), so that nobody but the log's owner can put one in. A torn frame at the end was never promised to anybody and is cut off; one with
 whole frames behind it is damage.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import os
 import zlib
@@ -30,6 +32,7 @@ SEAL_ORIGIN: Final = "obverse.journal/1"
 _MAGIC: Final = b"OJF1"
 _HEAD: Final = 12
 _LONGEST: Final = 1 << 31
+_AHEAD: Final = 256 * 1024
 
 Seal: TypeAlias = Callable[[int, int, bytes], str]
 """(first entry, how many, their bytes) → the line of a signature, or nothing where the log's keys sign only checkpoints."""
@@ -86,19 +89,40 @@ def check_seal(frame: Frame, origin: str, keys: Sequence[Key]) -> None:
 
 
 class _Half:
-    """One of the two files: where it stands and which entries it holds."""
+    """One of the two files: which entries it holds, where they end, how large it is.
+
+    It is kept larger than what it holds, filled with zeros, and written over: a sync of a file that does not grow need not wait
+    for what the file system has to note down.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.file: IO[bytes] = path.open("r+b" if path.exists() else "w+b", buffering=0)
-        self.first = self.count = 0
+        self.file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        self.first = self.count = self.end = 0
+        self.size = os.fstat(self.file).st_size
 
-    def restart(self) -> None:
-        """Nothing in it any more, and nothing of what was in it on disk."""
-        self.file.truncate(0)
-        self.file.seek(0)
-        os.fsync(self.file.fileno())
-        self.first = self.count = 0
+    def append(self, data: bytes) -> None:
+        """These bytes at the end, on disk when this returns."""
+        _write(self.file, data, self.end)
+        self.end += len(data)
+        if self.end > self.size:
+            with contextlib.suppress(OSError):  # where there is no room for more, this much was written
+                _write(self.file, bytes(_AHEAD), self.end)
+            self.size = os.fstat(self.file).st_size
+        os.fdatasync(self.file)
+
+    def cut(self, end: int) -> None:
+        """Nothing behind this place any more."""
+        os.ftruncate(self.file, end)
+        os.fsync(self.file)
+        self.end = self.size = end
+
+    def clear(self) -> None:
+        """Nothing in it any more, and nothing of what was in it on disk; as large as it was."""
+        for at in range(0, self.end, _AHEAD):
+            _write(self.file, bytes(min(_AHEAD, self.end - at)), at)
+        os.fsync(self.file)
+        self.first = self.count = self.end = 0
 
 
 class Journal:
@@ -106,8 +130,6 @@ class Journal:
 
     def __init__(self, folder: Path, next_entry: int) -> None:
         self.broken: OSError | None = None
-        self.bytes = 0
-        """How much the file that is written holds."""
         self._halves = [_Half(folder / name) for name in JOURNALS]
         sync_folder(folder)
         self._active, self._closed = self._halves
@@ -133,13 +155,16 @@ class Journal:
         data = msgspec.msgpack.encode(records)
         frame = _framed(Frame(first=self.next, count=len(records), data=data, seal=seal(self.next, len(records), data)))
         try:
-            _write(self._active.file, frame)
-            os.fdatasync(self._active.file.fileno())
+            self._active.append(frame)
         except OSError as error:
             self.broken = error
             raise
         self._active.count += len(records)
-        self.bytes += len(frame)
+
+    @property
+    def bytes(self) -> int:
+        """How much the file that is written holds."""
+        return self._active.end
 
     @property
     def closed(self) -> int:
@@ -152,7 +177,7 @@ class Journal:
             raise ValueError("the closed file was not taken over")
         last = self.next
         self._active, self._closed = self._closed, self._active
-        self._active.first, self.bytes = last, 0
+        self._active.first = last
 
     def taken(self) -> Iterator[Frame]:
         """What is in the closed file, in order.
@@ -172,12 +197,15 @@ class Journal:
 
     def release(self) -> None:
         """Empties the closed file, once tiles and a checkpoint hold what was in it."""
-        self._closed.restart()
+        self._closed.clear()
 
     def close(self) -> None:
         """No more."""
         for half in self._halves:
-            half.file.close()
+            if not half.count and half.size and self.broken is None:
+                with contextlib.suppress(OSError):
+                    half.cut(0)
+            os.close(half.file)
 
     def _recover(self, next_entry: int) -> None:
         """Finds what the last writer left: at most one file that it was writing and one that it had closed."""
@@ -186,10 +214,10 @@ class Journal:
                 found = scan(file)
             half.first, half.count = found.first, found.count
             if half.first + half.count <= next_entry:  # taken over already, or never promised
-                half.restart()
+                half.first = half.count = 0
+                half.cut(0)
             else:
-                half.file.truncate(found.end)
-                half.file.seek(found.end)
+                half.cut(found.end)
         older, newer = sorted(self._halves, key=lambda half: (half.count > 0, half.first, half is self._halves[0]))
         if older.count and older.first + older.count != newer.first:
             raise EvidenceError("the two files of the journal do not follow each other", code="E132")
@@ -199,13 +227,13 @@ class Journal:
         self._active, self._closed = newer, older
         if not newer.count:
             newer.first = next_entry
-        self.bytes = newer.file.tell()
 
 
-def _write(file: IO[bytes], data: bytes) -> None:
+def _write(file: int, data: bytes, at: int) -> None:
     view = memoryview(data)
     while view:
-        view = view[file.write(view) :]
+        written = os.pwrite(file, view, at)
+        view, at = view[written:], at + written
 
 
 def _framed(frame: Frame) -> bytes:
@@ -238,7 +266,7 @@ def _frame(head: bytes, read: Callable[[int], bytes]) -> tuple[Frame | None, int
 
 
 class Scan(msgspec.Struct, frozen=True, kw_only=True):
-    """What one file of a journal holds: `count` entries from `first` on, in frames that end at `end`; `torn` bytes behind."""
+    """What one file of a journal holds: `count` entries from `first` on, in frames that end at `end`; `torn` bytes behind, zeros aside."""
 
     first: int
     count: int
@@ -265,7 +293,7 @@ def scan(file: IO[bytes]) -> Scan:
         if _frame(rest[at : at + _HEAD], partial(_after, rest, at + _HEAD))[0] is not None:
             raise EvidenceError("the journal is damaged: something whole comes after something broken", code="E132")
         at = rest.find(_MAGIC, at + 1)
-    return Scan(first=first, count=count, end=end, torn=len(rest))
+    return Scan(first=first, count=count, end=end, torn=len(rest.rstrip(b"\0")))
 
 
 def _after(data: bytes, at: int, length: int) -> bytes:
