@@ -254,6 +254,34 @@ def runner_faults(result: dict[str, Any]) -> Rows:
     yield f"faults on a fifth of {result['trials']} trials", text, "0"
 
 
+def ledger(result: dict[str, Any]) -> Rows:
+    """The ledger."""
+    rows = {(row["way"], row["writers"], row["payloads"]): row for row in result.get("appends", ())}
+    for payloads in (False, True):
+        for writers in sorted({row["writers"] for row in rows.values()}):
+            found = {way: row for (way, count, has), row in rows.items() if (count, has) == (writers, payloads)}
+            text = "; ".join(
+                f"{way}: {row['per_second']:,}/s, p99 {row['p99_ms']:.1f} ms" for way, row in found.items()
+            )
+            what = f"durable appends, {writers} writer{'s' if writers > 1 else ''}"
+            yield what + (", two payloads each" if payloads else ""), text, ""
+    if checks := result.get("check"):
+        for way in ("verify", "fsck"):
+            row = checks[way]
+            yield f"{way} of {checks['entries']:,} entries", f"{row['seconds']:.0f} s, {row['peak_mb']} MB", ""
+        for size, row in checks["proofs"].items():
+            yield f"proof of one of {size} entries", f"{row['hashes']} hashes, receipt {row['receipt_bytes']} bytes", ""
+    if row := result.get("replay"):
+        text = f"{row['replayed']:,} come out again, {row['faults']} faults, {row['seconds']:.0f} s"
+        yield f"replay of {row['decisions']:,} decisions", text, "seconds"
+    if "good" in (row := result.get("foreign", {})):
+        text = (
+            f"{row['good']['Receipts']:,} of {row['proofs']:,} receipts and {row['good']['Consistency']:,} consistency proofs accepted; "
+            f"of changed ones {row['changed']['Receipts'] + row['changed']['Consistency']}"
+        )
+        yield f"a foreign verifier, {row['verifier']}", text, "all and 0"
+
+
 def audit(result: dict[str, Any]) -> Rows:
     """The audit."""
     chats = result.get("chats")
@@ -429,6 +457,44 @@ def texts(result: dict[str, Any]) -> Rows:
                 yield f"diversity of {suite}, {what}", text, ""
 
 
+def agreement_monitor(result: dict[str, Any]) -> Rows:
+    """Both monitors."""
+    policies = sum(part["policies"] for part in result["parts"].values())
+    what = f"{result['steps']:,} random steps after a random history ({policies:,} policies): `decide` and both monitors"
+    yield what, f"{result['disagreements']} disagreements", "0, on 1,000,000"
+    left, rules = result["rules of which an operator is left to the reference"], result["rules of all policies"]
+    yield "rules of these policies with an operator that is not compiled", f"{left:,} of {rules:,}", ""
+
+
+def decisions(result: dict[str, Any]) -> Rows:
+    """Decisions, beside other engines."""
+    for name, engine in result["engines"].items():
+        if "why" in engine:
+            yield name, f"not measured: {engine['why']}", ""
+            continue
+        ours = name == "obverse, compiled"
+        version = f" {engine['version']}" if "version" in engine else ""
+        found = {(cell["shape"], cell["number"], cell["past"]): cell for cell in engine["cells"]}
+        forty = [_taken(found["spread", 40, past]) for past in (10, 1_000, 10_000)]
+        aim = "p50 ≤ 5, p99 ≤ 20, flat" if ours else ""
+        yield f"{name}{version} ({engine['rules']}): 40 rules, after 10, 1,000 and 10,000 calls", "; ".join(forty), aim
+        many = [_taken(found["spread", number, 1_000]) for number in (1, 10, 200, 1_000)]
+        yield f"{name}: 1, 10, 200 and 1,000 rules, after 1,000 calls", "; ".join(many), "200: p50 ≤ 8" if ours else ""
+        one = [_taken(found["one", number, 1_000]) for number in (40, 200)]
+        yield f"{name}: 40 and 200 rules about one tool, after 1,000 calls", "; ".join(one), ""
+        yield f"{name}: 40 rules, after 1,000 calls", _rate(found["spread", 40, 1_000]), ""
+
+
+def _taken(cell: dict[str, Any]) -> str:
+    return f"{cell['p50']:,g} / {cell['p99']:,g} µs" if "p50" in cell else "not measured"
+
+
+def _rate(cell: dict[str, Any]) -> str:
+    if "p50" not in cell:
+        return f"not measured: {cell['why']}"
+    return f"{cell['per_second']:,} decisions/s; {cell['wrong']} of {cell['steps']:,} verdicts wrong for the rules it got"
+
+
 SECTIONS: Final[dict[str, tuple[str, Callable[[dict[str, Any]], Rows]]]] = {
     "start": ("Starting", start),
     "demo": ("The way in", demo),
@@ -436,6 +502,8 @@ SECTIONS: Final[dict[str, tuple[str, Callable[[dict[str, Any]], Rows]]]] = {
     "check_scale": ("Proof of large policies", check_scale),
     "check_corpus": ("Clean policies and planted defects", check_corpus),
     "agreement": ("Do evaluator, monitor and solver agree", agreement),
+    "agreement_monitor": ("Do the monitors agree with the evaluator", agreement_monitor),
+    "decisions": ("Decisions, beside other engines: p50 / p99", decisions),
     "diff": ("Comparing two policies, and explaining a verdict", diff),
     "cases": ("Inversion", cases),
     "arrays": ("Covering arrays", arrays),
@@ -448,6 +516,7 @@ SECTIONS: Final[dict[str, tuple[str, Callable[[dict[str, Any]], Rows]]]] = {
     "runner": ("Running", runner),
     "runner_kills": ("Running, and being killed", runner_kills),
     "runner_faults": ("Running against a bad endpoint", runner_faults),
+    "ledger": ("The ledger", ledger),
     "transport": ("Asking", transport),
     "local_models": ("Small models on this machine", local_models),
     "audit": ("Audit", audit),
