@@ -134,6 +134,22 @@ def diff(result: dict[str, Any]) -> Rows:
     yield "steps of the airline example that are not allowed, explained", text, ""
 
 
+def grants(result: dict[str, Any]) -> Rows:
+    """Grants: what they allow, what they do not, and what they cost."""
+    every, times, register = result["all"], result["preview"], result["register"]
+    shown = f"{every['allow_something']} shown to allow something, {every['nothing_proved']} proved to allow nothing, {every['undecided']} left open"
+    yield f"{every['grants']} grants of one clause under {len(result['policies'])} policies, previewed", shown, ""
+    text = f"median {times['milliseconds_median']} ms, mean {times['milliseconds_mean']} ms, 95 % in {times['milliseconds_p95']} ms"
+    yield "one preview, with a finder that is kept", text, ""
+    over = f"{every['spill_over']} of {every['decisions']:,} decisions under one grant or two"
+    yield "spill-over: a verdict changed outside of the granted clauses or scope", over, "0"
+    yield "steps that only a granted clause blocked, and that stayed blocked", str(every["missed"]), "0"
+    yield "pairs of grants that together lift something else than each alone", str(every["pairs_differ"]), "0"
+    yield "verdicts changed by texts and events that claim a grant", f"{every['claimed']} of {every['claims']:,}", "0"
+    for name, row in register.items():
+        yield f"register: {name}", f"p50 {row['p50_us']:,.0f} µs, p99 {row['p99_us']:,.0f} µs", ""
+
+
 def cases(result: dict[str, Any]) -> Rows:
     """Inversion."""
     for name, row in result["rows"].items():
@@ -460,7 +476,9 @@ def texts(result: dict[str, Any]) -> Rows:
 def agreement_monitor(result: dict[str, Any]) -> Rows:
     """Both monitors."""
     policies = sum(part["policies"] for part in result["parts"].values())
-    what = f"{result['steps']:,} random steps after a random history ({policies:,} policies): `decide` and both monitors"
+    what = (
+        f"{result['steps']:,} random steps after a random history ({policies:,} policies): `decide` and both monitors"
+    )
     yield what, f"{result['disagreements']} disagreements", "0, on 1,000,000"
     left, rules = result["rules of which an operator is left to the reference"], result["rules of all policies"]
     yield "rules of these policies with an operator that is not compiled", f"{left:,} of {rules:,}", ""
@@ -492,7 +510,9 @@ def _taken(cell: dict[str, Any]) -> str:
 def _rate(cell: dict[str, Any]) -> str:
     if "p50" not in cell:
         return f"not measured: {cell['why']}"
-    return f"{cell['per_second']:,} decisions/s; {cell['wrong']} of {cell['steps']:,} verdicts wrong for the rules it got"
+    return (
+        f"{cell['per_second']:,} decisions/s; {cell['wrong']} of {cell['steps']:,} verdicts wrong for the rules it got"
+    )
 
 
 SECTIONS: Final[dict[str, tuple[str, Callable[[dict[str, Any]], Rows]]]] = {
@@ -505,6 +525,7 @@ SECTIONS: Final[dict[str, tuple[str, Callable[[dict[str, Any]], Rows]]]] = {
     "agreement_monitor": ("Do the monitors agree with the evaluator", agreement_monitor),
     "decisions": ("Decisions, beside other engines: p50 / p99", decisions),
     "diff": ("Comparing two policies, and explaining a verdict", diff),
+    "grants": ("Grants", grants),
     "cases": ("Inversion", cases),
     "arrays": ("Covering arrays", arrays),
     "mutation": ("Mutation score", mutation),
