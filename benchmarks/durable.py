@@ -68,7 +68,7 @@ class Instant:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--folder", type=Path, default=Path(__file__).parent)
+    options.add_argument("--folder", type=Path, default=Path("/var/tmp"))
     options.add_argument("--number", type=int, default=1_000)
     options.add_argument("--seconds", type=float, default=8.0)
     given = options.parse_args()
