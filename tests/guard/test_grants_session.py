@@ -16,6 +16,7 @@ from obverse.guard.guard import Guard
 from obverse.guard.records import ProposedCall, Ruling
 from obverse.guard.replay import replay
 from obverse.guard.session import Session
+from obverse.guard.writing import Writer
 from obverse.ledger.contents import Contents
 from obverse.ledger.keys import FileSigner, new_key
 from obverse.ledger.log import Log
@@ -237,6 +238,30 @@ def test_the_ledger_can_be_replayed_with_grants_in_it(shop: Shop) -> None:
     assert replayed(shop) == ()
     kinds = [kind for kind, _ in shop.told()]
     assert (kinds.count("grant.revoke"), kinds.count("grant.use")) == (2, 5)
+
+
+def test_a_use_that_was_counted_before_a_revocation_may_be_recorded_after_it(shop: Shop) -> None:
+    session = shop.guard.session(holder="agent", id="s1")
+    grant = shop.give(["large"], "pay", uses=2)
+    shop.pay(session, 150)
+    early = shop.register.use([grant.id], session="s1", step="late", now=shop.now)
+    shop.now += 1000
+    shop.revoke(grant.id)
+    shop.guard.heartbeat()
+    shop.log.record(early)
+    assert replayed(shop) == ()
+
+
+def test_a_use_after_a_revocation_does_not_replay(shop: Shop) -> None:
+    session = shop.guard.session(holder="agent", id="s1")
+    grant = shop.give(["large"], "pay", uses=2)
+    shop.pay(session, 150)
+    shop.now += 1000
+    shop.revoke(grant.id)
+    shop.guard.heartbeat()
+    body = {"grant": grant.id, "step": "late", "left": 0, "for": grant.id}
+    shop.log.record([Writer(bytes, "s1").item("grant use", shop.now + 1, body)])
+    assert any("after it was revoked" in fault for fault in replayed(shop))
 
 
 def test_a_grant_that_was_never_given_does_not_replay(shop: Shop) -> None:

@@ -50,7 +50,7 @@ class Warrants:
         self.tally = tally
         self._asked: dict[str, dict[str, _Asked]] = {}
         self._grants: dict[str, Link] = {}
-        self._revoked: set[str] = set()
+        self._revoked: dict[str, int] = {}
         self._uses: dict[str, int] = {}
         self._used: dict[str, set[tuple[str, str]]] = {}
 
@@ -143,7 +143,7 @@ class Warrants:
         """A grant that was put in force, or revoked."""
         name = str(item.entry.body["grant"])
         if item.entry.type == ENTRY["revocation"]:
-            self._revoked.add(name)
+            self._revoked.setdefault(name, int(item.entry.body["revoked"]))
             return
         data = item.payloads.get("statement")
         if data is None:
@@ -157,7 +157,7 @@ class Warrants:
     def used(self, item: Item, *, session: str) -> None:
         """A use of a grant was counted."""
         name = str(item.entry.body["grant"])
-        if name in self._revoked:
+        if item.entry.time > self._revoked.get(name, item.entry.time):  # what was counted before may be recorded after
             raise EvidenceError("a grant was used after it was revoked", code="G176")
         self.tally.grant_uses += 1
         self._uses[name] = self._uses.get(name, 0) + 1

@@ -308,7 +308,8 @@ class Register:
                 items.append(_given(writer, row.link, now))
             if row.revocation is not None and row.told < _TOLD_ALL:
                 grant = row.link.grant
-                body = {**_shown(grant), "by": read_revocation(read_signed(row.revocation)).by}
+                by = read_revocation(read_signed(row.revocation)).by
+                body = {**_shown(grant), "by": by, "revoked": row.revoked}
                 items.append(writer.item("revocation", now, body, {"statement": row.revocation}))
         return tuple(items)
 
