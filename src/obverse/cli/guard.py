@@ -58,13 +58,14 @@ def guard() -> None:
 @guard.command(short_help="Make a home for a guard.")
 @_FOLDER
 @click.option("--policy", required=True, type=click.Path(path_type=Path), help="The policy; a copy of it is kept.")
-@click.option("--name", default="guard.example", show_default=True, help="Of the key that signs the log.")
+@click.option("--name", default="guard.example", show_default=True, help="Of the log and the key that signs it; random digits follow.")
 @json_option
 def init(folder: Path, *, policy: Path, name: str, as_json: bool) -> ExitCode:
     """Make a home in DIR: settings, a copy of the policy, a log with a key of its own, and a place for people's keys."""
     from obverse.guard.home import make_home
 
-    home = make_home(folder, policy, name=name, origin=f"{name}/{secrets.token_hex(8)}")
+    named = f"{name}/{secrets.token_hex(8)}"  # the key is named as the log is: C2SP tlog-policy
+    home = make_home(folder, policy, name=named, origin=named)
     key = str(home.signer().key)
     checked = home.loaded.checked
     if as_json:
