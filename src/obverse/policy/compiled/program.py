@@ -18,7 +18,7 @@ from obverse.policy.compiled.explaining import Case, cases_of, reason_of
 from obverse.policy.compiled.past import NOTHING, StepScope, Tracked, beside
 from obverse.policy.compiled.proving import Code, Constants, Prover, both, either
 from obverse.policy.compiled.reading import arguments_of
-from obverse.policy.compiled.scopes import INDENT, Reads
+from obverse.policy.compiled.scopes import INDENT, Reads, made
 from obverse.policy.decision import Reason
 from obverse.policy.keeping import Keeper, Kind, Maker
 from obverse.policy.monitor import Plan
@@ -93,9 +93,7 @@ class Program(Plan):
         ]
         source = "def run(k, step):\n" + "".join(f"{INDENT}{line}\n" for line in lines)
         self.sources[tool.name if tool is not None else None] = source
-        exec(compile(source, f"<{self.checked.name}>", "exec"), constants.names)  # noqa: S102  # our own code, of our own tree
-        run: Run = constants.names["run"]
-        return run
+        return made("run", source, constants.names) or _undecided
 
     def _arguments(self, tool: ast.Tool, constants: Constants) -> list[Code]:
         """Arguments that are as declared; all others are for the reference."""
@@ -138,6 +136,10 @@ class Program(Plan):
             return prover.constants.add(reason_of(rule, case))
         given = [prover.constants.add(rule), prover.constants.add(case), *dict.fromkeys(case.events)]
         return f"reason_of({', '.join(given)})"
+
+
+def _undecided(_keepers: Sequence[Keeper], _step: Step) -> None:
+    """For what is too deep to be compiled: the reference decides."""
 
 
 APPROVALS: Final = ("approvals",)

@@ -51,6 +51,7 @@ _CONDITIONS: Final = (
     ast.Quantified,
 )
 _MOST: Final = 300
+_INSIDE: Final = 2
 _NEGATED: Final = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 
@@ -156,10 +157,13 @@ class Prover:
         self.constants = constants
         self.local = local or {}
         self.depth = depth
+        self._inside = 0
 
     def inside(self, scope: Scope) -> Prover:
         """The same in another scope."""
-        return Prover(scope, self.constants, self.local, self.depth)
+        made = Prover(scope, self.constants, self.local, self.depth)
+        made._inside = self._inside
+        return made
 
     # --- conditions -----------------------------------------------------------------------------------------------------
 
@@ -295,6 +299,7 @@ class Prover:
         name, held = self.constants.fresh(), self.constants.fresh()
         element = Val(code=name, type=_element(among.type))
         inner = Prover(self.scope, self.constants, {**self.local, variable: element}, self.depth + 1)
+        inner._inside = self._inside
         reads = "few_elements" if self.depth else "elements"
         return inner, name, held, [f"({held} := {reads}({among.code})) is not None"]
 
@@ -333,11 +338,18 @@ class Prover:
             case ast.CountEvents() | ast.SumEvents():
                 return self.scope.number(expr, self)
             case _ if isinstance(expr, (*_CONDITIONS, *_PAST, ast.TurnHasText)):
-                yes, no = self.proves(expr, True), self.proves(expr, False)
-                if yes == no == "False":
-                    return DOUBT
-                return Val(code=f"(True if {yes} else False if {no} else None)", type=BoolType())
+                return self._as_value(expr)
         return self.scope.leaf(expr)
+
+    def _as_value(self, condition: ast.Expr) -> Val:
+        """A condition that is compared with another one. It is written twice, so few may stand in each other."""
+        if self._inside >= _INSIDE:
+            return DOUBT
+        self._inside += 1
+        yes, no = self.proves(condition, True), self.proves(condition, False)
+        self._inside -= 1
+        known = yes != "False" or no != "False"
+        return Val(code=f"(True if {yes} else False if {no} else None)", type=BoolType()) if known else DOUBT
 
     def _written(self, expr: ast.Expr) -> Val:
         found = _literal(expr)

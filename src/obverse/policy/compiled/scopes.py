@@ -21,6 +21,15 @@ from obverse.policy.types import BoolType, EnumType, Field, JsonType, NumberType
 INDENT: Final = "    "
 
 
+def made(name: str, source: Code, names: dict[str, Any]) -> Any:
+    """The function of this name that the source defines; None if it nests deeper than Python goes."""
+    try:
+        exec(compile(source, "<policy>", "exec"), names)  # noqa: S102  # our own code, made of our own tree
+    except (SyntaxError, RecursionError, MemoryError):
+        return None
+    return names[name]
+
+
 class Reads:
     """Lines of code that read values, each into a name of its own, once."""
 

@@ -18,7 +18,7 @@ from obverse.policy import ast
 from obverse.policy.checked import Checked
 from obverse.policy.compiled.proving import Code, Constants, Prover, Val, kind_of
 from obverse.policy.compiled.reading import arguments_of, output_of
-from obverse.policy.compiled.scopes import INDENT, CallScope, EventScope, Reads
+from obverse.policy.compiled.scopes import INDENT, CallScope, EventScope, Reads, made
 from obverse.policy.compiled.tracks import Read, Spec, Take
 from obverse.policy.keeping import Kept, Kind, Limit, Maker, closed, could_be, unbound_of
 from obverse.policy.operations import head_truth, some
@@ -148,38 +148,37 @@ class Writer:
     def latest(self, found: Sought, backup: Maker) -> Latest:
         """A track of the newest such events."""
         spec = Spec(
-            name=("latest", found.pattern, tuple(key.own for key in found.keys), found.where),
+            ("latest", found.pattern, tuple(key.own for key in found.keys), found.where),
             hears=partial(could_be, found.pattern),
             backup=backup,
             judged=_judged(found.where),
-            compiles=lambda kind, tool: self._take_latest(made, kind, tool),
+            takes=lambda kind, tool: self._take_latest(latest, kind, tool),
         )
-        made = Latest(sought=found, spec=spec, parts={}, types={})
-        return made
+        latest = Latest(sought=found, spec=spec, parts={}, types={})
+        return latest
 
     def tally(self, found: Sought, within: ast.Duration | None, amount: ast.Expr | None, backup: Maker) -> Spec:
         """A track of the numbers of such events, or of the sums of this value of them."""
         span = within.ms if within is not None else None
         return Spec(
-            name=("tally", found.pattern, tuple(key.own for key in found.keys), found.where, span, amount),
+            ("tally", found.pattern, tuple(key.own for key in found.keys), found.where, span, amount),
             hears=partial(could_be, found.pattern),
             backup=backup,
             judged=_judged(found.where) or _judged(amount),
             within=span,
             recent=self.recent if span is None and not _local(found) else None,
-            compiles=lambda kind, tool: self._take_tally(found, span, amount, kind, tool),
+            takes=lambda kind, tool: self._take_tally(found, span, amount, kind, tool),
         )
 
     def limit(self, expr: ast.Exceeds) -> Spec:
         """A track of the calls that a limit counts."""
         return Spec(
-            name=("limit", expr),
+            ("limit", expr),
             hears=lambda kind, tool: kind in (Call, Reply) and self._speaks(expr, kind, tool) is not Truth.FALSE,
             backup=partial(Limit, expr),
-            judged=False,
             within=expr.per.ms if expr.per is not None else None,
             recent=self.recent if expr.per is None else None,
-            compiles=lambda kind, tool: self._take_limit(expr, kind, tool),
+            takes=lambda kind, tool: self._take_limit(expr, kind, tool),
             reads=lambda kind, tool: self._read_limit(expr, kind, tool),
         )
 
@@ -248,9 +247,8 @@ class Writer:
         ]
         names = {**constants.names, "arguments_of": arguments_of}
         body = "".join(f"{INDENT}{line}\n" for line in [*lines, f"return {key_code(key)}, {amount.code}"])
-        exec(f"def read(event):\n{body}", names)  # noqa: S102  # our own code, made of our own tree
-        made: Read = names["read"]
-        return made
+        read: Read | None = made("read", f"def read(event):\n{body}", names)
+        return read or (lambda _event: None)
 
     def _speaks(self, expr: ast.Exceeds, kind: Kind, tool: str | None) -> Truth:
         """Whether a limit counts calls of this tool, or replies."""
@@ -260,9 +258,8 @@ class Writer:
     def _made(self, constants: Constants, lines: list[Code]) -> Take:
         names = {**constants.names, "arguments_at": _ARGUMENTS.at, "output_at": _OUTPUTS.at}
         body = "".join(f"{INDENT}{line}\n" for line in ["event = kept.event", *lines])
-        exec(f"def take(track, kept, look):\n{body}", names)  # noqa: S102  # our own code, made of our own tree
-        made: Take = names["take"]
-        return made
+        take: Take | None = made("take", f"def take(track, kept, look):\n{body}", names)
+        return take or (lambda track, kept, look: track.doubt(kept, look))
 
 
 def _meant(pattern: ast.Pattern, kind: type[Event]) -> list[Code]:

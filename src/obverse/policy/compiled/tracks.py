@@ -37,14 +37,24 @@ Read = Callable[[Any], tuple[Hashable, Any] | None]
 class Spec:
     """What all tracks of one operator share, in all sessions: which events it hears, and how they are read.
 
-    `keys` are the values of a step that it is asked by, one tuple for each place that asks; `judged`
-    says that what was read of an event hangs on labels; `recent` is how many events of a key are kept for ever, if all count for ever.
+    `backup` makes the reference's keeper. `takes` writes the code for events of one kind and tool, `reads` that for what is only
+    proposed. `within` is the window that events count in; `recent` how many of a key are kept where they count for ever. `judged`
+    says that what was read of an event hangs on labels; `keys` are the values of a step that the track is asked by, one tuple
+    for each place that asks.
     """
 
     def __init__(
-        self, *, name: Hashable, hears: Callable[[Kind, str | None], bool], backup: Maker, judged: bool,
-        compiles: Callable[[Kind, str | None], Take], reads: Callable[[Kind, str | None], Read] | None = None, within: int | None = None, recent: int | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        name: Hashable,
+        *,
+        hears: Callable[[Kind, str | None], bool],
+        backup: Maker,
+        takes: Callable[[Kind, str | None], Take],
+        reads: Callable[[Kind, str | None], Read] | None = None,
+        judged: bool = False,
+        within: int | None = None,
+        recent: int | None = None,
+    ) -> None:
         self.name = name
         self.hears = hears
         self.backup = backup
@@ -52,16 +62,16 @@ class Spec:
         self.within = within
         self.recent = recent
         self.keys: list[tuple[ast.Expr, ...]] = []
-        self._compiles = compiles
+        self._takes = takes
         self._reads = reads
-        self._read: dict[tuple[Kind, str | None], Read] = {}
-        self._takes: dict[tuple[Kind, str | None], Take] = {}
+        self._taking: dict[tuple[Kind, str | None], Take] = {}
+        self._reading: dict[tuple[Kind, str | None], Read] = {}
 
     def take(self, kind: Kind, tool: str | None) -> Take:
         """The code for events of this kind, of this tool."""
-        found = self._takes.get((kind, tool))
+        found = self._taking.get((kind, tool))
         if found is None:
-            found = self._takes[kind, tool] = self._compiles(kind, tool)
+            found = self._taking[kind, tool] = self._takes(kind, tool)
         return found
 
     def prepare(self, kind: Kind, tool: str | None) -> None:
@@ -71,9 +81,9 @@ class Spec:
 
     def read(self, kind: Kind, tool: str | None) -> Read:
         """The code that reads what is only proposed."""
-        found = self._read.get((kind, tool))
+        found = self._reading.get((kind, tool))
         if found is None:
-            found = self._read[kind, tool] = self._reads(kind, tool) if self._reads else _nothing
+            found = self._reading[kind, tool] = self._reads(kind, tool) if self._reads else _nothing
         return found
 
 
@@ -145,6 +155,8 @@ class _Track:
         self.clear()
         for kept in held:
             self.observe(kept, look)
+        if not self.sure:
+            self.doubted = held[-1].number  # who writes doubtful things must not make us read all of it at each event
 
     def all(self) -> Iterator[Kept]:
         return self.held() if self.backup is None else self.backup.all()
