@@ -90,9 +90,9 @@ def test_two_people_are_two_names(make: Make, desk: Any, propose: Any) -> None:
     session.propose([propose("pay", '{"amount": 1}')])
     desk.say("carol")
     desk.say("carol")
-    assert session.resume().verdict is Verdict.ASK  # type: ignore[union-attr]
+    assert session.resume().verdict is Verdict.ASK  # type: ignore[union-attr]  # it waits
     desk.say("dora")
-    assert session.resume().verdict is Verdict.ALLOW  # type: ignore[union-attr]
+    assert session.resume().verdict is Verdict.ALLOW  # type: ignore[union-attr]  # it waits
 
 
 def test_a_request_is_void_once_the_session_goes_on(

@@ -23,6 +23,7 @@ from obverse.guard.recording import Recording
 from obverse.guard.records import ProposedCall
 from obverse.guard.session import Session
 from obverse.guard.settings import Settings
+from obverse.guard.suspended import decode
 from obverse.guard.turn import CANARY
 from obverse.guard.watch import Pace, Tampering
 from obverse.guard.writing import Writer
@@ -87,18 +88,37 @@ class Guard:
         if not 0 < len(name) <= _LONGEST_ID or not name.isprintable():
             raise MisuseError(f"an id of {len(name)} characters", code="G103", hint="1 to 256, all printable")
         session = Session(self._parts, session=name, holder=holder)
-        with self._lock:
-            mark = hashlib.sha256(name.encode(errors="backslashreplace")).digest()[:16]
-            if name in self._sessions or mark in self._used:
-                raise MisuseError(f"there was a session `{name}`", code="G103", hint="an id is used once")
-            if id is not None:  # one of ours cannot come twice
-                self._used.add(mark)
-            self._sweep()
-            self._sessions[name] = session
+        self._enter(session, forget=id is None)  # one of ours cannot come twice
         self._begin(session)
         for fact, value in (facts or {}).items():
             session.fact(fact, value)
         return session
+
+    def restore(self, data: bytes, *, digest: str) -> Session:
+        """The session that `Session.suspend` wrote down, going on here. `digest` is the one that the ledger has.
+
+        Raises:
+            EvidenceError: these are other bytes.
+            MisuseError: it was suspended under another policy, or goes on already.
+            OSError: it could not be recorded; then it does not go on.
+        """
+        found = decode(data, digest=digest, policy=self.checked.digest)
+        session = Session(self._parts, session=found.session, holder=found.holder)
+        self._enter(session, forget=False)
+        session.take_up(found, digest)
+        self._begin(session)
+        return session
+
+    def _enter(self, session: Session, *, forget: bool) -> None:
+        """Among the sessions, if there was none of this id."""
+        mark = hashlib.sha256(session.id.encode(errors="backslashreplace")).digest()[:16]
+        with self._lock:
+            if session.id in self._sessions or mark in self._used:
+                raise MisuseError(f"there was a session `{session.id}`", code="G103", hint="an id is used once")
+            if not forget:
+                self._used.add(mark)
+            self._sweep()
+            self._sessions[session.id] = session
 
     def _begin(self, session: Session) -> None:
         """Whoever gives orders is told of the session, and gives it its first lease."""

@@ -14,12 +14,17 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from obverse.core.events import AnyEvent, Approval, Call, Message, Reply, Result, Spoken, Step
+from obverse.core.canon import canonical
+from obverse.core.events import AnyEvent, Approval, Call, Message, Reply, Result, Spoken, Step, System, Thought
 from obverse.guard.parts import Parts
 from obverse.guard.ports import Item
+from obverse.guard.reading import read_event
+from obverse.guard.suspended import Suspended
 from obverse.guard.writing import Writer, first_head
 from obverse.policy.decision import Decision
 from obverse.policy.monitor import Watches
+
+_SPOKEN: tuple[type[Spoken], ...] = (System, Message, Reply, Thought)
 
 
 class History:
@@ -185,6 +190,22 @@ class History:
         """What was supposed did not happen."""
         self._supposed = None
 
-    def snapshot(self) -> bytes:
-        """What the monitor remembers."""
-        return self._watch.snapshot()
+    # --- elsewhere ------------------------------------------------------------------------------------------------------
+
+    def suspended(self, *, session: str, holder: str, turns: int) -> Suspended:
+        """All that is needed to go on elsewhere."""
+        return Suspended(
+            session=session, holder=holder, policy=self._parts.checked.digest, head=self.head, now=self.now,
+            names=self._names, turns=turns, open=dict(self.open), events=tuple(map(canonical, self._events)),
+            texts=tuple((event, text, before) for event, (text, before) in self._texts.items()),
+            said={kind.__name__: text for kind, text in self._said.items()}, watch=self._watch.snapshot(),
+        )  # fmt: skip
+
+    def take_up(self, found: Suspended) -> None:
+        """Goes on where another one was suspended."""
+        self._watch = self._parts.again(found.watch)
+        self.head, self.now, self._names, self.open = found.head, found.now, found.names, dict(found.open)
+        self._events.extend(map(read_event, found.events))
+        self._texts.update({event: (text, before) for event, text, before in found.texts})
+        self._said = {kind: found.said[kind.__name__] for kind in _SPOKEN if kind.__name__ in found.said}
+        self._unrecorded = []

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Self
 
-from obverse.core.canon import Value
+from obverse.core.canon import Value, digest_bytes
 from obverse.core.errors import MisuseError
 from obverse.core.events import AnyEvent, Fact, Message, Result, System, Thought
 from obverse.guard.bounded import DoubtError
@@ -22,6 +22,7 @@ from obverse.guard.history import History
 from obverse.guard.parts import Parts
 from obverse.guard.ports import Item
 from obverse.guard.records import Permit, Standing, State
+from obverse.guard.suspended import Suspended, encode
 from obverse.guard.turn import readable
 
 FAILURES: Final = 2
@@ -126,6 +127,32 @@ class Life(ABC):
         """The session is over; what happened is recorded."""
         with self._lock:
             self._close("ended", "owner", "ended by its owner")
+
+    def suspend(self) -> tuple[bytes, str]:
+        """The session as bytes, and their digest, which is on record: it ends here, and may go on elsewhere, once.
+
+        Raises:
+            MisuseError: it is not open.
+            OSError: it could not be recorded; then it ends, and goes on nowhere.
+        """
+        with self._lock:
+            self._supersede("superseded", "the session was suspended")
+            if self.state != "open":
+                raise MisuseError(f"the session `{self.id}` is {self.state}", code="G102")
+            data = encode(self._past.suspended(session=self.id, holder=self.holder, turns=self._turns))
+            self._abandon("ended")
+            body = {"digest": digest_bytes(data), "head": self.head}
+            self._past.record([self._past.write.item("suspend", self._past.now, body)])
+            return data, body["digest"]
+
+    def take_up(self, found: Suspended, digest: str) -> None:
+        """Goes on where another process suspended it; called before anything else."""
+        self._past.take_up(found)
+        self._turns = found.turns
+        body = {
+            "guard": self._parts.guard, "policy": found.policy, "holder": found.holder, "head": found.head, "digest": digest,
+        }  # fmt: skip
+        self._past.record([self._past.write.item("restore", self._past.time(), body)])
 
     def tampered(self, what: str, detail: str = "") -> None:
         """Something was tampered with: a fact of this session from now on, and the end of it if the settings say so."""

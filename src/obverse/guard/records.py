@@ -135,6 +135,8 @@ ENTRY: Final = {
     "session": "session.start",
     "session end": "session.end",
     "session stop": "session.stop",
+    "suspend": "session.suspend",
+    "restore": "session.restore",
     "event": "event",
     "decision": "decision",
     "answer": "judge.answer",

@@ -84,6 +84,7 @@ class Replaying:
         self.policies: dict[str, tuple[Checked, Callable[[], Watches]] | None] = {}
         self.sessions: dict[str, Retold] = {}
         self.over: set[str] = set()
+        self.suspended: dict[str, Retold] = {}
 
     def take(self, item: Item) -> None:
         """The next entry."""
@@ -97,6 +98,8 @@ class Replaying:
                 self.warrants.take(item)
             elif entry.type == ENTRY["session"]:
                 self._session(item)
+            elif entry.type == ENTRY["restore"]:
+                self._restored(item)
             elif entry.session is not None and entry.type in _OF_A_SESSION:
                 self._of_session(item, entry.session)
         except (ObverseError, KeyError, TypeError, ValueError, IndexError, AttributeError) as error:  # a hostile body
@@ -176,9 +179,26 @@ class Replaying:
             gone = "is over" if name in self.over else "never began"
             raise EvidenceError(f"an entry of a session that {gone}", code="G172")
         self._alive(item)
+        if item.entry.type == ENTRY["suspend"]:
+            self.suspended[session.suspend(item)] = self.sessions.pop(name)
+            self.over.add(name)
+            return
         session.take(item)
         if item.entry.type == ENTRY["session end"]:
             self._closed(name)
+
+    def _restored(self, item: Item) -> None:
+        """A session that was suspended goes on, once."""
+        entry = item.entry
+        session = self.suspended.pop(str(entry.body["digest"]), None)
+        if session is None or session.id != entry.session:
+            raise EvidenceError("a session goes on that was not suspended, or went on before", code="G172")
+        if self.guard is None or self.guard.stopped or self.guard.id != entry.body["guard"]:
+            raise EvidenceError("a session of a guard that does not run", code="G170")
+        self._alive(item)
+        session.restore(item)
+        self.over.discard(session.id)
+        self.sessions[session.id] = session
 
     def _closed(self, name: str) -> None:
         self.sessions.pop(name).close()
@@ -186,7 +206,7 @@ class Replaying:
 
 
 _OF_A_SESSION: Final = frozenset(ENTRY.values()) - _OF_A_GUARD - {
-    ENTRY["policy"], ENTRY["grant"], ENTRY["revocation"], ENTRY["lease"], ENTRY["session"]
+    ENTRY["policy"], ENTRY["grant"], ENTRY["revocation"], ENTRY["lease"], ENTRY["session"], ENTRY["restore"]
 }  # fmt: skip
 
 

@@ -12,9 +12,7 @@ Where a payload was erased, the chain still holds by digests, and what rests on 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
@@ -23,6 +21,7 @@ from obverse.core.canon import digest, digest_bytes
 from obverse.core.errors import EvidenceError
 from obverse.core.events import AnyEvent, Approval, Call, Denied, Reply, Spoken, Step
 from obverse.core.verdicts import Verdict
+from obverse.guard.reading import read_event
 from obverse.guard.records import ENTRY, Proposal
 from obverse.guard.tally import Tally
 from obverse.guard.warrants import Warrants
@@ -103,6 +102,21 @@ class Retold:
                 self.warrants.used(item, session=self.id)
             case "session stop" | "session end":
                 self._end(item)
+
+    def suspend(self, item: Item) -> str:
+        """It ends here, and goes on elsewhere: the digest of what may go on."""
+        if item.entry.body["head"] != self.head:
+            self.tally.fault(item.index, "the session is suspended with another head")
+        self.state = "ended"
+        self.close()
+        return str(item.entry.body["digest"])
+
+    def restore(self, item: Item) -> None:
+        """It goes on."""
+        body = item.entry.body
+        if (body["head"], body["holder"], body["policy"]) != (self.head, self.holder, self.policy):
+            self.tally.fault(item.index, "the session goes on as another one")
+        self.state = "open"
 
     def close(self) -> None:
         """Nothing more comes."""
@@ -331,31 +345,3 @@ def _digest_of(one: _Decided, kind: str) -> str | None:
 
 def _named(clauses: tuple[str, ...]) -> str:
     return ", ".join(f"`{clause}`" for clause in clauses) or "no clause"
-
-
-def read_event(data: bytes) -> AnyEvent:
-    """The event in a payload.
-
-    Raises:
-        EvidenceError: if it is none.
-    """
-    try:
-        if b'"$' not in data:
-            plain: AnyEvent = msgspec.json.decode(data, type=AnyEvent)
-            return plain
-        event: AnyEvent = msgspec.convert(_exact(json.loads(data, parse_float=Decimal)), AnyEvent)
-    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
-        raise EvidenceError("a payload that is no event", code="G174") from error
-    return event
-
-
-def _exact(value: Any) -> Any:
-    """Undoes what `core.canon` does to numbers that doubles cannot hold, and to keys that begin with `$`."""
-    match value:
-        case {"$number": str() as text} if len(value) == 1:
-            return Decimal(text)
-        case dict():
-            return {key.removeprefix("$"): _exact(item) for key, item in value.items()}
-        case list():
-            return [_exact(item) for item in value]
-    return value

@@ -192,8 +192,8 @@ class Session(Life):
         """None of it happens: recorded if that is still possible; a rule that stops ends the session with it."""
         write, now, waiting = self._past.write, self._past.now, self._waiting
         steps = [step.stricter(Verdict.DENY, "another step of its turn is denied") for step in steps]
-        if self.state != "open" and self._past.waiting >= self._parts.settings.most_waiting:
-            return self._ruling(steps)
+        if self.state == "ended" or (self.state != "open" and self._past.waiting >= self._parts.settings.most_waiting):
+            return self._ruling(steps)  # its record is closed, or nobody takes it any more
         requests = () if waiting is None else waiting.requests.values()
         events = [event for step in steps if (event := happened(step)) is not None]
         items, head = self._past.items(events, self.head)
