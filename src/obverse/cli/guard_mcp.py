@@ -30,6 +30,7 @@ LOCK = "mcp.lock.json"
 @click.option(
     "--listen", type=click.IntRange(0, 65_535), metavar="PORT", help="Serve streamable HTTP; else the standard streams."
 )
+@click.option("--token", metavar="NAME", help="The variable of this process that holds what agents must send to PORT.")
 @click.option("--holder", default="mcp", show_default=True, help="Who the agent is: grants name it.")
 @click.option("--deadline", default=50.0, show_default=True, help="Seconds that a call is held while people are asked.")
 @click.option(
@@ -49,6 +50,7 @@ def mcp(
     url: str | None,
     servers: Path | None,
     listen: int | None,
+    token: str | None,
     holder: str,
     deadline: float,
     names: tuple[str, ...],
@@ -94,7 +96,7 @@ def mcp(
         _show(proxy, as_json=as_json)
 
     try:
-        anyio.run(run, show if looking else _serving(listen))
+        anyio.run(run, show if looking else _serving(listen, _variable(token)))
     finally:
         guard.close()
     return ExitCode.HOLDS
@@ -109,16 +111,22 @@ def _servers(
 
     if sum([bool(command), bool(url), bool(file)]) != 1:
         raise MisuseError("name one server: `-- COMMAND`, `--url` or `--servers`", code="G502")
-    missing = [name for name in (*names, *([bearer] if bearer else [])) if name not in os.environ]
-    if missing:
-        raise MisuseError(f"the variable `{missing[0]}` is not set", code="G502", hint="set it where the guard runs")
     if file is not None:
         from obverse.cli.load import read_file
 
         return read_servers(read_file(file, 1_000_000, "the list of servers"), source=str(file))
-    env = {name: os.environ[name] for name in names}
-    headers = {"Authorization": f"Bearer {os.environ[bearer]}"} if bearer else {}
+    env = {name: _variable(name) or "" for name in names}
+    headers = {"Authorization": f"Bearer {_variable(bearer)}"} if bearer else {}
     return [ServerSettings(name="server", command=tuple(command), url=url, env=env, headers=headers)]
+
+
+def _variable(name: str | None) -> str | None:
+    """What this variable holds: on the command line others could read it."""
+    from obverse.core.errors import MisuseError
+
+    if name is not None and not os.environ.get(name):
+        raise MisuseError(f"the variable `{name}` is not set", code="G502", hint="set it where the guard runs")
+    return None if name is None else os.environ[name]
 
 
 def _lock(path: Path) -> Lock | None:
@@ -153,13 +161,13 @@ def _show(proxy: Proxy, *, as_json: bool) -> None:
         say(one_line(f"hidden  {name}: {why}"))
 
 
-def _serving(listen: int | None) -> Callable[[Proxy], Awaitable[None]]:
+def _serving(listen: int | None, token: str | None) -> Callable[[Proxy], Awaitable[None]]:
     """Serves agents on a port of loopback, or the one agent on the standard streams."""
 
     async def over_http(proxy: Proxy) -> None:
         from obverse.gateway.mcp.http import application, serve
 
-        await serve(application(proxy.server()), listen or 0, lambda url: note(f"serving {url}"))
+        await serve(application(proxy.server(), token=token), listen or 0, lambda url: note(f"serving {url}"))
 
     async def over_streams(proxy: Proxy) -> None:
         from obverse.gateway.mcp.stdio import own_streams, serve

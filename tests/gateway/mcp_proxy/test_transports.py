@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import subprocess
 import sys
@@ -52,17 +53,24 @@ async def test_an_agent_that_starts_the_proxy_talks_to_the_server_that_the_proxy
     assert main(["ledger", "verify", str(home / "ledger"), "--key", str(open_home(home).signer().key)]) == 0
 
 
-@pytest.fixture
-def listening(home: Path, puppet: Puppet) -> Iterator[str]:
-    with subprocess.Popen(
-        [sys.executable, *command(home, puppet, "--listen", "0")], stderr=subprocess.PIPE, text=True
-    ) as process:
+@contextlib.contextmanager
+def serving(command: list[str]) -> Iterator[str]:
+    """The URL of a proxy that listens."""
+    with subprocess.Popen([sys.executable, *command], stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         line = ""
         while "serving" not in line:
             line = process.stderr.readline()
-        yield line.split()[-1]
-        process.terminate()
+        try:
+            yield line.split()[-1]
+        finally:
+            process.terminate()
+
+
+@pytest.fixture
+def listening(home: Path, puppet: Puppet) -> Iterator[str]:
+    with serving(command(home, puppet, "--listen", "0")) as url:
+        yield url
 
 
 async def test_agents_over_http_share_the_proxys_session_whatever_they_say_of_theirs(
@@ -88,6 +96,20 @@ async def test_over_http_too_a_key_twice_is_found(listening: str, puppet: Puppet
     assert outside.json()["error"]["code"] == -32600
     assert (outside.status_code, foreign.status_code, large.status_code, broken.status_code) == (400, 403, 413, 400)
     assert puppet.calls == []
+
+
+async def test_who_does_not_know_the_token_is_not_served(
+    home: Path, puppet: Puppet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENTS_TOKEN", "s3cret")
+    with serving([*command(home, puppet, "--listen", "0", "--token", "AGENTS_TOKEN")]) as url:
+        async with httpx2.AsyncClient(headers=HEADERS) as http:
+            body = raw_call(1, "pay", '{"to": "b", "amount": 1}')
+            for wrong in ({}, {"Authorization": "Bearer x"}, {"Authorization": "s3cret"}):
+                assert (await http.post(url, content=body, headers=wrong)).status_code == 401
+            assert puppet.calls == []
+            right = await http.post(url, content=body, headers={"Authorization": "Bearer s3cret"})
+    assert not right.json()["result"]["isError"]
 
 
 def test_a_lock_is_written_once_and_agreed_to_anew_by_hand(

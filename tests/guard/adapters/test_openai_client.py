@@ -13,6 +13,8 @@ import pytest
 from obverse.core.errors import EvidenceError, MisuseError, UntrustedInputError
 from obverse.guard.adapters.conversation import Conversation
 from obverse.guard.adapters.openai_client import guarded
+from obverse.guard.local import steady
+from obverse.testing.guards import Desk, guard_of
 
 ASKED = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Pay Bob."}]
 PAY = ("c1", "pay", '{"to": "bob", "amount": 5}')
@@ -113,6 +115,36 @@ def test_a_permit_is_used_once(conversation: Conversation) -> None:
     conversation.begin("c1", "pay", '{"amount": 5, "to": "bob"}')  # the same, in another order
     with pytest.raises(EvidenceError):
         conversation.begin("c1", "pay", PAY[2])
+
+
+def test_what_a_call_gives_or_raises_is_its_result(conversation: Conversation, history: Any) -> None:
+    guarded(Model(chat(PAY, LOOK)).client(), conversation).chat.completions.create(model="m", messages=ASKED)
+    assert conversation.run("c1", "pay", PAY[2], lambda: "paid") == "paid"
+
+    def fails() -> str:
+        raise OSError("no such thing")
+
+    with pytest.raises(OSError, match="no such thing"):
+        conversation.run("c3", "look", LOOK[2], fails)
+    with pytest.raises(EvidenceError):
+        conversation.run("c1", "pay", PAY[2], fails)
+    assert history()[-2:] == [("result", "paid"), ("result", "OSError: no such thing")]
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_turn_waits_for_people_as_long_as_it_is_told(answered: bool) -> None:
+    class People(Desk):
+        def ask(self, request: Any, shown: Any) -> None:
+            super().ask(request, shown)
+            if answered:
+                self.say("carol")
+
+    guard = guard_of(people=People(), steady=steady)
+    patient = Conversation(guard.session(holder="agent"), wait=0.2)
+    client = guarded(Model(chat(("c1", "pay", '{"to": "bob", "amount": 500}'))).client(), patient)
+    assert calls_of(client.chat.completions.create(model="m", messages=ASKED)) == (["c1"] if answered else [])
+    assert patient.may_run("c1") is answered
+    guard.close()
 
 
 def test_the_history_is_what_the_model_was_sent(conversation: Conversation, history: Any) -> None:

@@ -69,7 +69,7 @@ class Desk:
             [step] = ruling.steps
             self._pending = _digest(tool, arguments) if ruling.waiting else None
             await self._tell_late()
-        assert isinstance(step.proposal, Call)
+        assert isinstance(step.proposal, Call)  # INVARIANT: what was proposed was one call
         return step.proposal.call_id, step
 
     async def redeem(self, permit: Permit, tool: str, arguments: str) -> None:

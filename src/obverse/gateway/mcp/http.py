@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -12,15 +13,21 @@ from mcp.server.lowlevel import Server
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from obverse.gateway.mcp.proxy import SENT
-from obverse.gateway.mcp.wire import LARGEST, Refused, read
+from obverse.gateway.mcp.wire import INVALID_REQUEST, LARGEST, Refused, read
 
 _TOO_LARGE = 413
 _WRONG = 400
+_UNKNOWN = 401
 
 
-def application(server: Server[Any], *, path: str = "/mcp", host: str = "127.0.0.1") -> ASGIApp:
-    """The proxy as an ASGI application; on loopback it answers only to names of loopback (DNS rebinding)."""
-    return Reading(server.streamable_http_app(streamable_http_path=path, host=host))
+def application(
+    server: Server[Any], *, token: str | None = None, path: str = "/mcp", host: str = "127.0.0.1"
+) -> ASGIApp:
+    """The proxy as an ASGI application; on loopback it answers only to names of loopback (DNS rebinding).
+
+    With a `token`, only to who sends it as `Authorization: Bearer …`.
+    """
+    return Reading(server.streamable_http_app(streamable_http_path=path, host=host), token)
 
 
 async def serve(app: ASGIApp, port: int, ready: Callable[[str], None]) -> None:
@@ -34,11 +41,15 @@ async def serve(app: ASGIApp, port: int, ready: Callable[[str], None]) -> None:
 class Reading:
     """Puts what was sent into the scope of a request, or answers it where nobody should act on it."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, token: str | None = None) -> None:
         self._app = app
+        self._wanted = None if token is None else f"Bearer {token}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        if scope["type"] == "http" and not self._known(scope):
+            await _answer(Refused(id=None, code=INVALID_REQUEST, message="who is asking?"), _UNKNOWN, send)
+            return
         if scope["type"] != "http" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
@@ -51,6 +62,10 @@ class Reading:
             return
         scope[SENT] = found
         await self._app(scope, _again(body, receive), send)
+
+    def _known(self, scope: Scope) -> bool:
+        given = [value for name, value in scope["headers"] if name == b"authorization"]
+        return self._wanted is None or (len(given) == 1 and hmac.compare_digest(given[0], self._wanted))
 
 
 async def _body(receive: Receive) -> bytes | None:

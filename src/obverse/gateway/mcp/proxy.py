@@ -170,7 +170,7 @@ class Proxy:
         output, failed = CUT_OFF, True
         try:
             meant: dict[str, Any] = json.loads(arguments or "{}")
-            assert step.permit is not None
+            assert step.permit is not None  # INVARIANT: nothing else comes here
             await desk.redeem(step.permit, offer.name, json.dumps(meant))  # what is sent on, as it is sent on
             result = await self._upstreams[offer.definition.server].call(offer.definition.name, meant, teller.further)
             parts = [part.model_dump(by_alias=True, mode="json", exclude_none=True) for part in result.content]

@@ -6,13 +6,14 @@ heard (cut, summed up, reordered) is heard for what is new in it, and the fact `
 history keeps what happened, whatever a framework chose to forget. An assistant's message that no ruling released is no act of
 this session: it is heard as a thought, and the fact `history.foreign` says so.
 
-Not thread-safe by itself: one conversation is one agent's. The session beneath is.
+One conversation is one agent's; its turns come one after another, while its tools may run in threads at the same time.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -52,6 +53,7 @@ class Conversation:
         self._permits: dict[str, Permit] = {}
         self._answered: dict[str, str] = {}
         self._messages: dict[str, str] = {}
+        self._lock = threading.RLock()
 
     # --- what was sent to the model ---------------------------------------------------------------------------------------
 
@@ -102,8 +104,9 @@ class Conversation:
 
     def resume(self, wait: float | None = None) -> Ruling | None:
         """The ruling on the turn that waits for people, decided again; None if none waits."""
-        again = self.session.resume(self.wait if wait is None else wait)
-        return None if again is None else self._ruled(again)
+        with self._lock:  # who comes second finds the permits that the first one brought
+            again = self.session.resume(self.wait if wait is None else wait)
+            return None if again is None else self._ruled(again)
 
     def _ruled(self, ruling: Ruling) -> Ruling:
         self.ruling = ruling
@@ -138,10 +141,26 @@ class Conversation:
         Raises:
             EvidenceError: there is none, or it was given for something else, or it was used.
         """
-        permit = self._permits.pop(call_id, None)
+        with self._lock:
+            permit = self._permits.pop(call_id, None)
         if permit is None:
             raise EvidenceError("there is no permit for this call", code="G510")
         self.session.redeem(permit, tool, arguments)
+
+    def run(self, call_id: str, tool: str, arguments: str, do: Callable[[], str]) -> str:
+        """What `do` gives, run between `begin` and `finish`; what it raises is the call's failed result, and goes on.
+
+        Raises:
+            EvidenceError: the call may not run; `do` was not called.
+        """
+        self.begin(call_id, tool, arguments)
+        try:
+            output = do()
+        except BaseException as error:
+            self.finish(call_id, f"{type(error).__name__}: {error}", failed=True)
+            raise
+        self.finish(call_id, output)
+        return output
 
     def finish(self, call_id: str, output: str, *, failed: bool = False) -> None:
         """Tell the session what the call gave back; of a call that it never released it is told that there was one."""
