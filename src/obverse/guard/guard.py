@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final
 
@@ -207,8 +208,8 @@ class Guard:
 
     def close(self) -> None:
         """Every session ended, and the end recorded."""
-        for session in self._all():
-            session.end()
+        with ThreadPoolExecutor(_MOST_THREADS) as pool:  # together, so that few writes are enough
+            list(pool.map(Session.end, self._all()))
         self._record("stop", {"guard": self._parts.guard, "sessions": 0, "why": "closed"})
 
     def _all(self) -> list[Session]:

@@ -7,6 +7,7 @@ import os
 import secrets
 import threading
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -19,12 +20,14 @@ from obverse.guard.leases import Control
 from obverse.guard.people import read_people
 from obverse.guard.ports import Answerer
 from obverse.guard.vault import Vault, read_vault
-from obverse.guard.watch import Files, Head
+from obverse.guard.watch import Files, Head, Tampering, own_code
 from obverse.ledger.log import Log, Rhythm
 from obverse.ledger.tiles import CHECKPOINT
 
 LOG: Final = logging.getLogger(__name__)
 _LOOK: Final = 1.0
+_SELDOM: Final = 20.0
+"""Seconds between two looks at our own code, which is a few hundred files."""
 
 
 def now() -> int:
@@ -68,6 +71,7 @@ class Keeper(threading.Thread):
         self._files = Files(
             {"policy": [home.policy.parent], "settings": [home.folder / CONFIGURATION], "people": [home.people]}
         )
+        self._code = Files({"code": own_code()})
         self._head = Head(home.ledger / CHECKPOINT)
 
     def stop(self) -> None:
@@ -77,18 +81,19 @@ class Keeper(threading.Thread):
 
     def run(self) -> None:
         """Until it is stopped; what it cannot do it says, and tries again."""
-        beat = steady()
+        beat = looked = steady()
         while not self._over.wait(_LOOK):
             try:
-                self._look()
+                seldom = steady() - looked >= _SELDOM * 1000
+                looked = steady() if seldom else looked
+                self._look([*self._files.look(), *self._head.look(), *(self._code.look() if seldom else ())])
                 if steady() - beat >= self._home.configuration.heartbeat_seconds * 1000:
                     beat = steady()
                     self._guard.heartbeat()
             except Exception as fault:  # boundary: a gap in the log shows it; no session is freer for it
                 LOG.warning("the guard could not look after itself: %s", fault)
 
-    def _look(self) -> None:
-        found = [*self._files.look(), *self._head.look()]
+    def _look(self, found: Sequence[Tampering]) -> None:
         if found:
             self._guard.tampered(found)
         if self._control.ordered() or self._guard.settings.lease_seconds is not None:

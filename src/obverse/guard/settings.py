@@ -49,8 +49,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Milliseconds by which the wall clock may depart from the steady one between two looks, before it counts as tampering."""
     on_tampering: Literal["stop", "note"] = "stop"
     """Whether sessions stop when the guard finds that it was tampered with, or it is only recorded and stated as a fact."""
-    tolerated: tuple[str, ...] = ("people",)
-    """What is only recorded and stated in any case: keys of people are looked up anew for each answer, so they may change."""
+    tolerated: tuple[str, ...] = ("people", "code")
+    """What is only recorded and stated in any case. Keys of people are looked up anew for each answer, so they may change while a
+    guard runs; so may its code on disk, by an upgrade: what runs was loaded before."""
 
     def plain(self) -> dict[str, Any]:
         """As it stands in the ledger: numbers in exact decimals."""
