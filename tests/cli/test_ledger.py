@@ -189,6 +189,12 @@ def test_a_bundle_holds_receipts_keys_and_a_statement_that_others_check(
     digest = hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
     assert statement["subject"][0]["digest"]["sha256"] == digest
     assert statement["predicate"]["entries"] == {"file": 1}
+    capsys.readouterr()
+    assert run("verify", bundle, "--key", folder / "key.txt") == 0
+    assert "holds        statement" in capsys.readouterr().out
+    assert run("record", log, folder / "file", "--key-file", folder / "key.pem", "--name", "log.example") == 0
+    (log / "statement.dsse.json").write_bytes((out / "statement.dsse.json").read_bytes())
+    assert run("verify", log, "--key", folder / "key.txt") == 5  # it is about the log as it was
 
 
 def _raw(pem: Path) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from obverse.ledger.checkpoint import Trust
 from obverse.ledger.entries import Entry, payload_of
 from obverse.ledger.fsck import fsck
 from obverse.ledger.keys import FileSigner, new_key
-from obverse.ledger.log import Log, erase
+from obverse.ledger.log import Log, Rhythm, erase
 from obverse.ledger.note import Note
 from obverse.ledger.reader import Folder, read_head
 from obverse.ledger.segments import line_of
@@ -184,6 +185,28 @@ def test_sessions_side_by_side_are_no_clock_that_went_back(tmp_path: Path) -> No
         log.extend([Entry(type="x", time=time, session=f"s{time}") for time in (90_000, 50_000, 70_000, 1)])
         log.extend([Entry(type="x", time=time) for time in (100_000, 99_000)])
     assert found(tmp_path / "log").outcome == "holds"
+
+
+def test_a_log_that_is_being_written_holds_at_each_look(tmp_path: Path) -> None:
+    folder, looks = tmp_path / "log", 0
+    with Log.create(folder, "log.example/1", [SIGNER], rhythm=Rhythm(seconds=0.001)) as log:
+        done = threading.Event()
+
+        def work() -> None:
+            for number in range(1, 150):
+                payload = payload_of(b"%d" % number, bytes(32))
+                speaks = Entry(type="call", time=number, session="s", payloads={"arguments": payload.commitment})
+                log.record([(speaks, {"arguments": payload}), (entry(number), {})])
+            done.set()
+
+        writer = threading.Thread(target=work)
+        writer.start()
+        while not done.is_set() or not looks:
+            result = found(folder)
+            assert result.outcome == "holds", result.checks
+            looks += 1
+        writer.join()
+    assert found(folder).outcome == "holds"
 
 
 def imports(path: Path) -> Iterator[str]:

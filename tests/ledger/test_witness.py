@@ -108,6 +108,11 @@ def test_a_log_is_cosigned_while_it_is_written(folder: Path, witness: Witness) -
         log.extend(entries(5, 300))
         log.publish()
         assert found(folder).outcome == "holds"
+        assert cosign(folder, asker(witness)).names  # by somebody else, beside the writer
+        assert found(folder).outcome == "holds"
+        log.extend(entries(5, 305))
+    assert found(folder).outcome == "holds"
+    assert b"\n305\n" in (folder / "checkpoint.cosigned").read_bytes()
 
 
 def answered(witness: Witness, body: bytes) -> tuple[int, str]:

@@ -7,6 +7,8 @@ It becomes the predicate of an in-toto statement (`ledger.statement`). Counted f
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -16,7 +18,7 @@ from obverse.core.errors import EvidenceError
 from obverse.ledger.checkpoint import read_checkpoint
 from obverse.ledger.contents import Contents, Item
 from obverse.ledger.reader import Files, read_head
-from obverse.ledger.statement import SUMMARY, Claim, Subject, subject_of
+from obverse.ledger.statement import SUMMARY, Claim, Subject, read_envelope, subject_of
 
 _LOADED = "policy.load"
 _MOST_FILES = 1000
@@ -37,6 +39,30 @@ def claim_of(files: Files) -> Claim:
         counted.take(item)
     predicate = {"checkpoint": str(note), "origin": head.origin, "size": head.size, **counted.fields}
     return Claim(subjects=(subject_of(head), *counted.policies.values()), type=SUMMARY, predicate=predicate)
+
+
+def check_statement(data: bytes, files: Files, keys: Sequence[bytes]) -> None:
+    """Returns if this envelope, signed by one of these keys, says of the log in these files what the log says.
+
+    Its checkpoint may bear other signatures than now, and payloads of policies may have been erased since.
+
+    Raises:
+        EvidenceError: if it does not.
+    """
+    said, found = read_envelope(data, keys), claim_of(files)
+    about = {"checkpoint"}
+    same = said.type == found.type and _without(said.predicate, about) == _without(found.predicate, about)
+    named = [_policy_digests(claim.subjects[1:]) for claim in (said, found)]
+    if not same or said.subjects[:1] != found.subjects[:1] or named[0] != named[1]:
+        raise EvidenceError("the statement is about another log, or says what the log does not", code="E149")
+
+
+def _without(predicate: Mapping[str, Any], names: AbstractSet[str]) -> dict[str, Any]:
+    return {name: value for name, value in predicate.items() if name not in names}
+
+
+def _policy_digests(subjects: Sequence[Subject]) -> list[tuple[str, str | None]]:
+    return [(subject.name, subject.digest.get("obverse")) for subject in subjects]
 
 
 class _Counted:

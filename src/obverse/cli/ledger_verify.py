@@ -15,8 +15,10 @@ from obverse.cli.output import json_option, note, one_line, print_json, say, whe
 
 if TYPE_CHECKING:
     from obverse.guard.tally import Replayed
+    from obverse.ledger.checkpoint import Trust
+    from obverse.ledger.looks import Check
     from obverse.ledger.reader import Files
-    from obverse.ledger.verify import Check, Verification
+    from obverse.ledger.verify import Verification
 
 _SHOWN = 10  # faults of one kind on a terminal; --json has more
 
@@ -62,6 +64,7 @@ def verify(log: Path, **given: Any) -> ExitCode:
     if found.outcome != "fails":
         with when_interrupted("nothing was changed; run it again"), _Progress("entries replayed") as progress:
             replayed, more = _contents(files, given, progress)
+        more += _statement(files, trust)
     outcome = "fails" if any(check.outcome == "fails" for check in more) else found.outcome
     beyond = _not_proved(replayed)
     if given["as_json"]:
@@ -77,7 +80,7 @@ def _contents(files: Files, given: dict[str, Any], progress: _Progress) -> tuple
     from obverse.guard.people import read_people
     from obverse.guard.replay import Replaying
     from obverse.ledger.contents import Contents
-    from obverse.ledger.verify import Check
+    from obverse.ledger.looks import Check
 
     people = None if given["people"] is None else read_people(given["people"])
     contents, runs, replaying = Contents(files), Reading(), Replaying(people)
@@ -97,6 +100,23 @@ def _contents(files: Files, given: dict[str, Any], progress: _Progress) -> tuple
     if replayed is not None and replayed.guarded:
         checks.append(Check(name="replay", outcome=replayed.outcome, found=_summary(replayed)))
     return replayed, checks
+
+
+def _statement(files: Files, trust: Trust | None) -> list[Check]:
+    """That the statement in a bundle is about this log, and signed by a key of it."""
+    from obverse.campaign.attesting import check_statement
+    from obverse.core.errors import EvidenceError
+    from obverse.ledger.bundle import STATEMENT
+    from obverse.ledger.looks import Check
+
+    data = files.read(STATEMENT)
+    if data is None or trust is None:
+        return []
+    try:
+        check_statement(data, files, [key.public for key in trust.log if key.algorithm == "ed25519"])
+    except EvidenceError as error:
+        return [Check(name="statement", outcome="fails", found=error.message)]
+    return [Check(name="statement", outcome="holds", found="it says of this log what the log says")]
 
 
 def _summary(found: Replayed) -> str:

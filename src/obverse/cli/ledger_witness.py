@@ -127,7 +127,7 @@ def _server(made: Witness, listen: str, port: int) -> ThreadingHTTPServer:
 def cosign(
     folder: Path, *, urls: tuple[str, ...], keys: tuple[str, ...], trust: Path | None, timeout: float, as_json: bool
 ) -> ExitCode:
-    """Ask witnesses to sign the checkpoint of the log in DIR, which nobody may write meanwhile; exits 4 if none does."""
+    """Ask witnesses to sign the checkpoint of the log in DIR, also while a guard writes it. Exits 4 if none does."""
     from obverse.ledger.cosigning import Asked, ask_witnesses
     from obverse.ledger.log import cosign as cosigned
 

@@ -13,12 +13,12 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from obverse.core.errors import EvidenceError, MisuseError, UnavailableError
+from obverse.core.errors import EvidenceError, UnavailableError
 from obverse.core.files import write_whole
 from obverse.ledger.checkpoint import read_checkpoint
 from obverse.ledger.journal import sync_folder
 from obverse.ledger.merkle import consistency_proof
-from obverse.ledger.note import Key, Note, Signature, check_note, read_signature
+from obverse.ledger.note import Key, Note, Signature, check_note, read_note, read_signature
 from obverse.ledger.reader import Files, Folder, Reader, read_head
 from obverse.ledger.tiles import CHECKPOINT, COSIGNED
 from obverse.ledger.witness import Request
@@ -98,15 +98,16 @@ def _shown(body: bytes) -> str:
     return body[:200].decode("utf-8", "replace").strip()
 
 
-def keep_cosigned(folder: Path, note: Note) -> None:
-    """Puts the signatures under the checkpoint, and beside it for when the log has grown. Who calls holds the log's lock.
-
-    Raises:
-        MisuseError: if the log has another checkpoint by now.
-    """
-    head = read_head(Folder(folder))
-    if head is None or head.text != note.text:
-        raise MisuseError("the log has another checkpoint by now", code="E107")
-    write_whole(folder / COSIGNED, str(note).encode())
-    write_whole(folder / CHECKPOINT, str(note).encode())
+def keep_cosigned(folder: Path, note: Note, *, alone: bool) -> None:
+    """Keeps what witnesses signed, beside the checkpoint; and under it, where it is the same and nobody else writes (`alone`)."""
+    known = Folder(folder).read(COSIGNED)
+    if known is None or _size(read_note(known)) <= _size(note):
+        write_whole(folder / COSIGNED, str(note).encode())
+    head = read_head(Folder(folder)) if alone else None
+    if head is not None and head.text == note.text:
+        write_whole(folder / CHECKPOINT, str(note).encode())
     sync_folder(folder)
+
+
+def _size(note: Note) -> int:
+    return read_checkpoint(note.text).size

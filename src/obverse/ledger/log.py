@@ -38,7 +38,7 @@ _SLICE: Final = 16 * 1024 * 1024
 class Rhythm(msgspec.Struct, frozen=True, kw_only=True):
     """When a log publishes by itself: after so many seconds, or sooner when so many bytes wait in the journal."""
 
-    seconds: float = 1.0
+    seconds: float = 5.0
     bytes: int = 8 * 1024 * 1024
 
 
@@ -199,15 +199,15 @@ class Log:
             return self.head
 
     def cosign(self, ask: Callable[[Files, Note], Cosigned]) -> Cosigned:
-        """What came of asking witnesses; what they signed is kept, unless the log has another checkpoint by then."""
+        """What came of asking witnesses; what they signed is kept."""
         files = held(Folder(self.folder))
         note = read_head(files)
         if note is None:
             raise EvidenceError("there is no checkpoint", code="E134")
         found = ask(files, note)
         with self._publishing:
-            if found.names and self.head.text == note.text:
-                keep_cosigned(self.folder, found.note)
+            if found.names:
+                keep_cosigned(self.folder, found.note, alone=True)
         return found
 
     def _take_over(self) -> None:
@@ -260,23 +260,25 @@ class Log:
 
 
 def cosign(folder: Path, ask: Callable[[Files, Note], Cosigned]) -> Cosigned:
-    """As `Log.cosign`, of a log that nobody writes; without its key.
+    """As `Log.cosign`, without the log's key; beside a writer too, whose checkpoint then stays as it is.
 
     Raises:
-        MisuseError: if somebody writes it, or there is none.
+        MisuseError: if there is no log.
     """
-    lock = _locked(folder)
-    try:
-        files = held(Folder(folder))
-        note = read_head(files)
-        if note is None:
-            raise MisuseError(f"no log in `{folder}`", code="E107", hint="`obverse ledger init` begins one")
-        found = ask(files, note)
-        if found.names:
-            keep_cosigned(folder, found.note)
-        return found
-    finally:
-        lock.close()
+    files = held(Folder(folder))
+    note = read_head(files)
+    if note is None:
+        raise MisuseError(f"no log in `{folder}`", code="E107", hint="`obverse ledger init` begins one")
+    found = ask(files, note)
+    if found.names:
+        try:
+            lock: IO[bytes] | None = _locked(folder)
+        except MisuseError:
+            lock = None
+        keep_cosigned(folder, found.note, alone=lock is not None)
+        if lock is not None:
+            lock.close()
+    return found
 
 
 def erase(folder: Path, entry: int, names: Iterable[str] | None = None) -> int:

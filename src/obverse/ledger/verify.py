@@ -7,38 +7,24 @@ could not be made is `not checked`, never `holds`. L15: a flipped byte, a droppe
 from __future__ import annotations
 
 import io
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, Literal, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
 from obverse.core.errors import EvidenceError
 from obverse.ledger.checkpoint import Checkpoint, Trust, check_quorum, read_checkpoint, signed_by_log
-from obverse.ledger.entries import Entry, payload_path, read_entry, read_payload
+from obverse.ledger.entries import Entry, read_entry
 from obverse.ledger.journal import check_seal, frames_of, scan
-from obverse.ledger.merkle import HASH_SIZE, Frontier, check_consistency, consistency_proof, leaf_hash
+from obverse.ledger.looks import Check, Outcome, PayloadsLook, Rows, Times
+from obverse.ledger.merkle import Frontier, check_consistency, consistency_proof, leaf_hash
 from obverse.ledger.note import Key, Note, Verified, read_note
 from obverse.ledger.reader import Files, Reader, held, read_head
 from obverse.ledger.rotation import Rotated, successors
-from obverse.ledger.segments import read_segment
-from obverse.ledger.tiles import COSIGNED, JOURNALS, WIDTH, joined, read_hashes, segment_path, tile_path
+from obverse.ledger.tiles import COSIGNED, JOURNALS, WIDTH
 
-Outcome: TypeAlias = Literal["holds", "fails", "not checked"]
 Told: TypeAlias = Callable[[int, int], None]
 """How many entries were looked at, of how many; called once a bundle."""
-
-_SLACK: Final = 10_000
-"""Milliseconds by which entries of no session may be out of order: threads record side by side."""
-_MOST_SESSIONS: Final = 100_000
-
-
-class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was looked at, what came out, and in one sentence what was found."""
-
-    name: str
-    outcome: Outcome
-    found: str
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,7 +143,7 @@ def _cosigned(files: Files, reader: Reader, head: Checkpoint, trust: Trust) -> t
 
 def _contents(files: Files, reader: Reader, head: Checkpoint, pending: int, told: Told) -> Iterator[Check]:
     """The tree, the form of the entries, the order of their times, and the payloads that they commit to: one reading."""
-    rows, times, payloads = _Rows(files), _Times(), _Payloads(files, range(head.size, head.size + pending))
+    rows, times, payloads = Rows(files), Times(), PayloadsLook(files, range(head.size, head.size + pending))
     malformed: EvidenceError | None = None
     try:
         for start in range(0, head.size, WIDTH):
@@ -186,139 +172,6 @@ def _contents(files: Files, reader: Reader, head: Checkpoint, pending: int, told
     yield Check(name="entries", outcome="holds", found=f"{reader.size:,} entries are in canonical form")
     yield times.check
     yield payloads.check
-
-
-class _Rows:
-    """The tiles under way, one a level; each is compared with its file once it is full, or at the end.
-
-    So when all are compared, the tiles on disk are those of the entries, and the root can be read off them.
-    """
-
-    def __init__(self, files: Files) -> None:
-        self.files = files
-        self.compared = 0
-        self._rows: list[list[bytes]] = []
-        self._numbers: list[int] = []
-
-    def add(self, leaf: bytes) -> None:
-        """One leaf hash more."""
-        level, hash_ = 0, leaf
-        while True:
-            if level == len(self._rows):
-                self._rows.append([])
-                self._numbers.append(0)
-            row = self._rows[level]
-            row.append(hash_)
-            if len(row) < WIDTH:
-                return
-            self._compare(level)
-            hash_, self._rows[level] = joined(row), []
-            self._numbers[level] += 1
-            level += 1
-
-    def end(self) -> None:
-        """The tiles that are not full."""
-        for level, row in enumerate(self._rows):
-            if row:
-                self._compare(level)
-
-    def _compare(self, level: int) -> None:
-        row, number = self._rows[level], self._numbers[level]
-        path = tile_path(level, number, len(row))
-        data = self.files.read(path)
-        if data is None and len(row) < WIDTH:
-            data = (self.files.read(tile_path(level, number)) or b"")[: len(row) * HASH_SIZE] or None
-        if data is None:
-            raise EvidenceError(f"`{path}` is missing", code="E134")
-        if list(read_hashes(data, len(row))) != row:
-            raise EvidenceError(f"`{path}` does not hold the hashes of its entries", code="E136")
-        self.compared += 1
-
-
-class _Times:
-    """Whether the writer's clock went back, which is no proof of anything, and must be explained.
-
-    Sessions are recorded side by side, and some of their entries later than they came about: so each is asked by itself, and what
-    is of no session within a few seconds.
-    """
-
-    def __init__(self) -> None:
-        self.back: int | None = None
-        self._newest = 0
-        self._sessions: OrderedDict[str, int] = OrderedDict()
-
-    def add(self, start: int, bundle: Sequence[Entry]) -> None:
-        """The next entries."""
-        for index, entry in enumerate(bundle, start):
-            if self.back is None and entry.time < self._before(entry):
-                self.back = index
-
-    def _before(self, entry: Entry) -> int:
-        """The time that this entry must not be before."""
-        if entry.session is None:
-            self._newest = max(self._newest, entry.time)
-            return self._newest - _SLACK
-        before = self._sessions.pop(entry.session, 0)
-        self._sessions[entry.session] = max(before, entry.time)
-        if len(self._sessions) > _MOST_SESSIONS:
-            self._sessions.popitem(last=False)
-        return before
-
-    @property
-    def check(self) -> Check:
-        """What was found."""
-        if self.back is None:
-            return Check(name="times", outcome="holds", found="no clock went back")
-        return Check(name="times", outcome="fails", found=f"at entry {self.back} the clock had gone back")
-
-
-class _Payloads:
-    """Payloads that are there are what was committed to; one that is gone was erased, or is kept elsewhere."""
-
-    def __init__(self, files: Files, pending: range) -> None:
-        self.files = files
-        self.pending = pending  # a kill may have left these on their way from the journal
-        self.there = self.gone = 0
-        self.wrong: str | None = None
-
-    def add(self, start: int, bundle: Sequence[Entry]) -> None:
-        """The next entries, which are those of one segment."""
-        if self.wrong is None:
-            self.wrong = next(self._faults(start, bundle), None)
-
-    def _faults(self, start: int, bundle: Sequence[Entry]) -> Iterator[str]:
-        number = start // WIDTH
-        data = self.files.read(segment_path(number))
-        try:
-            segment = dict(read_segment(data or b"", number))
-        except EvidenceError as error:
-            yield f"`{segment_path(number)}`: {error.message}"
-            return
-        for index, entry in enumerate(bundle, start):
-            for name, commitment in entry.payloads.items():
-                payload = segment.pop((index, name), None)
-                try:
-                    if payload is None and (large := self.files.read(payload_path(commitment))) is not None:
-                        payload = read_payload(large)
-                except EvidenceError as error:
-                    yield f"`{name}` of entry {index}: {error.message}"
-                if payload is None:
-                    self.gone += 1
-                elif payload.commitment != commitment:
-                    yield f"`{name}` of entry {index} is not what the entry commits to"
-                else:
-                    self.there += 1
-        for index, name in segment:
-            if index not in self.pending:
-                yield f"`{segment_path(number)}` holds `{name}` of entry {index}, which commits to no such thing"
-
-    @property
-    def check(self) -> Check:
-        """What was found."""
-        if self.wrong is not None:
-            return Check(name="payloads", outcome="fails", found=self.wrong)
-        gone = f"; {self.gone:,} are not here: erased, or kept elsewhere" if self.gone else ""
-        return Check(name="payloads", outcome="holds", found=f"{self.there:,} payloads are what was committed to{gone}")
 
 
 # --- around it ------------------------------------------------------------------------------------------------------------
