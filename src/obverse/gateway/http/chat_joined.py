@@ -25,6 +25,7 @@ from obverse.gateway.http.chat_answered import (
 )
 from obverse.gateway.http.json_text import is_absent, read_answer, shown
 from obverse.gateway.http.records import Answer, Tokens
+from obverse.gateway.http.sentences import Growing
 from obverse.gateway.http.sse import Sent
 
 
@@ -44,7 +45,8 @@ class ChatJoiner:
 
     def __init__(self, *, most_calls: int) -> None:
         self._most_calls = most_calls
-        self._content: list[str] = []
+        self.said = Growing()
+        """What was said in `content` so far."""
         self._refusal: list[str] = []
         self._thought: list[str] = []
         self._calls: list[_Call] = []
@@ -56,9 +58,7 @@ class ChatJoiner:
     @property
     def text(self) -> str:
         """What was said so far; without a refusal, which stands behind it."""
-        if len(self._content) > 1:
-            self._content = ["".join(self._content)]
-        return self._content[0] if self._content else ""
+        return self.said.text
 
     @property
     def calling(self) -> bool:
@@ -108,9 +108,9 @@ class ChatJoiner:
         if self._finish is not None and not all(is_absent(value) for name, value in delta.items() if name != "role"):
             raise garbage("goes on after its end")  # (3)
         check_message(delta)
-        for name, pieces in (("content", self._content), ("refusal", self._refusal)):
+        for name, add in (("content", self.said.add), ("refusal", self._refusal.append)):
             if piece := text_of(delta, name):
-                pieces.append(piece)
+                add(piece)
         for name in THOUGHTS:
             if piece := text_of(delta, name):
                 self._thought.append(piece)

@@ -30,7 +30,6 @@ from obverse.gateway.http.protocols import PATHS, body_for, joiner_for, named_to
 from obverse.gateway.http.records import Answer, Answering, AnyItem, Instruction, Outgoing, Proposed, Request
 from obverse.gateway.http.release import held_because, held_with_tools
 from obverse.gateway.http.responses_answered import wire_of
-from obverse.gateway.http.sentences import next_end
 from obverse.gateway.http.settings import Settings
 from obverse.gateway.http.sse import Reader
 from obverse.gateway.http.telling import Offered, tell, tell_thought
@@ -283,11 +282,13 @@ class Desk:
                     whole = b"".join([piece async for piece in reading.pieces()])
                     return read_whole(request, read_answer(whole), most_calls=self.settings.most_calls), out, 0
                 joiner = joiner_for(request, most_calls=self.settings.most_calls)
-                reader, sent, least = Reader(largest=self.settings.largest_answer), 0, self.settings.smallest_piece
+                reader, sent = Reader(largest=self.settings.largest_answer), 0
                 async for piece in reading.pieces():
                     for event in reader.feed(piece):
                         joiner.take(event)
-                    while early and not joiner.calling and (end := next_end(joiner.text, sent, least)) > sent:
+                    while (
+                        early and not joiner.calling and (end := joiner.said.next_end(sent, self._least(sent))) > sent
+                    ):
                         text = joiner.text
                         ruling = await self._beginning(one, session, text[:end], turn)
                         if ruling is not None:
@@ -299,6 +300,10 @@ class Desk:
             raise UntrustedInputError("the model's turn took too long", code="G405") from error
         finally:
             turn.asking = False
+
+    def _least(self, sent: int) -> int:
+        """How much is gathered before it leaves: each beginning goes on record whole, so pieces grow with the text."""
+        return max(self.settings.smallest_piece, sent // 8)
 
     async def _beginning(self, one: Conversation, session: Session, text: str, turn: Turn) -> Ruling | None:
         """The ruling that blocks this beginning of the reply; None once it is released, decided as the reply so far."""

@@ -18,11 +18,14 @@ from obverse.gateway.http.responses_answered import (
     read_responses_answer,
     responses_body,
 )
+from obverse.gateway.http.sentences import Growing
 from obverse.gateway.http.sse import Sent
 
 
 class Joiner(Protocol):
     """Takes a stream apart and puts the turn together."""
+
+    said: Growing
 
     @property
     def text(self) -> str: ...

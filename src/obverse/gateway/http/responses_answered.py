@@ -12,6 +12,7 @@ from obverse.core.errors import UntrustedInputError
 from obverse.gateway.http.chat_answered import checked_call, garbage
 from obverse.gateway.http.json_text import is_absent, number_of, read_answer, shown, write
 from obverse.gateway.http.records import Answer, Outgoing, Proposed, Tokens
+from obverse.gateway.http.sentences import Growing
 from obverse.gateway.http.sse import Sent, event
 
 ENDED: Final = ("response.completed", "response.incomplete", "response.failed")
@@ -96,7 +97,7 @@ class ResponsesJoiner:
 
     def __init__(self, *, most_calls: int) -> None:
         self._most_calls = most_calls
-        self._pieces: list[str] = []
+        self.said = Growing()
         self._part: tuple[object, object] | None = None
         self._calling = False
         self._whole: dict[str, Any] | None = None
@@ -104,9 +105,7 @@ class ResponsesJoiner:
     @property
     def text(self) -> str:
         """What was said so far."""
-        if len(self._pieces) > 1:
-            self._pieces = ["".join(self._pieces)]
-        return self._pieces[0] if self._pieces else ""
+        return self.said.text
 
     @property
     def calling(self) -> bool:
@@ -151,7 +150,7 @@ class ResponsesJoiner:
         if self._part is not None and part != self._part:
             delta = f"\n\n{delta}"  # the next part stands apart, as in the whole
         self._part = part
-        self._pieces.append(delta)
+        self.said.add(delta)
 
 
 # --- to the client ------------------------------------------------------------------------------------------------------
