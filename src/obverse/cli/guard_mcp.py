@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from obverse.gateway.mcp.definitions import Lock
     from obverse.gateway.mcp.proxy import Proxy
     from obverse.gateway.mcp.servers import ServerSettings
+    from obverse.guard.vault import Vault
 
 LOCK = "mcp.lock.json"
 
@@ -23,6 +25,7 @@ LOCK = "mcp.lock.json"
 @click.command(short_help="Stand as an MCP proxy before a server.")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.argument("command", nargs=-1, metavar="[-- COMMAND ARGS…]")
+@click.option("--name", default="server", show_default=True, help="What the one server is called, in the lock too.")
 @click.option("--url", help="A real server that is reached over streamable HTTP, in place of a command.")
 @click.option(
     "--servers", type=click.Path(path_type=Path), help="Several servers: a file with `mcpServers`, as clients write it."
@@ -34,9 +37,15 @@ LOCK = "mcp.lock.json"
 @click.option("--holder", default="mcp", show_default=True, help="Who the agent is: grants name it.")
 @click.option("--deadline", default=50.0, show_default=True, help="Seconds that a call is held while people are asked.")
 @click.option(
-    "--env", "names", multiple=True, metavar="NAME", help="A variable of this process that the server gets, too."
+    "--env",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="A credential of the guard, or a variable of this process, that the server gets.",
 )
-@click.option("--bearer", metavar="NAME", help="The variable of this process that holds the token for the URL.")
+@click.option(
+    "--bearer", metavar="NAME", help="The credential of the guard, or the variable, that holds the token for the URL."
+)
 @click.option(
     "--session-header", metavar="NAME", help="One session for each value of this header, which the agent cannot set."
 )
@@ -47,6 +56,7 @@ def mcp(
     folder: Path,
     command: tuple[str, ...],
     *,
+    name: str,
     url: str | None,
     servers: Path | None,
     listen: int | None,
@@ -70,14 +80,18 @@ def mcp(
 
     from obverse.campaign.standing_judge import judge_of
     from obverse.gateway.mcp.canary import prove
+    from obverse.gateway.mcp.definitions import without
     from obverse.gateway.mcp.proxy import ProxySettings, running
     from obverse.gateway.mcp.sessions import Desks
     from obverse.guard.home import open_home
-    from obverse.guard.local import open_guard
+    from obverse.guard.local import open_guard, open_vault
 
     home = open_home(folder)
-    upstreams = _servers(command, url, servers, names, bearer)
-    lock = None if agree else _lock(folder / LOCK)
+    vault = open_vault(home)
+    upstreams = _servers(name, command, url, servers, partial(_secret, vault), names, bearer)
+    lock = _lock(folder / LOCK)
+    if agree and lock is not None:
+        lock = without(lock, [one.name for one in upstreams])
     guard = open_guard(home, judge=judge_of(home.configuration.judge, seconds=home.settings.judge_seconds))
     settings = ProxySettings(deadline=deadline)
     desks = Desks(guard, holder=holder, settings=settings, header=session_header)
@@ -85,7 +99,13 @@ def mcp(
 
     async def run(serve: Callable[[Proxy], Awaitable[None]]) -> None:
         async with running(
-            guard, upstreams, desks=desks, lock=lock, keep=_keeper(folder / LOCK, agree=agree), settings=settings
+            guard,
+            upstreams,
+            desks=desks,
+            lock=lock,
+            keep=_keeper(folder / LOCK, agree=agree),
+            settings=settings,
+            hide=vault.hidden,
         ) as proxy:
             for change in proxy.changes:
                 note(one_line(f"held: {change.server} {change.tool}: {change.what}"))
@@ -103,7 +123,13 @@ def mcp(
 
 
 def _servers(
-    command: Sequence[str], url: str | None, file: Path | None, names: Sequence[str], bearer: str | None
+    name: str,
+    command: Sequence[str],
+    url: str | None,
+    file: Path | None,
+    secret: Callable[[str], str],
+    names: Sequence[str],
+    bearer: str | None,
 ) -> list[ServerSettings]:
     """The servers that were named, in one of the three ways."""
     from obverse.core.errors import MisuseError
@@ -115,9 +141,17 @@ def _servers(
         from obverse.cli.load import read_file
 
         return read_servers(read_file(file, 1_000_000, "the list of servers"), source=str(file))
-    env = {name: _variable(name) or "" for name in names}
-    headers = {"Authorization": f"Bearer {_variable(bearer)}"} if bearer else {}
-    return [ServerSettings(name="server", command=tuple(command), url=url, env=env, headers=headers)]
+    env = {variable: secret(variable) for variable in names}
+    headers = {"Authorization": f"Bearer {secret(bearer)}"} if bearer else {}
+    return [ServerSettings(name=name, command=tuple(command), url=url, env=env, headers=headers)]
+
+
+def _secret(vault: Vault, name: str) -> str:
+    """What the guard holds under this name, or what the variable holds."""
+    if name not in vault.names:
+        return _variable(name) or ""
+    with vault.lent((name,)) as lent:
+        return lent[name]
 
 
 def _variable(name: str | None) -> str | None:
@@ -143,7 +177,7 @@ def _keeper(path: Path, *, agree: bool) -> Callable[[Lock], None]:
     def keep(lock: Lock) -> None:
         write_whole(path, write_lock(lock))
         tools = sum(len(server.tools) for server in lock.servers.values())
-        why = "agreed to" if agree else "nothing was agreed to before: agreed to"
+        why = "agreed to" if agree else "seen for the first time: agreed to"
         note(f"{why} {tools} tool{'s' if tools != 1 else ''} as they are now, in {path}")
 
     return keep

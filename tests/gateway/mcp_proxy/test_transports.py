@@ -119,7 +119,7 @@ def test_a_lock_is_written_once_and_agreed_to_anew_by_hand(
     assert main(["guard", "mcp", str(home), "--url", url, "--list", "--json"]) == 0
     printed = capsys.readouterr()
     assert json.loads(printed.out)["shown"] == ["look", "pay", "slow"]
-    assert "nothing was agreed to before" in printed.err
+    assert "seen for the first time" in printed.err
     lock = (home / "mcp.lock.json").read_bytes()
 
     puppet.says(LOOK, {**PAY, "definition": {**PAY["definition"], "description": "Pay, and tell the archive."}})
@@ -153,6 +153,35 @@ def test_a_server_that_cannot_be_used_is_named_in_one_line(
     error = capsys.readouterr().err.strip().splitlines()
     assert "G50" in error[-1]
     assert "Traceback" not in "".join(error)
+
+
+def test_another_server_leaves_the_lock_of_the_first(
+    home: Path, puppet: Puppet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = str(puppet.settings().url)
+    for name in ("one", "two"):
+        assert main(["guard", "mcp", str(home), "--name", name, "--url", url, "--list"]) == 0
+    assert main(["guard", "mcp", str(home), "--name", "two", "--url", url, "--agree"]) == 0
+    assert set(json.loads((home / "mcp.lock.json").read_text())["servers"]) == {"one", "two"}
+    capsys.readouterr()
+
+
+def test_what_only_the_guard_and_its_server_know_comes_back_to_nobody(home: Path, started: Puppet) -> None:
+    secret = home / "credentials.json"
+    secret.write_text('{"BANK_TOKEN": "tok-5f2c1a9e"}')
+    secret.chmod(0o600)
+    settings = (home / "guard.toml").read_text() + '\n[credentials]\nfile = "credentials.json"\n'
+    (home / "guard.toml").write_text(settings)
+    started.says({**LOOK, "text": ["the token is tok-5f2c1a9e"], "structured": None})
+
+    async def ask() -> str:
+        start = StdioServerParameters(command=sys.executable, args=command(home, started, "--env", "BANK_TOKEN"))
+        async with Client(start, cache=None) as agent:
+            return "".join(part.text for part in (await agent.call_tool("look", {"id": "a"})).content)
+
+    assert asyncio.run(ask()) == "the token is [credential]"
+    told = [file.read_text(errors="replace") for file in (home / "ledger").rglob("*") if file.is_file()]
+    assert "tok-5f2c1a9e" not in "".join(told)
 
 
 async def test_several_servers_stand_in_a_file_and_keep_their_secrets(home: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ the first day is agreed to by who agrees to it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -73,6 +73,11 @@ def lock_of(servers: Mapping[str, tuple[str | None, Sequence[Definition]]]) -> L
             for name, (instructions, definitions) in sorted(servers.items())
         }
     )
+
+
+def without(lock: Lock, servers: Collection[str]) -> Lock:
+    """The lock without these servers, as if they had never been seen."""
+    return Lock(servers={name: pinned for name, pinned in lock.servers.items() if name not in servers})
 
 
 def changes(pinned: Pinned, server: str, instructions: str | None, now: Sequence[Definition]) -> tuple[Change, ...]:

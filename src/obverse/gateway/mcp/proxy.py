@@ -78,7 +78,13 @@ class Proxy:
     """A running proxy. `running` makes one; `server` is what transports serve."""
 
     def __init__(
-        self, guard: Guard, upstreams: Sequence[Upstream], lock: Lock, desks: Desks, settings: ProxySettings
+        self,
+        guard: Guard,
+        upstreams: Sequence[Upstream],
+        lock: Lock,
+        desks: Desks,
+        settings: ProxySettings,
+        hide: Callable[[str], str] = str,
     ) -> None:
         self.catalogue = Catalogue(shown={}, hidden={})
         self.changes: tuple[Change, ...] = ()
@@ -87,6 +93,7 @@ class Proxy:
         self._lock = lock
         self._desks = desks
         self._settings = settings
+        self._hide = hide
         self._seen = -settings.recheck
         self._looking = anyio.Lock()
         self._bus = InMemorySubscriptionBus()
@@ -172,15 +179,16 @@ class Proxy:
             meant: dict[str, Any] = json.loads(arguments or "{}")
             assert step.permit is not None  # INVARIANT: nothing else comes here
             await desk.redeem(step.permit, offer.name, json.dumps(meant))  # what is sent on, as it is sent on
-            result = await self._upstreams[offer.definition.server].call(offer.definition.name, meant, teller.further)
+            upstream = self._upstreams[offer.definition.server]
+            result = self._without_secrets(await upstream.call(offer.definition.name, meant, teller.further))
             parts = [part.model_dump(by_alias=True, mode="json", exclude_none=True) for part in result.content]
             output, failed = output_of(parts, result.structured_content), bool(result.is_error)
         except EvidenceError as error:
             output = f"not run: {error.message}"
             return _refused(MESSAGES[Verdict.DENY])
         except ObverseError as error:
-            output = error.message
-            return _refused(error.message)
+            output = self._hide(error.message)
+            return _refused(output)
         else:
             return types.CallToolResult(
                 content=result.content, structured_content=result.structured_content, is_error=result.is_error
@@ -188,6 +196,17 @@ class Proxy:
         finally:
             with anyio.CancelScope(shield=True):
                 await desk.result(call_id, output, failed=failed)
+
+    def _without_secrets(self, result: types.CallToolResult) -> types.CallToolResult:
+        """The result, without what the server may know and the agent may not."""
+        text = result.model_dump_json(by_alias=True, exclude_none=True)
+        hidden = self._hide(text)
+        return result if hidden == text else types.CallToolResult.model_validate_json(hidden, by_name=False)
+
+    def _schema(self, tool: str) -> Mapping[str, Any] | None:
+        """The schema of a shown tool, for what the protocol mirrors of it in headers."""
+        offer = self.catalogue.shown.get(tool)
+        return None if offer is None else self._shown(offer).input_schema
 
     # --- what is served ---------------------------------------------------------------------------------------------------
 
@@ -203,6 +222,7 @@ class Proxy:
             "obverse-guard",
             version=VERSION,
             instructions=self.instructions(),
+            get_tool_input_schema=self._schema,
             on_list_tools=self.list_tools,
             on_call_tool=self.call_tool,
             on_subscriptions_listen=ListenHandler(self._bus),
@@ -237,8 +257,10 @@ async def running(
     lock: Lock | None = None,
     keep: Callable[[Lock], None] | None = None,
     settings: ProxySettings = ProxySettings(),  # noqa: B008  # frozen
+    hide: Callable[[str], str] = str,
 ) -> AsyncIterator[Proxy]:
-    """The proxy, connected to all servers. Without a `lock`, what they say first is agreed to, and given to `keep`.
+    """The proxy, connected to all servers. What a server that is not in the `lock` says first is agreed to, and `keep` is given
+    the lock of all. `hide` takes out of a result what neither agent nor record should see.
 
     Raises:
         UnavailableError: a server cannot be used.
@@ -250,11 +272,12 @@ async def running(
 
     async with contextlib.AsyncExitStack() as stack:
         upstreams = [await stack.enter_async_context(connected(one, changed)) for one in servers]
-        if lock is None:
-            lock = await lock_from(upstreams)
-            if keep is not None:
-                keep(lock)
-        proxy = Proxy(guard, upstreams, lock, desks, settings)
+        agreed = dict(lock.servers) if lock is not None else {}
+        first = await lock_from([one for one in upstreams if one.name not in agreed])
+        lock = Lock(servers={**agreed, **first.servers})
+        if first.servers and keep is not None:
+            keep(lock)
+        proxy = Proxy(guard, upstreams, lock, desks, settings, hide)
         await proxy.look()
         tasks = await stack.enter_async_context(anyio.create_task_group())
 
