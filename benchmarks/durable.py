@@ -66,6 +66,19 @@ class Instant:
         return Truth.TRUE
 
 
+class Counting(MemoryRecorder):
+    """A ledger in memory that knows how many bytes it was given."""
+
+    size = 0
+
+    def record(self, items: Any) -> int:
+        self.size += sum(
+            len(entry.data) + sum(len(payload.data) + len(payload.salt) for payload in payloads.values())
+            for entry, payloads in items
+        )
+        return super().record(items)
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--folder", type=Path, default=Path("/var/tmp"))
@@ -131,11 +144,16 @@ def pay(session: Session, number: int, *, judged: bool) -> None:
 def alone(folder: Path, policy: Checked, number: int, *, judged: bool) -> dict[str, Any]:
     """One session: decisions on disk, the same bytes alone, and the same decisions without a disk, in turns."""
     found, log = opened(folder / "log", policy, judged=judged)
-    session, memory = begun(found), begun(guard(policy, MemoryRecorder(), judged=judged))
-    size = max(file.stat().st_size for file in (folder / "log").glob("journal*"))
+    recorder = Counting()
+    session, memory = begun(found), begun(guard(policy, recorder, judged=judged))
     pay(session, 0, judged=judged)
+    pay(memory, 0, judged=judged)
     session.result("c0", "paid")
-    size = max(file.stat().st_size for file in (folder / "log").glob("journal*")) - size
+    memory.result("c0", "paid")
+    before = recorder.size
+    pay(memory, 1, judged=judged)
+    memory.result("c1", "paid")
+    size = recorder.size - before
     data, plain = os.urandom(size), os.open(folder / "plain", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     taken: dict[str, list[float]] = {"decided": [], "plain": [], "in_memory": []}
 
@@ -145,7 +163,7 @@ def alone(folder: Path, policy: Checked, number: int, *, judged: bool) -> dict[s
 
     gc.collect()
     gc.freeze()
-    for turn in range(1, number + 1):
+    for turn in range(2, number + 2):
         for name, work in (
             ("decided", lambda turn=turn: pay(session, turn, judged=judged)),
             ("plain", sync),

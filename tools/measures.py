@@ -298,6 +298,33 @@ def ledger(result: dict[str, Any]) -> Rows:
         yield f"a foreign verifier, {row['verifier']}", text, "all and 0"
 
 
+def gateway(result: dict[str, Any]) -> Rows:
+    """The HTTP gateway beside a direct call and LiteLLM's proxy."""
+    for name, row in result["rows"].items():
+        for target in ("direct", "gateway", "LiteLLM"):
+            if target in row:
+                one = row[target]
+                over = (
+                    f"; overhead p50 {one['overhead p50 ms']:g}, p99 {one['overhead p99 ms']:g} ms"
+                    if "overhead p50 ms" in one
+                    else ""
+                )
+                yield (
+                    f"{name}: {target}",
+                    f"p50 {one['p50 ms']:g}, p99 {one['p99 ms']:g} ms{over}; {one['per second']:g} a second",
+                    "",
+                )
+    opened = result["sessions"]
+    text = f"{opened['bytes per idle session'] / 1024:.1f} KiB each; opened at {opened['per second']:g} a second"
+    yield f"{opened['opened']:,} idle sessions of one turn", text, ""
+    sync = result["append and flush on this disk"]
+    yield (
+        "an append of 400 bytes and a flush on the same disk",
+        f"p50 {sync['p50 ms']:g}, p99 {sync['p99 ms']:g} ms",
+        "",
+    )
+
+
 def audit(result: dict[str, Any]) -> Rows:
     """The audit."""
     chats = result.get("chats")
@@ -353,6 +380,25 @@ def airline_guard(result: dict[str, Any]) -> Rows:
         f"{result['conversations with a blocked act']['reward 1, and no finding there is a true one']} of {result['conversations']['reward 1']}",
         "",
     )
+
+
+def durable(result: dict[str, Any]) -> Rows:
+    """Decisions of the guard that are on disk before anybody acts on them."""
+    for name, row in result["one"].items():
+        decided, plain, memory = (row[part] for part in ("decided", "plain", "in_memory"))
+        yield (
+            f"a decision under {result['rules']} rules, recorded and released; {name}",
+            f"p50 {_ms(decided['p50_us'])}, p99 {_ms(decided['p99_us'])}; without a disk p50 {_ms(memory['p50_us'])}",
+            f"beside a plain write and sync of the same {row['bytes']:,} bytes: p50 {_ms(plain['p50_us'])}, p99 {_ms(plain['p99_us'])}",
+        )
+    for row in result["many"]:
+        yield f"decisions a second, {row['sessions']} sessions at once (group commit)", f"{row['per_second']:,}", ""
+    idle = result["idle"]
+    yield f"memory of an idle session, of {idle['sessions']:,}", f"{idle['bytes_opened'] / 1000:.1f} kB", ""
+
+
+def _ms(us: float) -> str:
+    return f"{us / 1000:.2f} ms"
 
 
 def local_models(result: dict[str, Any]) -> Rows:
@@ -538,11 +584,13 @@ SECTIONS: Final[dict[str, tuple[str, Callable[[dict[str, Any]], Rows]]]] = {
     "runner_kills": ("Running, and being killed", runner_kills),
     "runner_faults": ("Running against a bad endpoint", runner_faults),
     "ledger": ("The ledger", ledger),
+    "gateway": ("The HTTP gateway, recording each turn before it leaves", gateway),
     "transport": ("Asking", transport),
     "local_models": ("Small models on this machine", local_models),
     "audit": ("Audit", audit),
     "dojo": ("AgentDojo, replayed without a model", dojo),
     "airline_guard": ("Recorded conversations, had the guard stood in front", airline_guard),
+    "durable": ("Decisions that are on disk before the act", durable),
     "refusal_judge": ("The refusal judge, on labels that it was not fitted on", refusal_judge),
 }
 _IMPORT = "python -c 'import obverse'"
