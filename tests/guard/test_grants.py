@@ -14,7 +14,7 @@ from obverse.guard.grants.statements import envelope_bytes, read_signed
 from obverse.policy.check import check
 from obverse.policy.checked import Checked
 from obverse.policy.decide import decide
-from obverse.policy.grants import ground
+from obverse.policy.grants import every_call_of, ground, read_scope
 from obverse.policy.parse import parse
 from obverse.policy.relax import Relaxed
 from obverse.testing.granting import Granting, person
@@ -362,3 +362,16 @@ def test_a_grant_is_found_by_how_its_id_begins(shop: Granting) -> None:
     for wrong in ("", "abc", "0" * 12):
         with pytest.raises(MisuseError):
             shop.register.find(wrong)
+
+
+def test_a_tool_of_any_name_can_be_granted() -> None:
+    names = ["get-user", "reply", "any", "when", "forbid", "a.b", "text"]
+    terms = "\n".join(f"tool `{name}`()" for name in names)
+    checked = policy(f"---\npolicy: p\n---\n```terms\n{terms}\n```\n## A {{#a}}\n\n```rule\nforbid any call\n```\n")
+    assert [read_scope(checked, every_call_of(name)).heads[0].tool for name in names] == names
+    assert read_scope(checked, every_call_of(None)).heads[0].kind == "reply"
+
+
+def test_a_fault_of_a_scope_has_a_place_in_its_first_line(shop: Granting) -> None:
+    with pytest.raises(ManyErrors, match=r"scope:1:1: \[P115\]"):
+        read_scope(shop.checked, f"pay when {'not ' * 100}true")

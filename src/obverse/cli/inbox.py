@@ -82,14 +82,14 @@ def _newly(folder: Path, asked: Asked) -> list[str]:
     """What somebody would allow who, tired of approving, granted this tool by the clauses that ask (found by the solver)."""
     from obverse.cli.granted import preview_lines
     from obverse.guard.home import open_home
-    from obverse.policy.grants import Grant
+    from obverse.policy.grants import Grant, every_call_of
     from obverse.solver.preview import preview
 
     checked, request = open_home(folder).loaded.checked, asked.request
     names = tuple(name for name in request.clauses if any(clause.id == name for clause in checked.clauses))
     terms = Grant(
-        by="", time=now(), holder=str(asked.shown.get("holder", "")), clauses=names, scope=request.tool or "reply",
-        purpose="a preview", uses=1, not_before=now(), not_after=request.expires, nonce="", policy=checked.digest,
+        by="", time=now(), holder=str(asked.shown.get("holder", "")), clauses=names, purpose="a preview",
+        scope=every_call_of(request.tool), uses=1, not_before=now(), not_after=request.expires, nonce="", policy=checked.digest,
     )  # fmt: skip
     return list(preview_lines(preview(checked, terms, levels=checked.levels), checked))
 

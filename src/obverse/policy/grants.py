@@ -24,6 +24,7 @@ from obverse.policy.check import RuleCheck, node_digest
 from obverse.policy.checked import Checked, CheckedRule
 from obverse.policy.faults import Faults, did_you_mean, quoted
 from obverse.policy.front import zone_minutes
+from obverse.policy.print import dotted_text
 from obverse.policy.statements import Statement
 from obverse.policy.syntax import LONGEST_STATEMENT, parse_statement
 
@@ -146,6 +147,8 @@ def read_scope(checked: Checked, text: str) -> Scope:
     """
     faults = Faults("scope")
     rule = _rule(text, zone_minutes(checked.source.timezone), faults)
+    for fault in faults.found:
+        fault.at = _START if fault.at is None or not fault.at.line else fault.at
     faults.stop()
     if rule is None:
         raise ManyErrors([UntrustedInputError("no scope", code="G301", source="scope", hint=_FORM)])
@@ -155,6 +158,11 @@ def read_scope(checked: Checked, text: str) -> Scope:
     if found is None:
         raise ManyErrors([UntrustedInputError("no scope", code="G301", source="scope", hint=_FORM)])
     return Scope(text=text, heads=found.heads, when=found.exception or ast.Boolean(value=True))
+
+
+def every_call_of(tool: str | None) -> str:
+    """The scope that speaks of every call of a tool, whatever its name; of every reply, for None."""
+    return "reply" if tool is None else dotted_text(tool)
 
 
 def is_bound(grant: Grant, checked: Checked) -> bool:

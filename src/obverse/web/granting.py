@@ -13,7 +13,7 @@ from obverse.core.verdicts import Truth, Verdict
 from obverse.guard.approvals.asked import Asked
 from obverse.guard.approvals.sight import seen_line
 from obverse.policy.checked import Checked
-from obverse.policy.grants import InForce, read_scope
+from obverse.policy.grants import InForce, every_call_of, read_scope
 from obverse.report.wording import count, listed
 from obverse.solver.answers import Act, Scenario
 from obverse.solver.preview import Preview, previewed
@@ -52,7 +52,7 @@ def previewed_for(asked: Asked, checked: Checked) -> Preview:
             code="G625",
             hint="Only an approval can allow it, each time.",
         )
-    scope = read_scope(checked, "reply" if request.tool is None else request.tool)
+    scope = read_scope(checked, every_call_of(request.tool))
     kept = tuple(clause.id for clause in asks if clause.id not in clauses)
     return previewed(checked, InForce(id="preview", clauses=clauses, scopes=(scope,)), kept=kept, settings=SETTINGS)
 
