@@ -10,11 +10,16 @@ import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 
+from obverse.cli.app import main
 from obverse.core.errors import EvidenceError, ObverseError
+from obverse.guard.guard import Guard
+from obverse.guard.records import ProposedCall
 from obverse.ledger.bundle import Bundle, write_bundle
 from obverse.ledger.checkpoint import Trust
 from obverse.ledger.entries import Entry, Payload, payload_of
@@ -24,6 +29,8 @@ from obverse.ledger.log import Log
 from obverse.ledger.reader import Folder, read_head
 from obverse.ledger.tiles import JOURNALS, segment_path
 from obverse.ledger.verify import verify
+from obverse.policy.check import check
+from obverse.policy.parse import parse
 
 SIGNER = FileSigner("log.example", new_key())
 TRUST = Trust(log=(SIGNER.key,))
@@ -343,3 +350,113 @@ def _parts(bundle: Path) -> Iterator[tuple[str, bytes]]:
     with zipfile.ZipFile(bundle) as source:
         for name in source.namelist():
             yield name, source.read(name)
+
+
+# --- whoever holds the key -------------------------------------------------------------------------------------------------
+
+
+def rewritten(folder: Path, items: list[tuple[Entry, dict[str, Payload]]]) -> None:
+    """The log written anew, signed by its own key: the tree holds, whatever is in it."""
+    shutil.rmtree(folder)
+    with Log.create(folder, "log.example", [SIGNER]) as log:
+        log.record(items)
+
+
+def test_L15_a_fork_and_another_order_are_found_by_who_kept_a_checkpoint(log: Path) -> None:
+    kept = read_head(Folder(log))
+    assert kept is not None
+    items = [item(number) for number in range(9)]
+    for other in (items[1:], items[::-1], [item(7), *items], [*items[:2], item(8), *items[3:]]):
+        rewritten(log, other)
+        assert verify(Folder(log), TRUST, older=[kept]).outcome == "fails"
+    rewritten(log, items)
+    assert verify(Folder(log), TRUST, older=[kept]).outcome == "holds"
+
+
+POLICY = b"""\
+---
+policy: shop
+---
+```terms
+tool pay(to: text, amount: number) effect money
+```
+
+## Paying {#pay}
+
+```rule
+forbid pay when amount > 100
+limit pay to 2 per 1d
+```
+"""
+
+
+def guarded(folder: Path) -> list[tuple[Entry, dict[str, Payload]]]:
+    """A guard's log, and what it recorded."""
+    kept: list[tuple[Entry, dict[str, Payload]]] = []
+    clock = iter(range(1_800_000_000_000, 1_900_000_000_000, 1000))
+    with Log.create(folder, "log.example", [SIGNER]) as log:
+
+        class Recorder:
+            def record(self, items: Any) -> int:
+                kept.extend((entry, dict(payloads)) for entry, payloads in items)
+                return log.record(items)
+
+        guard = Guard(
+            check(parse(POLICY)), recorder=Recorder(), clock=lambda: next(clock), fresh=Random(1).randbytes,
+            files={"shop.md": POLICY},
+        )  # fmt: skip
+        for holder in ("alice", "bob"):
+            session = guard.session(holder=holder, id=holder)
+            session.message("Pay.")
+            for number, amount in enumerate((50, 500, 60, 70)):
+                arguments = f'{{"to": "eve", "amount": {amount}}}'
+                session.propose([ProposedCall(call_id=f"c{number}", tool="pay", arguments=arguments)])
+            session.end()
+        guard.close()
+    return kept
+
+
+def verified(folder: Path) -> int:
+    return main(["ledger", "verify", str(folder), "--key", KEYS[0]])
+
+
+def test_L15_who_holds_the_key_cannot_rewrite_a_session_unseen(tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    kept = guarded(folder)
+    assert verified(folder) == 0
+    for place, (entry, _) in enumerate(kept):
+        if entry.session is None or entry.type == "session.end":
+            continue
+        rewritten(folder, [*kept[:place], *kept[place + 1 :]])  # left out
+        assert verified(folder) == 5, entry
+        rewritten(folder, [*kept[: place + 1], kept[place], *kept[place + 1 :]])  # smuggled in again
+        assert verified(folder) == 5, entry
+    assert {entry.type for entry, _ in kept} >= {"decision", "event", "session.start"}
+
+
+def test_L15_who_holds_the_key_cannot_change_a_verdict_unseen(tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    kept = guarded(folder)
+    denied = [place for place, (entry, _) in enumerate(kept) if entry.body.get("verdict") == "deny"]
+    for place in denied:
+        entry, payloads = kept[place]
+        body = {
+            **entry.body,
+            "verdict": "allow",
+            "policy_verdict": "allow",
+            "certain": "allow",
+            "clauses": [],
+            "permit": "p",
+        }
+        rewritten(folder, [*kept[:place], (msgspec.structs.replace(entry, body=body), payloads), *kept[place + 1 :]])
+        assert verified(folder) == 5
+    assert len(denied) == 4
+
+
+def test_L15_a_clock_that_is_turned_back_within_a_session_is_found(tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    kept = guarded(folder)
+    place = max(place for place, (entry, _) in enumerate(kept) if entry.type == "decision")
+    entry, payloads = kept[place]
+    rewritten(folder, [*kept[:place], (msgspec.structs.replace(entry, time=1), payloads), *kept[place + 1 :]])
+    assert verified(folder) == 5
