@@ -24,7 +24,7 @@ from obverse.policy.check import RuleCheck, node_digest
 from obverse.policy.checked import Checked, CheckedRule
 from obverse.policy.faults import Faults, did_you_mean, quoted
 from obverse.policy.front import zone_minutes
-from obverse.policy.print import dotted_text
+from obverse.policy.print import layout
 from obverse.policy.statements import Statement
 from obverse.policy.syntax import LONGEST_STATEMENT, parse_statement
 
@@ -162,7 +162,8 @@ def read_scope(checked: Checked, text: str) -> Scope:
 
 def every_call_of(tool: str | None) -> str:
     """The scope that speaks of every call of a tool, whatever its name; of every reply, for None."""
-    return "reply" if tool is None else dotted_text(tool)
+    head = ast.Head(kind="reply") if tool is None else ast.Head(kind="tool", tool=tool)
+    return layout(ast.Rule(kind="warn", heads=(head,))).removeprefix("warn").strip()
 
 
 def is_bound(grant: Grant, checked: Checked) -> bool:
