@@ -117,6 +117,8 @@ class Conversation:
             if step.permit is not None:
                 self._permits[name] = step.permit
                 self._messages.pop(name, None)
+                self._answered.pop(name, None)  # some models name each turn's calls alike
+                self._answered.pop(name, None)  # a name that an earlier call had: what comes now answers this one
             elif step.request is None:
                 self._messages[name] = step.message
         return ruling

@@ -21,6 +21,7 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemM
 from langgraph.prebuilt import ToolNode
 from langgraph.types import Command, interrupt
 
+from obverse.core.canon import digest
 from obverse.core.errors import EvidenceError
 from obverse.guard.adapters.conversation import Conversation, Item, instead, kept, may_speak, text_of
 from obverse.guard.records import ProposedCall, Ruling
@@ -46,35 +47,36 @@ class GraphGuard:
 
     def turn(self, state: Mapping[str, Any]) -> dict[str, Any] | None:
         """A node after the model: the turn as it may be seen; interrupts the graph while people are asked."""
-        ruling, message = self._begin(state)
+        ruling, message, name = self._begin(state)
         while ruling is not None and ruling.waiting:
             interrupt(_asked(ruling))
-            ruling = self._again(message, ruling)
+            ruling = self._again(name, ruling)
         return self._seen(message, ruling)
 
     async def aturn(self, state: Mapping[str, Any]) -> dict[str, Any] | None:
         """The same for a graph that runs in an event loop."""
-        ruling, message = await asyncio.to_thread(self._begin, state)
+        ruling, message, name = await asyncio.to_thread(self._begin, state)
         while ruling is not None and ruling.waiting:
             interrupt(_asked(ruling))
-            ruling = await asyncio.to_thread(self._again, message, ruling)
+            ruling = await asyncio.to_thread(self._again, name, ruling)
         return self._seen(message, ruling)
 
-    def _begin(self, state: Mapping[str, Any]) -> tuple[Ruling | None, AIMessage]:
+    def _begin(self, state: Mapping[str, Any]) -> tuple[Ruling | None, AIMessage, str]:
+        """The ruling on the newest message, and what it is known by: all that stands there, since an id may come twice."""
         *before, message = state["messages"]
         if not isinstance(message, AIMessage):
-            return None, AIMessage("")
-        name = str(message.id)
+            return None, AIMessage(""), ""
+        name = digest(repr([message.id, *_heard(state["messages"])]))
         if name not in self._rulings:  # a node that was interrupted begins anew
             if not self._conversation.hears(_heard(before)):
                 self.hear(before)
             self._rulings[name] = self._conversation.propose(_calls(message), _said(message))
-        return self._rulings[name], message
+        return self._rulings[name], message, name
 
-    def _again(self, message: AIMessage, ruling: Ruling) -> Ruling:
+    def _again(self, name: str, ruling: Ruling) -> Ruling:
         again = self._conversation.resume()
-        self._rulings[str(message.id)] = ruling if again is None else again
-        return self._rulings[str(message.id)]
+        self._rulings[name] = ruling if again is None else again
+        return self._rulings[name]
 
     def _seen(self, message: AIMessage, ruling: Ruling | None) -> dict[str, Any] | None:
         if ruling is None:

@@ -17,6 +17,9 @@ ROLES: Final[Mapping[str, Literal["system", "user", "tool"]]] = {
     "tool": "tool",
 }
 
+DECIDED: Final = ("role", "content", "refusal", "tool_calls", "reasoning_content")
+"""The fields of a message that were read; words in any other would pass undecided."""
+
 
 def refused_options(options: Mapping[str, Any]) -> None:
     """Nothing, if the guard sees all that such a request can do.
@@ -56,15 +59,16 @@ def released(completion: Mapping[str, Any], ruling: Ruling) -> dict[str, Any]:
     """The completion with what may be given to the caller; where something was taken out, its message stands in its place."""
     left = deepcopy(dict(completion))
     choice = left["choices"][0]
-    message = choice["message"]
+    message = choice["message"] = {name: value for name, value in choice["message"].items() if name in DECIDED}
     calls, said, _ = turn(message)
     stay = {call.call_id for call in kept(ruling, calls)}
     notes = instead(ruling)
     if not notes:
         return left
+    for name in ("refusal", "reasoning_content"):
+        message.pop(name, None)
+    choice.pop("logprobs", None)  # words of what was taken out
     message["content"] = "\n".join(text for text in (said if may_speak(ruling) else None, notes) if text)
-    message.pop("refusal", None)
-    message.pop("function_call", None)
     message["tool_calls"] = [call for call in message.get("tool_calls") or () if call.get("id") in stay] or None
     if not message["tool_calls"]:
         message.pop("tool_calls")

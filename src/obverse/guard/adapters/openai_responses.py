@@ -88,17 +88,34 @@ def released(response: Mapping[str, Any], ruling: Ruling) -> dict[str, Any]:
     left = deepcopy(dict(response))
     notes = instead(ruling)
     if not notes:
+        left["output"] = [_decided(item) for item in left["output"]]
         return left
     calls, said, _ = turn(left["output"])
     stay = {call.call_id for call in kept(ruling, calls)}
     left["output"] = [
         item
         for item in left["output"]
-        if item.get("type") == "reasoning" or (item.get("type") in CALLS and item.get("call_id") in stay)
+        if (item.get("type") == "reasoning" and stay) or (item.get("type") in CALLS and item.get("call_id") in stay)
     ]
     spoken = [said] if said and may_speak(ruling) else []
     left["output"].insert(0, _message(str(left.get("id")), "\n".join([*spoken, notes])))
     return left
+
+
+def _decided(item: dict[str, Any]) -> dict[str, Any]:
+    """The item with what was read of it; words beside the text of a message would pass undecided."""
+    if item.get("type", "message") != "message":
+        return item
+    return {**item, "content": [_text_alone(part) for part in item.get("content") or ()]}
+
+
+def _text_alone(part: Mapping[str, Any]) -> dict[str, Any]:
+    match part:
+        case {"type": "output_text", "text": str(text)}:
+            return {"type": "output_text", "text": text, "annotations": [], "logprobs": part.get("logprobs") or []}
+        case {"type": "refusal", "refusal": str(text)}:
+            return {"type": "refusal", "refusal": text}
+    raise UntrustedInputError("an answer with a part that is no text, past the guard", code="G512")
 
 
 def whole(events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
