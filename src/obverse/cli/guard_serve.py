@@ -72,7 +72,7 @@ async def _until_told(service: Service, listener: socket, told: dict[str, object
 
     def ready(address: str) -> None:
         if as_json:
-            print_json({"url": f"{address}/v1", **told})
+            print_json({"url": f"{address}/v1", "pid": os.getpid(), **told})
         else:
             note(one_line(f"serving {address}/v1 to {told['clients']}; the canary was denied, as it should be"))
 

@@ -1,6 +1,6 @@
 """A model's server for gateways: chat and responses, streamed and whole, as told by the conversation; and hostile on purpose.
 
-    python -m obverse.testing.upstream --port 0        prints one line of JSON: {"url": "http://127.0.0.1:…/v1"}
+    python -m obverse.testing.upstream --port 0        prints one line of JSON: {"url": …, "pid": …}
 
 The last message of the user is a script: a line `say TEXT` is said, `think TEXT` thought, `call NAME ARGUMENTS` called with the
 rest of the line as raw text; `fault:MODE` goes wrong in that way. After a tool's result it says what the tool said. Without a
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -332,7 +333,7 @@ class UpstreamServer:
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: S603  # our own module
         # INVARIANT: a pipe was asked for
         assert self._process.stdout is not None
-        self.url = msgspec.json.decode(self._process.stdout.readline(), type=dict[str, str])["url"]
+        self.url = str(msgspec.json.decode(self._process.stdout.readline(), type=dict[str, str | int])["url"])
         return self
 
     def __exit__(
@@ -355,7 +356,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _say_ready(url: str) -> None:
-    sys.stdout.write(_write({"url": url}).decode() + "\n")
+    sys.stdout.write(_write({"url": url, "pid": os.getpid()}).decode() + "\n")
     sys.stdout.flush()
 
 

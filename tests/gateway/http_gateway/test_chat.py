@@ -300,6 +300,18 @@ def test_two_people_who_begin_alike_have_sessions_of_their_own(gateway: Gateway)
     assert not gateway.facts("gateway.branch")
 
 
+@pytest.mark.parametrize("gateway", [{"sessions": "named"}], indirect=True)
+def test_where_sessions_must_be_named_a_request_without_a_name_is_refused(gateway: Gateway) -> None:
+    with pytest.raises(openai.BadRequestError, match="names no session"):
+        ask(gateway, "say Hi.")
+    named = {"X-Obverse-Session": "one"}
+    first = ask(gateway, "say Hi.", extra_headers=named)
+    ask(gateway, "say Hi.", assistant(first), "say Ho.", extra_headers=named)
+    ask(gateway, "say Something else.", extra_headers=named)
+    assert len(gateway.recorder.of("session.start")) == 2
+    assert gateway.facts("gateway.branch") == [0]
+
+
 def test_a_shortened_conversation_is_found_by_its_calls(gateway: Gateway) -> None:
     first = ask(gateway, "say Hello.")
     second = ask(gateway, "say Hello.", assistant(first), LOOK)

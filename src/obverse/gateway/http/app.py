@@ -106,7 +106,7 @@ class Application:
                 await _body(http, self._settings.largest_request), largest=self._settings.largest_request
             )
             asked = Asked(
-                request=read(body, self._settings), holder=holder, name=_session_name(http), again=_again(http)
+                request=read(body, self._settings), holder=holder, name=self._session_name(http), again=_again(http)
             )
         except ObverseError as error:
             return failure(error)
@@ -120,6 +120,17 @@ class Application:
             stream = self._stream(asked, turn, task, pieces)
             return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
         return await self._whole(http, asked, turn, task)
+
+    def _session_name(self, http: Http) -> str | None:
+        """The session that the client names."""
+        name = http.headers.get("x-obverse-session")
+        if name is None and self._settings.sessions == "named":
+            raise UntrustedInputError(
+                "the request names no session",
+                code="G416",
+                hint="send `X-Obverse-Session`, the same for a whole conversation",
+            )
+        return None if name is None else name_at(name, "X-Obverse-Session")
 
     def _begin(self, asked: Asked, turn: Turn, pieces: asyncio.Queue[Piece]) -> asyncio.Task[Outgoing]:
         """The work on a request, which outlives a client that goes away once anything of it is being decided."""
@@ -216,11 +227,6 @@ async def _body(http: Http, largest: int) -> bytes:
         if len(found) > largest:
             break
     return bytes(found)
-
-
-def _session_name(http: Http) -> str | None:
-    name = http.headers.get("x-obverse-session")
-    return None if name is None else name_at(name, "X-Obverse-Session")
 
 
 def _again(http: Http) -> bool:

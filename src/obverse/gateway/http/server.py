@@ -132,7 +132,9 @@ class Service:
         body = write(
             {"model": "obverse-canary", "messages": [{"role": "user", "content": "Is the guard in the path?"}]}
         )
-        headers = {"authorization": f"Bearer {self._canary_key}", "content-type": "application/json"}
+        headers = {
+            "authorization": f"Bearer {self._canary_key}", "content-type": "application/json", "x-obverse-session": call.call_id
+        }  # fmt: skip
         timeout = aiohttp.ClientTimeout(total=_CANARY_SECONDS)
         async with (
             aiohttp.ClientSession(timeout=timeout, trust_env=False) as client,

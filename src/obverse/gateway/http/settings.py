@@ -18,6 +18,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Whether tools that no history could allow are left out of what the model is offered."""
     history: Literal["branch", "exact"] = "branch"
     """What to do with a conversation that is not a continuation of what was recorded: go on and record it, or refuse it."""
+    sessions: Literal["found", "named"] = "found"
+    """Whether a session is found by the conversation where the client names none, or each request has to name its own."""
     unseen: tuple[Parts, ...] = ()
     """Parts that the guard cannot read and lets through all the same; each is recorded by its digest."""
     parameters: tuple[str, ...] = ()
