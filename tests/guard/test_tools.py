@@ -14,7 +14,7 @@ from obverse.core.errors import EvidenceError, MisuseError
 from obverse.guard.guard import Guard
 from obverse.guard.records import ProposedCall
 from obverse.guard.survey import named, survey
-from obverse.guard.tools import BlockedError, Tools, session_of
+from obverse.guard.tools import BlockedError, ToolFailedError, Tools, session_of
 from obverse.guard.vault import Lent, Vault
 from obverse.testing.recorder import MemoryRecorder
 
@@ -70,7 +70,7 @@ def test_what_a_tool_raises_is_its_failed_result(make: Make, recorder: MemoryRec
     session = make().session(holder="alice")
     with session_of(session):
         asyncio.run(tools.known["look"].guarded(id="a"))
-        with pytest.raises(OSError, match="no x"):
+        with pytest.raises(ToolFailedError, match=r"OSError: no x with \[credential\]"):
             tools.known["wipe"].guarded("x")
     session.end()
     result = recorder.read(recorder.of("event")[-1], "event")
@@ -189,3 +189,32 @@ def test_a_canary_is_denied_on_record_and_a_way_past_the_guard_is_found_out(
     assert [entry.body["passed"] for entry in recorder.of("guard.canary")] == [True, False, False]
     assert recorder.of("decision")[0].body["policy_verdict"] == "allow"
     assert recorder.of("decision")[0].body["verdict"] == "deny"
+
+
+def test_a_credential_inside_of_what_comes_back_is_hidden_too(make: Make) -> None:
+    tools, session = Tools(Vault({"BANK": "s3cret-token"})), make().session(holder="alice")
+
+    @tools.tool(needs=("BANK",))
+    def look(id: str, credentials: Lent) -> dict[str, Any]:
+        return {"owner": [{"token": f"Bearer {credentials['BANK']}"}]}
+
+    with session_of(session):
+        assert look("a") == {"owner": [{"token": "Bearer [credential]"}]}
+    [ran] = tools.run(session, session.propose([ProposedCall(call_id="1", tool="look", arguments='{"id": "a"}')]))
+    assert "s3cret" not in ran.output
+
+
+def test_a_call_that_is_cancelled_has_a_failed_result(make: Make) -> None:
+    tools, session = Tools(), make().session(holder="alice")
+
+    @tools.tool()
+    async def look(id: str) -> None:
+        raise asyncio.CancelledError
+
+    async def cancelled() -> None:
+        with session_of(session):
+            await look("a")
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(cancelled())
+    assert not session._past.open

@@ -127,7 +127,11 @@ class Guard:
         if orders is not None:
             until = None if seconds is None else now + round(seconds * 1000)
             begin = partial(orders.begin, session.id, session.holder, now=now, until=until)
-            self._parts.bounded(begin, "the orders")
+            try:
+                self._parts.bounded(begin, "the orders")
+            except Exception:
+                session.stop("guard", "nobody could be told that it began")
+                raise
 
     def _sweep(self) -> None:
         """Sessions that have ended are forgotten, now and then."""

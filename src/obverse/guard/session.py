@@ -32,7 +32,8 @@ from obverse.guard.weighing import denied, weigh
 from obverse.policy.decide import call_digest
 
 _LOOK: Final = 0.05
-"""Seconds between two looks at the queue, while somebody waits for people."""
+_LONGEST_LOOK: Final = 0.5
+"""Seconds between two looks at the queue, at first and later, while somebody waits for people."""
 
 NONE: Final[Mapping[str, str]] = {}
 
@@ -62,14 +63,15 @@ class Session(Life):
         It is given once after it was settled. Waits at most so many seconds for people.
         """
         stirred = self._stirred = self._stirred or threading.Event()
-        until = self._parts.steady() + round(wait * 1000)
+        until, look = self._parts.steady() + round(wait * 1000), _LOOK
         while True:
             with self._lock:
                 ruling = self._again()
             left = (until - self._parts.steady()) / 1000
             if ruling is None or not ruling.waiting or not 0 < left <= wait:
                 return ruling
-            stirred.wait(min(left, _LOOK))
+            stirred.wait(min(left, look))
+            look = min(1.5 * look, _LONGEST_LOOK)
 
     def call_name(self) -> str:
         """A fresh id for a call that nobody named."""

@@ -29,7 +29,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from obverse.core.errors import EvidenceError, MisuseError
+from obverse.core.errors import EvidenceError, MisuseError, UnavailableError
 from obverse.core.events import Call
 from obverse.guard.records import Permit, ProposedCall, Ruled, Ruling
 from obverse.guard.session import Session
@@ -50,6 +50,10 @@ class BlockedError(MisuseError):
     def __init__(self, ruled: Ruled) -> None:
         super().__init__(ruled.message or "this was not done", code="G120")
         self.ruled = ruled
+
+
+class ToolFailedError(UnavailableError):
+    """A tool raised, and what it said held a credential: the same without it."""
 
 
 class Tool(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,7 +164,7 @@ class Tools:
             output = self._execute(session, call, permit, _read(call))
         except Exception as fault:  # boundary: what a tool raises is its result, on record by now
             return Ran(call_id=call.call_id, output=self._vault.hidden(f"{type(fault).__name__}: {fault}"), failed=True)
-        return Ran(call_id=call.call_id, output=output_text(output))
+        return Ran(call_id=call.call_id, output=self._vault.hidden(output_text(output)))
 
     async def _ran_async(self, session: Session, step: Ruled) -> Ran:
         call = _call(step)
@@ -168,7 +172,7 @@ class Tools:
             output = await self._execute_async(session, call, step.permit, _read(call))
         except Exception as fault:  # boundary: what a tool raises is its result, on record by now
             return Ran(call_id=call.call_id, output=self._vault.hidden(f"{type(fault).__name__}: {fault}"), failed=True)
-        return Ran(call_id=call.call_id, output=output_text(output))
+        return Ran(call_id=call.call_id, output=self._vault.hidden(output_text(output)))
 
     def _execute(self, session: Session, call: Call, permit: Permit | None, given: Mapping[str, Any]) -> Any:
         """(1), (2) Runs a released call."""
@@ -204,17 +208,25 @@ class Tools:
 
     @contextmanager
     def _recorded(self, session: Session, call: Call) -> Iterator[_Result]:
-        """(2) What comes of it, on record."""
+        """(2) What comes of it, on record; what is raised says no credential."""
         result = _Result()
         try:
             yield result
-        except Exception as fault:
-            session.result(call.call_id, self._vault.hidden(f"{type(fault).__name__}: {fault}"), failed=True)
+        except BaseException as fault:  # a call that was cancelled has a result too
+            said = f"{type(fault).__name__}: {fault}"
+            session.result(call.call_id, self._vault.hidden(said), failed=True)
+            if self._vault.hidden(said) != said:
+                raise ToolFailedError(self._vault.hidden(said), code="G126") from None
             raise
         session.result(call.call_id, self._vault.hidden(output_text(result.output)))
 
     def _hidden(self, output: Any) -> Any:
-        return self._vault.hidden(output) if isinstance(output, str) else output
+        """What a tool gave back, without credentials, wherever in it they stand."""
+        if isinstance(output, str):
+            return self._vault.hidden(output)
+        text = output_text(output)
+        hidden = self._vault.hidden(text)
+        return output if hidden == text else msgspec.json.decode(hidden)
 
 
 class _Result:
