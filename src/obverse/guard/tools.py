@@ -179,7 +179,7 @@ class Tools:
         tool = self._redeemed(session, call, permit, given)
         with self._recorded(session, call) as result, self._vault.lent(tool.needs) as lent:
             result.output = tool.function(**_with(given, lent, tool))
-        return self._hidden(result.output)
+        return self._vault.without(result.output)
 
     async def _execute_async(
         self, session: Session, call: Call, permit: Permit | None, given: Mapping[str, Any]
@@ -188,7 +188,7 @@ class Tools:
         with self._recorded(session, call) as result, self._vault.lent(tool.needs) as lent:
             found = tool.function(**_with(given, lent, tool))
             result.output = await found if inspect.isawaitable(found) else found
-        return self._hidden(result.output)
+        return self._vault.without(result.output)
 
     def _redeemed(self, session: Session, call: Call, permit: Permit | None, given: Mapping[str, Any]) -> Tool:
         """(1) The tool, once the permit was used up for it and for what it will be given.

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
@@ -94,6 +94,43 @@ class Vault:
     def hidden(self, text: str) -> str:
         """The text without any credential: what a tool gives back goes to agents and into records."""
         return text if self._pattern is None else self._pattern.sub(HIDDEN, text)
+
+    def without(self, value: Any) -> Any:
+        """The value without any credential in the texts in it; of what is no plain value and shows one, that text alone."""
+        if self._pattern is None:
+            return value
+        try:
+            return self._without(value)
+        except RecursionError:
+            return HIDDEN
+
+    def is_told_by(self, fault: BaseException) -> bool:
+        """Whether this, or what led to it, shows a credential."""
+        seen: list[BaseException] = []
+        left: list[BaseException | None] = [fault]
+        while left:
+            one = left.pop()
+            if one is not None and one not in seen:
+                seen.append(one)
+                left += [one.__cause__, one.__context__]
+        return any(self.hidden(text) != text for one in seen for text in (str(one), repr(one)))
+
+    def _without(self, value: Any) -> Any:
+        match value:
+            case str():
+                return self.hidden(value)
+            case bytes():
+                return self.hidden(value.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+            case dict():
+                return {self._without(name): self._without(item) for name, item in value.items()}
+            case list():
+                return [self._without(item) for item in value]
+            case tuple() if type(value) is tuple:
+                return tuple(self._without(item) for item in value)
+            case None | bool() | int() | float():
+                return value
+        shown = repr(value), str(value)
+        return next((self.hidden(text) for text in shown if self.hidden(text) != text), value)
 
 
 def _forms(value: str) -> Iterator[str]:
