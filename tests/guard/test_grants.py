@@ -167,6 +167,18 @@ def test_a_grant_begins_and_ends_by_the_guards_clock(shop: Granting) -> None:
         use(shop, grant.id)
 
 
+def test_a_clock_that_is_turned_back_does_not_begin_an_ended_grant_again(shop: Granting, tmp_path: Path) -> None:
+    grant = shop.give(["large"], "pay", uses=5, not_after=shop.now + 1000)
+    other = shop.give(["large"], "pay", uses=5, not_after=shop.now + 9000)
+    shop.now += 2000
+    use(shop, other.id)
+    shop.now -= 1500
+    assert lifted(shop, pay(150)).grants == (other.id,)
+    again = Register(tmp_path / "guard.sqlite", shop.checked, lambda: shop.people, fresh=bytes)  # after a restart
+    assert [one.id for one in again.of("agent", shop.now)] == [other.id]
+    assert again.held(grant.id, shop.now).state == "expired"
+
+
 # --- who may grant ------------------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from obverse.core.errors import EvidenceError
 from obverse.core.verdicts import Truth, Verdict
 from obverse.guard.grants.register import Held
 from obverse.guard.guard import Guard
-from obverse.guard.records import ProposedCall, Ruling
+from obverse.guard.records import ProposedCall, Request, Ruling, Said
 from obverse.guard.replay import replay
 from obverse.guard.session import Session
 from obverse.guard.writing import Writer
@@ -41,6 +41,12 @@ judged message.agrees "The user agrees." yes "yes" no "no"
 
 ```rule
 forbid pay when amount > 100 says "Too much."
+```
+
+## Looked at {#looked}
+
+```rule
+ask pay when to = "new"
 ```
 
 ## Often {#often}
@@ -75,10 +81,38 @@ class Yes:
         return Truth.TRUE
 
 
+class Desk:
+    """People who approve whatever they are asked, once they are told to."""
+
+    def __init__(self) -> None:
+        self.asked: dict[str, Request] = {}
+        self.closed: dict[str, str] = {}
+        self.agree = False
+
+    def ask(self, request: Request, shown: Mapping[str, object]) -> None:
+        """Remembered."""
+        self.asked[request.id] = request
+
+    def answers(self, request: str) -> tuple[Said, ...]:
+        """One who approves."""
+        time = self.asked[request].asked
+        said = Said(request=request, by="boris", answer="approve", time=time, signature={})
+        return (said,) if self.agree else ()
+
+    def wait(self, request: str, seconds: float) -> None:
+        """Nobody is waited for."""
+
+    def close(self, request: str, why: str) -> None:
+        """Remembered."""
+        self.closed[request] = why
+
+
 class Shop(Granting):
     """A register with a guard in front of it that writes into a real log."""
 
-    def __init__(self, folder: Path, *, turn: str = "whole", judge: Yes | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, turn: str = "whole", judge: Yes | None = None, people: Desk | None = None
+    ) -> None:
         super().__init__(
             check(parse(POLICY.replace("TURN", turn))), folder / "guard.sqlite", fresh=random.Random(3).randbytes
         )
@@ -86,16 +120,16 @@ class Shop(Granting):
         self.log = Log.create(self.folder, "shop.example/log", [FileSigner("shop.example", new_key())])
         self.guard = Guard(
             self.checked, recorder=self.log, clock=lambda: self.now, fresh=random.Random(1).randbytes,
-            grants=self.register, judge=judge, files={"shop.md": POLICY.replace("TURN", turn).encode()},
+            grants=self.register, judge=judge, people=people, files={"shop.md": POLICY.replace("TURN", turn).encode()},
         )  # fmt: skip
         self.calls = 0
 
-    def pay(self, session: Session, *amounts: int) -> Ruling:
+    def pay(self, session: Session, *amounts: int, to: str = "x") -> Ruling:
         """What the guard says of these payments, proposed together; each that is released gives a result."""
         proposed = []
         for amount in amounts:
             self.calls += 1
-            arguments = json.dumps({"to": "x", "amount": amount})
+            arguments = json.dumps({"to": to, "amount": amount})
             proposed.append(ProposedCall(call_id=f"c{self.calls}", tool="pay", arguments=arguments))
         return session.propose(proposed)
 
@@ -203,6 +237,35 @@ def test_a_judge_is_asked_about_what_is_left_after_a_grant(tmp_path: Path) -> No
     assert (shop.pay(session, 500).verdict, judge.asked) == (Verdict.DENY, 0)
     shop.give(["large"], "pay", uses=9)
     assert (shop.pay(session, 500).verdict, judge.asked) == (Verdict.ALLOW, 1)
+
+
+def test_a_grant_and_an_approval_allow_together_what_neither_allows_alone(tmp_path: Path) -> None:
+    desk = Desk()
+    shop = Shop(tmp_path, people=desk)
+    session = shop.guard.session(holder="agent")
+    assert (shop.pay(session, 150, to="new").verdict, desk.asked) == (Verdict.DENY, {})
+    grant = shop.give(["large"], "pay")
+    waiting = shop.pay(session, 150, to="new")
+    assert (waiting.verdict, shop.held(grant.id).used) == (Verdict.ASK, 0)
+    assert [request.clauses for request in desk.asked.values()] == [("looked",)]
+    desk.agree = True
+    done = session.resume()
+    assert done is not None
+    assert (done.verdict, done.steps[0].lifted, shop.held(grant.id).used) == (Verdict.ALLOW, (grant.id,), 1)
+    assert list(desk.closed.values()) == ["used"]
+
+
+def test_a_grant_that_ends_while_people_think_allows_nothing(tmp_path: Path) -> None:
+    desk = Desk()
+    shop = Shop(tmp_path, people=desk)
+    session = shop.guard.session(holder="agent")
+    grant = shop.give(["large"], "pay", not_after=shop.now + 60_000)
+    assert shop.pay(session, 150, to="new").verdict is Verdict.ASK
+    shop.now += 60_000
+    desk.agree = True
+    done = session.resume()
+    assert done is not None
+    assert (done.verdict, done.released, shop.held(grant.id).used) == (Verdict.DENY, (), 0)
 
 
 def test_a_register_that_fails_denies_and_says_nothing(shop: Shop, tmp_path: Path) -> None:
