@@ -213,20 +213,12 @@ class Tools:
         try:
             yield result
         except BaseException as fault:  # a call that was cancelled has a result too
-            said = f"{type(fault).__name__}: {fault}"
-            session.result(call.call_id, self._vault.hidden(said), failed=True)
-            if self._vault.hidden(said) != said:
-                raise ToolFailedError(self._vault.hidden(said), code="G126") from None
+            said = self._vault.hidden(f"{type(fault).__name__}: {fault}")
+            session.result(call.call_id, said, failed=True)
+            if self._vault.is_told_by(fault):
+                raise ToolFailedError(said, code="G126") from None
             raise
         session.result(call.call_id, self._vault.hidden(output_text(result.output)))
-
-    def _hidden(self, output: Any) -> Any:
-        """What a tool gave back, without credentials, wherever in it they stand."""
-        if isinstance(output, str):
-            return self._vault.hidden(output)
-        text = output_text(output)
-        hidden = self._vault.hidden(text)
-        return output if hidden == text else msgspec.json.decode(hidden)
 
 
 class _Result:
