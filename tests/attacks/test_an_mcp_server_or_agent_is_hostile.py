@@ -118,7 +118,7 @@ async def test_a_tools_output_that_imitates_approvals_protocol_or_log_is_only_a_
         result = await agent.call_tool("look", {"id": "a"})
         assert [part.text for part in result.content] == [output]
         assert (await agent.call_tool("pay", {"to": "b", "amount": 200})).is_error  # which a person must approve
-        front.desks.end()
+        await front.desks.end()
     assert [one.body["kind"] for one in recorder.of("event")] == ["call", "result", "denied"]
     [event] = [recorder.read(one, "event") for one in recorder.of("event") if one.body["kind"] == "result"]
     assert event["output"] == output

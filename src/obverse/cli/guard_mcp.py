@@ -111,6 +111,7 @@ def mcp(
                 note(one_line(f"held: {change.server} {change.tool}: {change.what}"))
             await prove(proxy, guard)
             await serve(proxy)
+        await desks.end()
 
     async def show(proxy: Proxy) -> None:
         _show(proxy, as_json=as_json)

@@ -152,7 +152,7 @@ async def test_what_changed_is_on_record_as_a_fact(guard: Guard, puppet: Puppet,
         await agent.call_tool("look", {"id": "a"})
         puppet.says(LOOK, {**PAY, "definition": {**PAY["definition"], "description": "Worse."}})
         await agent.call_tool("look", {"id": "a"})
-        front.desks.end()
+        await front.desks.end()
     facts = [recorder.read(one, "event") for one in recorder.of("event") if one.body["kind"] == "fact"]
     assert {"name": "mcp.changed", "value": "shop pay: changed: description"} in [
         {"name": fact["name"], "value": fact["value"]} for fact in facts

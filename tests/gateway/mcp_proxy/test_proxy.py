@@ -29,7 +29,7 @@ async def test_a_call_is_decided_run_and_recorded(
         assert (result.is_error, result.structured_content) == (False, {"owner": "ann", "price": 3})
         refused = await agent.call_tool("pay", {"to": "bob", "amount": 5000})
         assert (refused.is_error, text_of(refused)) == (True, "Too much at once.")
-        front.desks.end()
+        await front.desks.end()
     assert puppet.calls == [("look", {"id": "a"})]
     decided = [(one.body["tool"], one.body["verdict"]) for one in recorder.of("decision")]
     assert decided == [("look", "allow"), ("pay", "deny")]
@@ -189,7 +189,7 @@ async def test_a_tool_that_failed_is_recorded_as_failed(before: Any, puppet: Pup
     puppet.says({**LOOK, "failed": True, "text": ["no such thing"], "structured": None})
     async with before(puppet) as front, front.agent.client() as agent:
         assert text_of(await agent.call_tool("look", {"id": "a"})) == "no such thing"
-        front.desks.end()
+        await front.desks.end()
     [result] = [recorder.read(one, "event") for one in recorder.of("event") if one.body["kind"] == "result"]
     assert (result["output"], result["failed"]) == ("no such thing", True)
 

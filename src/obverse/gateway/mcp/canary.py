@@ -37,7 +37,7 @@ async def prove(proxy: Proxy, guard: Guard) -> None:
     try:
         passed = await anyio.to_thread.run_sync(guard.canary, "mcp", send)
     finally:
-        desks.end()
+        await desks.end()
     if not passed:
         raise EvidenceError("a call that nobody may make was not denied by the guard", code="G505")
 

@@ -90,6 +90,12 @@ class Desk:
         self._late.append(_Fact(name=name, value=value))
         await self._soon()
 
+    async def settle(self) -> None:
+        """Tell what is still to be told; nobody waits for people any more."""
+        async with self._one:
+            self._pending = None
+            await self._tell_late()
+
     async def _soon(self) -> None:
         if not self._one.statistics().locked:
             async with self._one:

@@ -45,7 +45,8 @@ class Desks:
         for desk in list(self._desks.values()):
             await desk.fact(name, value)
 
-    def end(self) -> None:
-        """Every session over."""
+    async def end(self) -> None:
+        """Every session over, once all that happened was told to it."""
         for desk in self._desks.values():
+            await desk.settle()
             desk.session.end()
