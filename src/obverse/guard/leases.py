@@ -10,6 +10,7 @@ signature: it makes nothing milder.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -58,12 +59,12 @@ class Control:
         self._folder = folder
         self._clock = clock
         self._people = people
-        self._begun: dict[str, int] = {}
+        self._begun: dict[str, tuple[int, frozenset[bytes]]] = {}
         self._given: dict[str, Lease] = {}
 
     def begin(self, session: str, holder: str, *, now: int, until: int | None) -> None:
         """A session begins, with its first lease where it needs one; what was ordered before is not meant for it."""
-        self._begun[session] = now
+        self._begun[session] = now, self._lying(session)
         if until is not None:
             lease = self._given[session] = Lease(session=session, holder=holder, until=until, by="guard")
             write_whole(lease_file(self._folder, session), msgspec.json.encode(lease))
@@ -101,16 +102,27 @@ class Control:
         return frozenset(path.name for path in self._folder.glob("stop-*.json"))
 
     def _stop(self, session: str) -> Stop | None:
-        for path in (stop_file(self._folder, session), stop_file(self._folder, None)):
+        """An order that came since the session began: by its time, or since it did not lie there then, whatever the clock says."""
+        begun, before = self._begun.get(session, (0, frozenset()))
+        for path in _stop_files(self._folder, session):
             try:
-                stop = msgspec.json.decode(_read(path), type=Stop)
+                data = _read(path)
+                stop = msgspec.json.decode(data, type=Stop)
             except FileNotFoundError:
                 continue
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 return Stop(session=session, by="somebody", why="an order that cannot be read", time=0)
-            if stop.session in {session, None} and stop.time >= self._begun.get(session, 0):
+            if stop.session in {session, None} and (stop.time >= begun or _mark(data) not in before):
                 return stop
         return None
+
+    def _lying(self, session: str) -> frozenset[bytes]:
+        """What orders lie there now that this session would follow."""
+        found = set[bytes]()
+        for path in _stop_files(self._folder, session):
+            with contextlib.suppress(FileNotFoundError):
+                found.add(_mark(_read(path)))
+        return frozenset(found)
 
     def _lease(self, session: str, given: Lease, data: bytes) -> Standing:
         if self._people is None or data == msgspec.json.encode(given):
@@ -155,6 +167,14 @@ def lease_file(folder: Path, session: str) -> Path:
 def stop_file(folder: Path, session: str | None) -> Path:
     """Where an order to stop is."""
     return folder / f"stop-{ALL if session is None else _hash(session)}.json"
+
+
+def _stop_files(folder: Path, session: str) -> tuple[Path, Path]:
+    return stop_file(folder, session), stop_file(folder, None)
+
+
+def _mark(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
 
 
 def _hash(session: str) -> str:
