@@ -11,6 +11,7 @@ import pytest
 
 from obverse.core.verdicts import Verdict
 from obverse.guard.guard import Guard
+from obverse.guard.settings import Settings
 from obverse.testing.recorder import MemoryRecorder
 
 Make = Callable[..., Guard]
@@ -123,6 +124,20 @@ def test_a_turn_waits_whole(make: Make, desk: Any, recorder: MemoryRecorder, pro
     assert ruling is not None
     assert len(ruling.released) == 3
     assert [entry.body["kind"] for entry in recorder.of("event")] == ["approval", "reply", "call", "call"]
+
+
+def test_people_may_be_asked_in_the_place_of_a_judge_that_does_not_answer(make: Make, desk: Any, propose: Any) -> None:
+    policy = TWO.replace("tool pay", 'judged message.agrees "Yes." yes "y" no "n"\ntool pay').replace(
+        "ask pay by 2 people", "warn pay when not last message has message.agrees"
+    )
+    session = make(policy, people=desk, settings=Settings(unanswered={"money": Verdict.ASK})).session(holder="alice")
+    session.message("Hm.")
+    assert session.propose([propose("pay", '{"amount": 1}')]).verdict is Verdict.ASK
+    desk.say("carol")
+    ruling = session.resume()
+    assert ruling is not None
+    assert ruling.verdict is Verdict.WARN
+    assert ruling.released
 
 
 def test_nobody_to_ask_is_a_denial(make: Make, propose: Any) -> None:

@@ -126,7 +126,8 @@ class Session(Life):
         if self.state != "open":
             return self._refuse(denied(self._past, turn, f"the session is {self.state}"))
         approvals = self._past.suppose([(self._request(said).digest, said.by) for said in approved])
-        steps = weigh(self._parts, self._past, turn, session=self.id, holder=self.holder)
+        asked = self._waiting.requests if approved and self._waiting is not None else {}
+        steps = weigh(self._parts, self._past, turn, session=self.id, holder=self.holder, approved=asked.keys())
         worst = strictest([step.verdict for step in steps])
         if worst is Verdict.ASK and self._parts.people is not None and not approved:
             return self._ask(steps)

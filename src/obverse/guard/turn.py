@@ -6,7 +6,7 @@ record shows its digest in its place.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -126,7 +126,7 @@ def joined(steps: Sequence[Weighed], how: Literal["whole", "allowed-part"]) -> t
     return tuple(steps)
 
 
-def unanswered(step: Weighed, checked: Checked, settings: Settings) -> Weighed:
+def unanswered(step: Weighed, checked: Checked, settings: Settings, approved: Collection[str]) -> Weighed:
     """The step, stricter where its verdict hangs on a judge that did not answer, and the settings say what that is worth."""
     hangs = step.policy.verdict is not step.policy.certain and any(
         unknown.why == "not answered" for reason in step.policy.reasons for unknown in reason.unknowns
@@ -138,6 +138,8 @@ def unanswered(step: Weighed, checked: Checked, settings: Settings) -> Weighed:
         tool = checked.tools.get(step.proposal.tool)
         names = ("*", *(tool.effects if tool is not None and tool.effects else settings.unanswered))
     worst = strictest([settings.unanswered[name] for name in names if name in settings.unanswered])
+    if worst is Verdict.ASK and step.proposal.id in approved:
+        return step
     return step.stricter(worst, "a judge did not answer")
 
 

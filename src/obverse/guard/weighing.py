@@ -5,7 +5,7 @@ It releases nothing and records nothing; answers of judges are noted in the hist
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 
 import msgspec
@@ -20,10 +20,12 @@ from obverse.guard.turn import CANARY, Proposed, Weighed, joined, labelled, unan
 from obverse.policy.decision import Decision
 
 
-def weigh(parts: Parts, past: History, turn: Proposed, *, session: str, holder: str) -> tuple[Weighed, ...]:
-    """The steps of the turn, each with what holds for it, as one turn."""
+def weigh(
+    parts: Parts, past: History, turn: Proposed, *, session: str, holder: str, approved: Collection[str] = ()
+) -> tuple[Weighed, ...]:
+    """The steps of the turn, each with what holds for it, as one turn; people have `approved` these of them."""
     turn, steps = _decided(parts, past, turn, session, holder)
-    own = [_own(past, unanswered(step, parts.checked, parts.settings), turn) for step in steps]
+    own = [_own(past, unanswered(step, parts.checked, parts.settings, approved), turn) for step in steps]
     return joined(own, parts.checked.default.turn)
 
 
