@@ -546,14 +546,14 @@ def decisions(result: dict[str, Any]) -> Rows:
         yield f"{name}: 1, 10, 200 and 1,000 rules, after 1,000 calls", "; ".join(many), "200: p50 ≤ 8" if ours else ""
         one = [_taken(found["one", number, 1_000]) for number in (40, 200)]
         yield f"{name}: 40 and 200 rules about one tool, after 1,000 calls", "; ".join(one), ""
-        yield f"{name}: 40 rules, after 1,000 calls", _rate(found["spread", 40, 1_000]), ""
+        yield f"{name}: 40 rules, after 1,000 calls", _speed(found["spread", 40, 1_000]), ""
 
 
 def _taken(cell: dict[str, Any]) -> str:
     return f"{cell['p50']:,g} / {cell['p99']:,g} µs" if "p50" in cell else "not measured"
 
 
-def _rate(cell: dict[str, Any]) -> str:
+def _speed(cell: dict[str, Any]) -> str:
     if "p50" not in cell:
         return f"not measured: {cell['why']}"
     return (
