@@ -9,7 +9,7 @@ Not thread-safe: the session holds the lock. Nothing here decides.
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -49,7 +49,7 @@ class History:
         self._names = 0
         self._unrecorded: list[Item] = []
         self._lost = False
-        self._events: deque[AnyEvent] = deque(maxlen=None if parts.grants else parts.settings.most_shown)
+        self._events: list[AnyEvent] = []
         self._texts: OrderedDict[str, tuple[str, str | None]] = OrderedDict()
         self._said: dict[type[Spoken], str] = {}
 
@@ -76,7 +76,7 @@ class History:
 
     def newest(self, most: int) -> list[AnyEvent]:
         """The newest events, oldest first."""
-        return list(self._events)[-most:]
+        return self._events[-most:]
 
     # --- what happened --------------------------------------------------------------------------------------------------
 
@@ -100,6 +100,7 @@ class History:
             self._watch.observe(event)
             self._events.append(event)
             self.happened += 1
+            self._trim()
             if isinstance(event, Call):
                 self.open[event.call_id] = event.tool
             elif isinstance(event, Result):
@@ -107,6 +108,12 @@ class History:
             elif isinstance(event, Spoken):
                 self._keep(event)
         self.head = head
+
+    def _trim(self) -> None:
+        """Old events go where nobody asks for them; a list, since a deque has room for many at once."""
+        most = self._parts.settings.most_shown
+        if self._parts.grants is None and len(self._events) > 2 * most:
+            del self._events[:-most]
 
     # --- what judges answered -------------------------------------------------------------------------------------------
 
@@ -196,7 +203,7 @@ class History:
         """All that is needed to go on elsewhere."""
         return Suspended(
             session=session, holder=holder, policy=self._parts.checked.digest, head=self.head, now=self.now,
-            names=self._names, turns=turns, open=dict(self.open), events=tuple(map(canonical, self._events)),
+            names=self._names, happened=self.happened, turns=turns, open=dict(self.open), events=tuple(map(canonical, self._events)),
             texts=tuple((event, text, before) for event, (text, before) in self._texts.items()),
             said={kind.__name__: text for kind, text in self._said.items()}, watch=self._watch.snapshot(),
         )  # fmt: skip
@@ -205,6 +212,7 @@ class History:
         """Goes on where another one was suspended."""
         self._watch = self._parts.again(found.watch)
         self.head, self.now, self._names, self.open = found.head, found.now, found.names, dict(found.open)
+        self.happened = found.happened
         self._events.extend(map(read_event, found.events))
         self._texts.update({event: (text, before) for event, text, before in found.texts})
         self._said = {kind: found.said[kind.__name__] for kind in _SPOKEN if kind.__name__ in found.said}

@@ -26,6 +26,7 @@ class Suspended(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     head: str
     now: int
     names: int
+    happened: int
     turns: int
     open: dict[str, str]
     events: tuple[bytes, ...]
