@@ -1,6 +1,6 @@
 """What the HTTP gateway costs: against a direct call and LiteLLM's proxy, before one stub model, in one run; and memory per session.
 
-    python benchmarks/gateway.py [--seconds 4] [--out benchmarks/results/gateway.json]
+    python benchmarks/gateway.py [--seconds 3] [--out benchmarks/results/gateway.json]
 
 All are processes of their own on loopback: the stub model server, the gateway (`obverse guard serve`, a policy of ten rules, its ledger on disk and durable before each answer) and LiteLLM's proxy, which decides nothing and records nothing, installed into an
 environment of its own below the cache folder. For each mode and concurrency they are asked in turn for so many seconds: each request is a
@@ -283,7 +283,7 @@ def measure(targets: list[Target], seconds: float) -> dict[str, Any]:
             name = f"{'streamed' if stream else 'whole'}, {level} at once"
             rows[name] = {}
             for target in targets:
-                asyncio.run(load(target, stream=stream, level=level, seconds=min(1.0, seconds / 4)))
+                asyncio.run(load(target, stream=stream, level=level, seconds=min(0.5, seconds / 4)))
                 rows[name][target.name] = asyncio.run(load(target, stream=stream, level=level, seconds=seconds))
             direct = rows[name][targets[0].name]
             for target in targets[1:]:
@@ -297,7 +297,7 @@ def measure(targets: list[Target], seconds: float) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "gateway.json")
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each cell")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each cell")
     parser.add_argument("--sessions", type=int, default=10_000)
     parser.add_argument("--no-peer", action="store_true")
     options = parser.parse_args()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from socket import socket
 
     from obverse.gateway.http.server import Service
+
+_SWITCH_SECONDS = (
+    0.0005  # threads that decide take turns with the loop that serves; Python's own 5 ms would be seen in each answer
+)
 
 
 @click.command(short_help="Stand as an HTTP gateway before a model.")
@@ -42,6 +47,7 @@ def serve(folder: Path, *, upstream: str, key_env: str | None, host: str, port: 
     from obverse.guard.home import open_home
     from obverse.guard.local import now, open_guard
 
+    sys.setswitchinterval(_SWITCH_SECONDS)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     home = open_home(folder)
     configuration = read_configuration(home.configuration.gateway)

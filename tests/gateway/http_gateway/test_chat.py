@@ -373,3 +373,23 @@ async def test_many_clients_at_once_each_get_their_own(gateway: Gateway) -> None
             return "".join([chunk.choices[0].delta.content or "" async for chunk in made if chunk.choices])
 
         assert await asyncio.gather(*map(one, range(40))) == [f"Number {number}." for number in range(40)]
+
+
+def test_blanks_around_an_answer_that_a_client_drops_make_no_branch(gateway: Gateway) -> None:
+    first = gateway.post(json={"model": "m", "messages": [user("say Hi.")]}).json()["choices"][0]["message"]
+    ask(gateway, "say Hi.", {**first, "content": f" {first['content']}\n"}, "say Ho.")
+    assert gateway.facts("gateway.branch") == gateway.facts("gateway.claim") == []
+
+
+async def test_two_that_send_the_same_again_while_it_is_answered_get_one_answer(gateway: Gateway) -> None:
+    import asyncio
+
+    body = {"model": "m", "messages": [user(LOOK + "\nfault:slow")], "tools": TOOLS, "stream": True}
+    headers = {"authorization": f"Bearer {gateway.key}", "x-obverse-session": "s"}
+    async with httpx2.AsyncClient(timeout=30) as client:
+        first = asyncio.create_task(client.post(f"{gateway.url}/v1/chat/completions", json=body, headers=headers))
+        await asyncio.sleep(0.1)
+        again = {**headers, "x-stainless-retry-count": "1"}
+        second = await client.post(f"{gateway.url}/v1/chat/completions", json=body, headers=again)
+        assert second.text == (await first).text
+    assert len(gateway.events("call")) == 1

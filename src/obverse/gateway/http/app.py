@@ -102,14 +102,16 @@ class Application:
     async def _guarded(self, http: Http, read: Callable[[dict[str, Any], Settings], Request]) -> Response:
         try:
             holder = self._clients.holder(http.headers.get("authorization"))
-            body = read_request(
-                await _body(http, self._settings.largest_request), largest=self._settings.largest_request
-            )
+            async with asyncio.timeout(self._settings.request_seconds):
+                data = await _body(http, self._settings.largest_request)
+            body = read_request(data, largest=self._settings.largest_request)
             asked = Asked(
                 request=read(body, self._settings), holder=holder, name=self._session_name(http), again=_again(http)
             )
         except ObverseError as error:
             return failure(error)
+        except TimeoutError:
+            return failure(UntrustedInputError("the request did not come to its end in time", code="G407"), status=408)
         except ClientDisconnect:
             return Response(status_code=499)
         turn, pieces = Turn(), asyncio.Queue[Piece]()

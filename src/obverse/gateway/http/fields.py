@@ -123,7 +123,7 @@ class Content:
         return "\n".join(found)
 
     def _part(self, part: dict[str, Any], where: str) -> str:
-        kind = part.get("type")
+        kind = str(part.get("type"))
         if kind in self._texts:
             field = "refusal" if kind == "refusal" else "text"
             only(part, ("type", field, "cache_control", "prompt_cache_breakpoint"), where)

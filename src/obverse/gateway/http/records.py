@@ -38,10 +38,15 @@ class Asking(Item, frozen=True, kw_only=True):
     speaker: str = ""
 
 
-class Answering(Item, frozen=True, kw_only=True):
-    """What stands there as said by the model."""
+class Answering(Item, frozen=True, kw_only=True, dict=True):
+    """What stands there as said by the model. Blanks around it say nothing, and some clients drop them."""
 
     text: str
+
+    @cached_property
+    def mark(self) -> bytes:
+        """Sixteen bytes that stand for the text."""
+        return _mark(["Answering", self.text.strip()])
 
 
 class Calling(Item, frozen=True, kw_only=True, dict=True):

@@ -33,6 +33,9 @@ from obverse.guard.turn import CANARY
 
 _CANARY_SECONDS: Final = 30.0
 _SHUTDOWN_SECONDS: Final = 10
+_KEEP_ALIVE_SECONDS: Final = (
+    75  # longer than clients keep theirs, or they send on a connection that is just being closed
+)
 LOG = logging.getLogger("obverse.gateway")
 
 
@@ -86,7 +89,7 @@ class Service:
         """
         config = uvicorn.Config(
             self._application.asgi, log_config=None, access_log=False, lifespan="off", server_header=False,
-            timeout_graceful_shutdown=_SHUTDOWN_SECONDS, ws="none",
+            timeout_graceful_shutdown=_SHUTDOWN_SECONDS, timeout_keep_alive=_KEEP_ALIVE_SECONDS, ws="none",
         )  # fmt: skip
         server = _Server(config)
         await self._upstream.open()

@@ -35,6 +35,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How long it may take from one piece to the next."""
     turn_seconds: float = 900.0
     """How long a whole turn may take."""
+    request_seconds: float = 60.0
+    """How long a client may take to send a request."""
     largest_request: int = 20_000_000
     largest_answer: int = 8_000_000
     """Bytes. What is larger is refused unread."""
@@ -50,5 +52,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Bytes of conversations kept for `previous_response_id`; the oldest are forgotten first."""
     watch_seconds: float = 300.0
     """How often the gateway sends itself a canary, and ends sessions that nobody uses."""
-    threads: int = 64
+    threads: int = 32
     """Decisions under way at once: each may wait for the disk, and waiting ones share one sync."""
