@@ -1,6 +1,6 @@
 """Engines of others, asked what `decisions.py` asks ours. Runs in an environment of its own, where they are installed.
 
-    python decisions_peers.py ENGINE < work.json > result.json
+    python decisions_peers.py ENGINE < work.json > results.jsonl
 
 Each engine gets the rules that it can say; which those are stands with it. What it must do once (parse, compile) is not measured,
 reading the raw arguments is.
@@ -36,7 +36,7 @@ def cedar(rules: Rules, _history: Events) -> Decide:
             else f"{json.dumps(rule['names'])}.contains(context.to)"
         )
         lines.append(f'forbid(principal, action == Action::"{rule["tool"]}", resource) when {{ {test} }};')
-    policies, entities = cedarpy.PolicySet("\n".join(lines)), cedarpy.Entities([])
+    policies, entities = cedarpy.PolicySet.from_str("\n".join(lines)), cedarpy.Entities.from_json_str("[]")
 
     def decide(tool: str, text: str, _now: int) -> bool:
         arguments = json.loads(text)
@@ -56,12 +56,12 @@ def rego(rules: Rules, _history: Events) -> Decide:
     return _rego(stateless(rules), [])
 
 
-def rego_with_history(rules: Rules, history: Events) -> Decide:
+def rego_with_past(rules: Rules, history: Events) -> Decide:
     return _rego(rules, history)
 
 
 def _rego(rules: Rules, history: Events) -> Decide:
-    from regopy import Input, Interpreter
+    from regopy import Interpreter
 
     lines = ["package guard", "import rego.v1"]
     for rule in rules:
@@ -72,23 +72,22 @@ def _rego(rules: Rules, history: Events) -> Decide:
             "count": lambda rule: f"paid >= {rule['most']}",
         }[rule["kind"]](rule)
         lines.append(f'deny contains "{rule["id"]}" if {{ input.tool == "{rule["tool"]}"; {test} }}')
-    lines.append("seen(tool) if { some e in input.history; e.tool == tool; e.account == input.args.account }")
+    lines.append("seen(tool) if { some e in data.past; e.tool == tool; e.account == input.args.account }")
     lines.append(
-        "paid := count([1 | some e in input.history; e.tool == input.tool; e.account == input.args.account; "
+        "paid := count([1 | some e in data.past; e.tool == input.tool; e.account == input.args.account; "
         f"input.now - e.time <= {HOUR}])"
     )
     engine = Interpreter()
+    past = [{"tool": e["tool"], "account": json.loads(e["arguments"])["account"], "time": e["time"]} for e in history]
+    engine.add_data_json(json.dumps({"past": past}))
     engine.add_module("guard", "\n".join(lines))
     bundle = engine.build("data.guard.deny")
-    past = [{"tool": e["tool"], "account": json.loads(e["arguments"])["account"], "time": e["time"]} for e in history]
-    written = json.dumps(past)
 
     def decide(tool: str, text: str, now: int) -> bool:
-        engine.set_input_term(f'{{"tool": "{tool}", "args": {text}, "now": {now}, "history": {written}}}')
+        engine.set_input_term(f'{{"tool": "{tool}", "args": {text}, "now": {now}}}')
         found = json.loads(str(engine.query_bundle(bundle)))
         return not found["expressions"][0]
 
-    _ = Input
     return decide
 
 
@@ -198,7 +197,7 @@ def nemo(rules: Rules, _history: Events) -> Decide:
 ENGINES: dict[str, tuple[str, Callable[[Rules, Events], Decide]]] = {
     "cedarpy": ("cedarpy", cedar),
     "regopy": ("regopy", rego),
-    "regopy, history as input": ("regopy", rego_with_history),
+    "regopy, with the past": ("regopy", rego_with_past),
     "invariant-ai": ("invariant-ai", invariant),
     "agent governance toolkit": ("agent-os-kernel", governance_toolkit),
     "sponsio": ("sponsio", sponsio),
@@ -211,14 +210,13 @@ def main() -> None:
     name = sys.argv[1]
     package, make = ENGINES[name]
     out, sys.stdout = sys.stdout, sys.stderr  # some of them print
-    found = []
     for cell in json.load(sys.stdin):
+        found: dict[str, Any]
         try:
-            decide = make(cell["rules"], cell["history"])
-            found.append(measured(decide, [tuple(step) for step in cell["steps"]]))  # type: ignore[misc]  # three parts each
+            found = measured(make(cell["rules"], cell["history"]), [tuple(step) for step in cell["steps"]])  # type: ignore[misc]  # three parts each
         except Exception as error:  # boundary: why it could not be measured is a result
-            found.append({"why": f"{type(error).__name__}: {error}"[:200]})
-    json.dump({"version": importlib.metadata.version(package), "cells": found}, out)
+            found = {"why": f"{type(error).__name__}: {error}"[:200]}
+        print(json.dumps(found | {"version": importlib.metadata.version(package)}), file=out, flush=True)
 
 
 if __name__ == "__main__":

@@ -90,10 +90,13 @@ def steps_of(rules: list[dict[str, Any]], history: list[dict[str, Any]]) -> list
 
 def measured(decide: Decide, steps: list[tuple[str, str, int]], *, seconds: float = 0.7) -> dict[str, Any]:
     """Latencies of one step after the other, in microseconds, and what was said. Stops after so many seconds."""
-    for step in steps[: min(20, len(steps))]:
-        decide(*step)
-    gc.collect()
     clock, taken, said = time.perf_counter_ns, list[int](), list[bool]()
+    warm = clock() + int(0.2e9)
+    for step in steps[:20]:
+        decide(*step)
+        if clock() > warm:
+            break
+    gc.collect()
     end = clock() + int(seconds * 1e9)
     while clock() < end and (len(taken) < len(steps) or len(taken) < STEPS):
         tool, text, now = steps[len(taken) % len(steps)]

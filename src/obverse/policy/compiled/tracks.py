@@ -94,6 +94,8 @@ def _nothing(_event: Any) -> None:
 class _Track:
     """What tracks have in common: to be sure, and to stop and to begin again to be."""
 
+    __slots__ = ("backup", "doubted", "key", "spec", "sure")
+
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self.key = spec.name
@@ -184,6 +186,7 @@ def _plain(value: Any) -> Any:
 class Latest(_Track):
     """The newest event for each key: `once`, `last`, `no … since …`. A record is (number, time, event, what was read …)."""
 
+    __slots__ = ("newest",)
     newest: dict[Hashable, tuple[Any, ...]]
 
     def clear(self) -> None:
@@ -244,6 +247,8 @@ class Bucket:
 
 
 _NONE: Final = Bucket(Sum())
+_UNUSED: Final[deque[tuple[int, Hashable]]] = deque()
+"""Of the many sessions of a guard, most have little to remember."""
 
 
 class Tally(_Track):
@@ -252,6 +257,7 @@ class Tally(_Track):
     `gone` is what was counted and dropped, by key, while no bucket holds it.
     """
 
+    __slots__ = ("buckets", "gone", "order")
     buckets: dict[Hashable, Bucket]
     order: deque[tuple[int, Hashable]]
 
@@ -262,7 +268,7 @@ class Tally(_Track):
     def clear(self) -> None:
         self.gone = dict(self.forgotten())
         self.buckets = {}
-        self.order = deque()
+        self.order = _UNUSED
 
     def held(self) -> Iterator[Kept]:
         return (entry.event for bucket in self.buckets.values() for entry in bucket.entries)
@@ -289,6 +295,8 @@ class Tally(_Track):
             if len(bucket.entries) > self.spec.recent:
                 bucket.entries.popleft()
         elif event.event.time is not None:
+            if self.order is _UNUSED:
+                self.order = deque()
             self.order.append((event.event.time, key))
             self._forget(event.event.time)
 
