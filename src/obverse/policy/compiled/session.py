@@ -43,13 +43,15 @@ class CompiledMonitor(Monitor):
         """The decision by the rules that fired; of those that are in doubt, the reference says whether they did."""
         rules = self.checked.rules
         found = (one if isinstance(one, Reason) else self._by_reference(step, rules[one], Truth.TRUE) for one in fired)
-        return self._concluded(found, step)
+        return self._concluded(found, step, as_declared=type(step.event) is Call)
 
-    def _concluded(self, found: Iterable[Reason | None], step: Step) -> Decision:
+    def _concluded(self, found: Iterable[Reason | None], step: Step, *, as_declared: bool = False) -> Decision:
+        """The decision by these reasons and by the defaults, which have nothing to say of a call that is as declared."""
         reasons = [reason for reason in found if reason is not None]
         permits = tuple(reason for reason in reasons if reason.verdict is Verdict.ALLOW)
         others = (reason for reason in reasons if reason.verdict is not Verdict.ALLOW)
-        return concluded(step.event.id, (*defaults(self.checked, step, permits), *others), permits)
+        before = () if as_declared else defaults(self.checked, step, permits)
+        return concluded(step.event.id, (*before, *others), permits)
 
     def _by_reference(self, step: Step, rule: CheckedRule, meant: Truth) -> Reason | None:
         history = self._history(rule, Evaluator(self.checked, (), step))
