@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import secrets
 import signal
@@ -39,9 +41,6 @@ def serve(folder: Path, *, upstream: str, key_env: str | None, host: str, port: 
     DIR is the guard's home. A client points its base URL here and uses a key of `obverse guard client`. What the model answers is
     released only once it is decided and on record. Ctrl-C ends it: what is being decided is finished first.
     """
-    import asyncio
-    import logging
-
     from obverse.campaign.standing_judge import judge_of
     from obverse.gateway.http.server import Service, fast_loop, listen, read_configuration
     from obverse.guard.home import open_home
@@ -72,8 +71,6 @@ def serve(folder: Path, *, upstream: str, key_env: str | None, host: str, port: 
 
 async def _until_told(service: Service, listener: socket, told: dict[str, object], *, as_json: bool) -> None:
     """Serves until Ctrl-C or a termination; a second one waits for nothing."""
-    import asyncio
-
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def ready(address: str) -> None:

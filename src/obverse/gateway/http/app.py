@@ -211,9 +211,7 @@ def _end(task: asyncio.Task[Outgoing], end: Callable[[Outgoing], bytes]) -> byte
         return end(task.result())
     except asyncio.CancelledError:
         return event(_error_body(UnavailableError("the request was given up", code="G405"), 502))
-    except (
-        Exception
-    ) as error:  # boundary: whatever the desk raises ends the stream with an error, as the protocol has it
+    except Exception as error:  # boundary: whatever the desk raises ends the stream, in the protocol's own form
         return event(_error_body(error, _status(error)))
 
 
