@@ -107,7 +107,7 @@ class Guard:
         session = Session(self._parts, session=found.session, holder=found.holder)
         self._enter(session, forget=False)
         session.take_up(found, digest)
-        self._begin(session)
+        self._begin(session, since=found.now)  # what was ordered meanwhile is meant for it
         return session
 
     def _enter(self, session: Session, *, forget: bool) -> None:
@@ -121,12 +121,12 @@ class Guard:
             self._sweep()
             self._sessions[session.id] = session
 
-    def _begin(self, session: Session) -> None:
+    def _begin(self, session: Session, since: int | None = None) -> None:
         """Whoever gives orders is told of the session, and gives it its first lease."""
         orders, seconds, now = self._parts.orders, self.settings.lease_seconds, self._parts.time()
         if orders is not None:
             until = None if seconds is None else now + round(seconds * 1000)
-            begin = partial(orders.begin, session.id, session.holder, now=now, until=until)
+            begin = partial(orders.begin, session.id, session.holder, now=now if since is None else since, until=until)
             try:
                 self._parts.bounded(begin, "the orders")
             except Exception:
@@ -136,7 +136,9 @@ class Guard:
     def _sweep(self) -> None:
         """Sessions that have ended are forgotten, now and then."""
         if len(self._sessions) >= self._most:
-            self._sessions = {name: one for name, one in self._sessions.items() if one.state != "ended"}
+            self._sessions = {
+                name: one for name, one in self._sessions.items() if not one.left and one.state != "ended"
+            }
             self._most = max(_SWEEP, 2 * len(self._sessions))
 
     def find(self, id: str) -> Session | None:  # the word of the contract

@@ -31,8 +31,8 @@ class History:
     """The past of a session, as far as anybody still needs it."""
 
     __slots__ = (
-        "_events", "_lost", "_names", "_parts", "_said", "_supposed", "_texts", "_unrecorded", "_watch", "happened", "head", "now", "open",
-        "write",
+        "_events", "_lost", "_names", "_parts", "_room", "_said", "_supposed", "_texts", "_unrecorded", "_watch", "happened", "head", "now", "open",
+        "whole", "write",
     )  # fmt: skip
 
     def __init__(self, parts: Parts, session: str) -> None:
@@ -50,6 +50,9 @@ class History:
         self._unrecorded: list[Item] = []
         self._lost = False
         self._events: list[AnyEvent] = []
+        self._room = parts.settings.longest_past
+        self.whole = parts.grants is not None
+        """Whether all of it is still here, for grants to look back on: what was forgotten could be what a scope asks for."""
         self._texts: OrderedDict[str, tuple[str, str | None]] = OrderedDict()
         self._said: dict[type[Spoken], str] = {}
 
@@ -98,7 +101,7 @@ class History:
         """These events happened, and are or will be on record."""
         for event in events:
             self._watch.observe(event)
-            self._events.append(event)
+            self._remember(event)
             self.happened += 1
             self._trim()
             if isinstance(event, Call):
@@ -112,8 +115,14 @@ class History:
     def _trim(self) -> None:
         """Old events go where nobody asks for them; a list, since a deque has room for many at once."""
         most = self._parts.settings.most_shown
-        if self._parts.grants is None and len(self._events) > 2 * most:
+        if not self.whole and len(self._events) > 2 * most:
             del self._events[:-most]
+
+    def _remember(self, event: AnyEvent) -> None:
+        """As long as there is room for all of it: an agent does not fill the memory with what is denied."""
+        self._events.append(event)
+        self._room -= _length(event)
+        self.whole = self.whole and self._room >= 0
 
     # --- what judges answered -------------------------------------------------------------------------------------------
 
@@ -190,7 +199,8 @@ class History:
         """What was supposed happened: it is on record, and the step that it is for comes next."""
         if self._supposed is not None:
             self._watch, approvals = self._supposed
-            self._events.extend(approvals)
+            for approval in approvals:
+                self._remember(approval)
             self._supposed = None
 
     def forget(self) -> None:
@@ -206,6 +216,7 @@ class History:
             names=self._names, happened=self.happened, turns=turns, open=dict(self.open), events=tuple(map(canonical, self._events)),
             texts=tuple((event, text, before) for event, (text, before) in self._texts.items()),
             said={kind.__name__: text for kind, text in self._said.items()}, watch=self._watch.snapshot(),
+            whole=self.whole,
         )  # fmt: skip
 
     def take_up(self, found: Suspended) -> None:
@@ -213,7 +224,15 @@ class History:
         self._watch = self._parts.again(found.watch)
         self.head, self.now, self._names, self.open = found.head, found.now, found.names, dict(found.open)
         self.happened = found.happened
-        self._events.extend(map(read_event, found.events))
+        for event in map(read_event, found.events):
+            self._remember(event)
+        self.whole = self.whole and found.whole
         self._texts.update({event: (text, before) for event, text, before in found.texts})
         self._said = {kind: found.said[kind.__name__] for kind in _SPOKEN if kind.__name__ in found.said}
         self._unrecorded = []
+
+
+def _length(event: AnyEvent) -> int:
+    """How much it is to remember: its texts, and a little for itself."""
+    parts = (getattr(event, name, "") for name in ("text", "arguments", "output"))
+    return 64 + sum(len(part) for part in parts if isinstance(part, str))

@@ -35,20 +35,24 @@ class Life(ABC):
     """A session without its turns."""
 
     __slots__ = (
-        "_doubtful", "_failed_at", "_failures", "_jumps", "_lease", "_lock", "_parts", "_past", "_permits", "_stirred", "_stopping",
-        "_turns", "holder", "id", "state",
+        "_doubtful", "_failed_at", "_failures", "_jumps", "_lease", "_lock", "_names", "_parts", "_past", "_permits", "_stirred", "_stopping",
+        "_turns", "holder", "id", "left", "state",
     )  # fmt: skip
 
     def __init__(self, parts: Parts, *, session: str, holder: str) -> None:
         self.id = session
         self.holder = holder
         self.state: State = "open"
+        self.left = False
+        """Whether its owner ended it, be it stopped before or not: nobody looks for it any more."""
         self._parts = parts
         self._past = History(parts, session)
         self._lock = threading.RLock()
         self._stirred: threading.Event | None = None
         self._stopping: tuple[str, str] | None = None
         self._permits: dict[str, Permit] = {}
+        self._names: dict[str, str] = {}
+        """The permits that were given, by the agent's name of the call; until it has a result."""
         self._turns = 0
         self._failures = 0
         self._failed_at = -1
@@ -98,6 +102,7 @@ class Life(ABC):
                 raise MisuseError(
                     f"no open call `{call_id[:80]}`", code="G101", hint="a result answers one released call, once"
                 )
+            self._permits.pop(self._names.pop(call_id, ""), None)  # what has a result does not run any more
             return self._note(
                 Result(
                     id=self._past.name(), time=self._past.time(), call_id=call_id, tool=tool, output=readable(output),
@@ -126,6 +131,7 @@ class Life(ABC):
     def end(self) -> None:
         """The session is over; what happened is recorded."""
         with self._lock:
+            self.left = True
             self._close("ended", "owner", "ended by its owner")
 
     def suspend(self) -> tuple[bytes, str]:
@@ -136,6 +142,7 @@ class Life(ABC):
             OSError: it could not be recorded; then it ends, and goes on nowhere.
         """
         with self._lock:
+            self._obey()  # who is to stop does not go on elsewhere
             self._supersede("superseded", "the session was suspended")
             if self.state != "open":
                 raise MisuseError(f"the session `{self.id}` is {self.state}", code="G102")
@@ -143,6 +150,8 @@ class Life(ABC):
             self._abandon("ended")
             body = {"digest": digest_bytes(data), "head": self.head}
             self._past.record([self._past.write.item("suspend", self._past.now, body)])
+            if self._stopping is not None:  # the order came meanwhile: nobody gets the bytes
+                raise MisuseError(f"the session `{self.id}` is stopped", code="G102")
             return data, body["digest"]
 
     def take_up(self, found: Suspended, digest: str) -> None:
@@ -152,7 +161,11 @@ class Life(ABC):
         body = {
             "guard": self._parts.guard, "policy": found.policy, "holder": found.holder, "head": found.head, "digest": digest,
         }  # fmt: skip
-        self._past.record([self._past.write.item("restore", self._past.time(), body)])
+        try:
+            self._past.record([self._past.write.item("restore", self._past.time(), body)])
+        except Exception:
+            self._abandon("ended")
+            raise
 
     def tampered(self, what: str, detail: str = "") -> None:
         """Something was tampered with: a fact of this session from now on, and the end of it if the settings say so."""

@@ -35,6 +35,7 @@ _LOOK: Final = 0.05
 _LONGEST_LOOK: Final = 0.5
 """Seconds between two looks at the queue, at first and later, while somebody waits for people."""
 
+_LONGEST_WAIT: Final = 1e9
 NONE: Final[Mapping[str, str]] = {}
 
 
@@ -62,6 +63,7 @@ class Session(Life):
 
         It is given once after it was settled. Waits at most so many seconds for people.
         """
+        wait = min(wait, _LONGEST_WAIT) if wait > 0 else 0.0  # not a number is no time
         stirred = self._stirred = self._stirred or threading.Event()
         until, look = self._parts.steady() + round(wait * 1000), _LOOK
         while True:
@@ -360,6 +362,7 @@ class Session(Life):
                 )  # fmt: skip
                 if isinstance(event, Call):
                     self._permits[permit.id] = permit
+                    self._names[event.call_id] = permit.id
         return given
 
     def _ruling(

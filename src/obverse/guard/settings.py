@@ -43,6 +43,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Events that people are shown beside a request."""
     most_waiting: int = 256
     """Events that are held before they are recorded without a decision that would record them."""
+    longest_past: int = 64_000_000
+    """Characters of a session's history that grants may look back on; once it is longer, nothing is lifted in it any more."""
     most_texts: int = 1024
     """Texts, the newest, about which a judge can still be asked."""
     clock_slack: int = 2_000

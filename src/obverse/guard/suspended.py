@@ -18,7 +18,9 @@ FORM: Final = 1
 
 
 class Suspended(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What goes on. `events` are in canonical form, `watch` is a snapshot of the monitor."""
+    """What goes on. `events` are in canonical form, `watch` is a snapshot of the monitor;
+    `whole` says whether the events are all that happened.
+    """
 
     session: str
     holder: str
@@ -33,6 +35,7 @@ class Suspended(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     texts: tuple[tuple[str, str, str | None], ...]
     said: dict[str, str]
     watch: bytes
+    whole: bool
     form: int = FORM
 
 

@@ -112,7 +112,7 @@ def _lifted(
     found, taken = list[Weighed](), list[str]()
     for event, decision in zip(turn.steps, decisions, strict=True):
         step = Weighed(proposal=event, policy=decision, decision=decision, verdict=decision.verdict)
-        if parts.grants is not None and decision.verdict.blocks:
+        if parts.grants is not None and past.whole and decision.verdict.blocks:
             lift = partial(
                 parts.grants.lift, decision, past.events, Step(event=event, turn=turn.steps), session=session,
                 holder=holder, now=past.now, taken=tuple(taken),
