@@ -15,10 +15,11 @@ from obverse.core.events import Approval, Call, Denied, Fact, Grant, Message, Re
 from obverse.policy import ast
 from obverse.policy.checked import Checked, CheckedRule
 from obverse.policy.compiled.explaining import Case, cases_of, reason_of
-from obverse.policy.compiled.past import NOTHING, StepScope, Tracked, beside
+from obverse.policy.compiled.past import NOTHING, StepScope, beside
 from obverse.policy.compiled.proving import Code, Constants, Prover, both, either
 from obverse.policy.compiled.reading import arguments_of
 from obverse.policy.compiled.scopes import INDENT, Reads, made
+from obverse.policy.compiled.tracked import Tracked
 from obverse.policy.decision import Reason
 from obverse.policy.keeping import Keeper, Kind, Maker
 from obverse.policy.monitor import Plan
