@@ -176,12 +176,13 @@ def _head(out: Outgoing, kind: str) -> dict[str, Any]:
 
 
 def _said(out: Outgoing, *, after: int = 0) -> dict[str, Any]:
-    """What the client reads. The guard's own words stand in `refusal` too, and there alone where JSON was asked for."""
-    if not out.notice:
-        return {"content": out.shown[after:] or None}
+    """What the client reads. The guard's own words are content, as a model's would be; a `refusal` ends the loops of agents.
+
+    Where JSON was asked for they are a refusal all the same, as the protocol has it, since they are none.
+    """
     if out.refused:
         return {"content": None, "refusal": out.notice}
-    return {"content": out.shown[after:], "refusal": out.notice}
+    return {"content": out.shown[after:] or None, "refusal": None}
 
 
 def _written(call: Proposed) -> dict[str, Any]:

@@ -107,7 +107,8 @@ def _assistant(message: dict[str, Any], where: str) -> Iterator[AnyItem]:
     said = message.get("content")
     text = "" if is_absent(said) else Content((*_PLAIN, "refusal"), ()).read(said, f"{where}.content")
     refusal = message.get("refusal")
-    if refusal is not None and not text.endswith(text_at(refusal, f"{where}.refusal")):  # our own notice stands in both
+    if refusal is not None:
+        text_at(refusal, f"{where}.refusal")
         text = "\n\n".join(part for part in (text, refusal) if part)
     if text:
         yield Answering(text=text)
@@ -135,9 +136,6 @@ def _kept(message: dict[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in message.items() if name != "obverse" and not is_absent(value)}
     if "content" in message:
         kept.setdefault("content", message["content"])
-    said, refusal = kept.get("content"), kept.get("refusal")
-    if isinstance(said, str) and isinstance(refusal, str) and said.endswith(refusal):
-        del kept["refusal"]  # our own notice, which stands in both: the model reads it once
     return kept
 
 
