@@ -28,6 +28,7 @@ from obverse.ledger.merkle import (
     leaf_hash,
     root_of,
 )
+from obverse.ledger.note import Signature
 from obverse.ledger.reader import Folder, Reader, read_head
 from obverse.ledger.segments import TOGETHER, Payloads
 from obverse.ledger.tiles import JOURNALS, read_path, tile_path, tiles_of
@@ -358,3 +359,46 @@ def test_the_journal_holds_only_what_the_key_of_the_log_has_sealed(tmp_path: Pat
         journal.close()
         with pytest.raises(EvidenceError):
             Log.open(tmp_path / "log", [SIGNER])
+
+
+@pytest.mark.parametrize("fault", [KeyboardInterrupt, RuntimeError, MemoryError])
+def test_whatever_cuts_a_record_off_nobody_is_told_that_it_is_durable(
+    fault: type[BaseException], tmp_path: Path
+) -> None:
+    class Broken(FileSigner):
+        def sign(self, text: str) -> Signature:
+            if text.startswith("obverse.journal"):
+                raise fault
+            return super().sign(text)
+
+    broken = Broken("log.example", new_key())
+    log = Log.create(tmp_path / "log", "log.example/1", [broken])
+    with pytest.raises(fault):
+        log.append(entry(0))
+    with pytest.raises(OSError, match="cut off"):
+        log.append(entry(1))
+    assert log.size == 0
+    log.close()
+
+
+def test_more_than_is_well_written_at_once_is_refused_or_written_in_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import obverse.ledger.log as module
+
+    monkeypatch.setattr(module, "LARGEST_RECORD", 1000)
+    places: list[int] = []
+    with create(tmp_path / "log") as log:
+        with pytest.raises(MisuseError, match="too much"):
+            log.extend([entry(number) for number in range(20)])
+        threads = [
+            threading.Thread(target=lambda: places.append(log.extend([entry(number) for number in range(5)])))
+            for _ in range(20)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(places) == list(range(0, 100, 5))
+    numbers = [read_entry(data).body["number"] for data in reader_of(tmp_path / "log").entries()]
+    assert numbers == [*range(5)] * 20

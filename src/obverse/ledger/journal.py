@@ -152,12 +152,14 @@ class Journal:
         """
         if self.broken is not None:
             raise self.broken
-        data = msgspec.msgpack.encode(records)
-        frame = _framed(Frame(first=self.next, count=len(records), data=data, seal=seal(self.next, len(records), data)))
         try:
-            self._active.append(frame)
-        except OSError as error:
-            self.broken = error
+            data = msgspec.msgpack.encode(records)
+            sealed = seal(self.next, len(records), data)
+            self._active.append(_framed(Frame(first=self.next, count=len(records), data=data, seal=sealed)))
+        except BaseException as error:  # boundary: of whatever kind, what is on disk is not known now
+            self.broken = (
+                error if isinstance(error, OSError) else OSError(f"a record was cut off: {type(error).__name__}")
+            )
             raise
         self._active.count += len(records)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final, Self
@@ -31,6 +32,8 @@ from obverse.ledger.reader import Files, Folder, held, read_head
 from obverse.ledger.tiles import WIDTH
 
 LOCK: Final = "lock"
+LARGEST_RECORD: Final = 256 * 1024 * 1024
+"""Bytes that one call may record."""
 _SLICE: Final = 16 * 1024 * 1024
 """How many bytes of the journal are taken over at once: what `publish` holds in memory."""
 
@@ -53,7 +56,7 @@ class Log:
         self._lock = lock
         self._mutex = threading.Lock()  # guards what follows
         self._turn = threading.Condition(self._mutex)
-        self._waiting: list[Record] = []
+        self._waiting: deque[Sequence[Record]] = deque()
         self._writing = self._rolling = False
         self._publishing = threading.Lock()  # one checkpoint at a time
         head = read_head(Folder(folder))
@@ -146,28 +149,43 @@ class Log:
 
     def _write(self, records: Sequence[Record]) -> int:
         """One of those who wait writes for all of them."""
+        if sum(map(_size, records)) > LARGEST_RECORD:
+            raise MisuseError("too much to record at once", code="E104", hint=f"at most {LARGEST_RECORD:,} bytes")
         with self._turn:
             index = self._next
-            self._next += len(records)
-            self._waiting += records
-            while (self._writing or self._rolling) and index >= self._durable:
-                self._turn.wait()
-            if index < self._durable:
+            if not records:
                 return index
-            if self._journal.broken is not None:
-                raise self._journal.broken
-            batch, self._waiting, self._writing = self._waiting, [], True
-        try:
-            self._journal.append(batch, self._seal)
-        finally:
+            self._next += len(records)
+            self._waiting.append(records)
+        while True:
             with self._turn:
-                self._writing = False
-                if self._journal.broken is None:
-                    self._durable += len(batch)
-                self._turn.notify_all()
-        if self._thread is not None and self._journal.bytes >= self._most:
-            self._due.set()
-        return index
+                while (self._writing or self._rolling) and index >= self._durable:
+                    self._turn.wait()
+                if index < self._durable:
+                    return index
+                if self._journal.broken is not None:
+                    raise self._journal.broken
+                batch = self._taken()
+                self._writing = True
+            try:
+                self._journal.append(batch, self._seal)
+            finally:
+                with self._turn:
+                    self._writing = False
+                    if self._journal.broken is None:
+                        self._durable += len(batch)
+                    self._turn.notify_all()
+            if self._thread is not None and self._journal.bytes >= self._most:
+                self._due.set()
+
+    def _taken(self) -> list[Record]:
+        """What those who wait want recorded, in order; not more than is well written at once."""
+        batch, size = list[Record](), 0
+        while self._waiting and (not batch or size < LARGEST_RECORD):
+            records = self._waiting.popleft()
+            batch += records
+            size += sum(map(_size, records))
+        return batch
 
     def _seal(self, first: int, count: int, data: bytes) -> str:
         if self._sealer is None:
@@ -304,6 +322,10 @@ def erase(folder: Path, entry: int, names: Iterable[str] | None = None) -> int:
     finally:
         if lock is not None:
             lock.close()
+
+
+def _size(record: Record) -> int:
+    return len(record.entry) + sum(len(data) for _, _, data in record.payloads)
 
 
 def _record(entry: Entry, payloads: Mapping[str, Payload]) -> Record:
