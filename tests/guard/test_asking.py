@@ -11,7 +11,9 @@ import pytest
 
 from obverse.core.verdicts import Verdict
 from obverse.guard.guard import Guard
+from obverse.guard.replay import replay
 from obverse.guard.settings import Settings
+from obverse.testing.guards import items_of
 from obverse.testing.recorder import MemoryRecorder
 
 Make = Callable[..., Guard]
@@ -161,3 +163,24 @@ def test_whoever_waits_for_people_is_woken_by_a_stop(make: Make, desk: Any, prop
 
 def _steady() -> Callable[[], int]:
     return lambda: time.monotonic_ns() // 1_000_000
+
+
+def test_where_a_part_may_be_released_a_denied_step_does_not_keep_people_from_being_asked(
+    make: Make, desk: Any, recorder: MemoryRecorder, propose: Any
+) -> None:
+    policy = TWO.replace("policy: two", "policy: two\ndefault: {turn: allowed-part}").replace("by 2 people", "")
+    session = make(policy, people=desk).session(holder="alice")
+    turn = [
+        propose("pay", "{", "bad"),
+        propose("look", '{"id": "a"}', "free"),
+        propose("pay", '{"amount": 1}', "asked"),
+    ]
+    asked = session.propose(turn)
+    assert [step.verdict for step in asked.steps] == [Verdict.DENY, Verdict.ASK, Verdict.ASK]
+    assert (len(asked.waiting), asked.released) == (1, ())
+    desk.say("carol")
+    ruling = session.resume()
+    assert ruling is not None
+    assert [step.verdict for step in ruling.steps] == [Verdict.DENY, Verdict.ALLOW, Verdict.ALLOW]
+    session.end()
+    assert not replay(items_of(recorder), people=desk.people).faults

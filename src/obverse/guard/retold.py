@@ -98,6 +98,8 @@ class Retold:
                 self.warrants.asked(item, session=self.id, head=self.head, policy=self.policy)
             case "approval":
                 self.warrants.answered(item, session=self.id)
+            case "approval end":
+                self.warrants.ended(item, session=self.id)
             case "grant use":
                 self.warrants.used(item, session=self.id)
             case "session stop" | "session end":

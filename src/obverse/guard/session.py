@@ -130,10 +130,10 @@ class Session(Life):
         approvals = self._past.suppose([(self._request(said).digest, said.by) for said in approved])
         asked = self._waiting.requests if approved and self._waiting is not None else {}
         steps = weigh(self._parts, self._past, turn, session=self.id, holder=self.holder, approved=asked.keys())
-        worst = strictest([step.verdict for step in steps])
-        if worst is Verdict.ASK and self._parts.people is not None and not approved:
+        asking = any(step.verdict is Verdict.ASK for step in steps)
+        if asking and self._parts.people is not None and not approved:
             return self._ask(steps)
-        if worst is Verdict.ASK:
+        if asking:
             why = "it was approved, and still asks" if approved else "there is nobody to ask"
             steps = joined(
                 [step.stricter(Verdict.DENY, why) if step.verdict is Verdict.ASK else step for step in steps],

@@ -132,6 +132,11 @@ class Warrants:
                 return
         raise EvidenceError(f"`{event.by[:80]}` approved no such call, or it was used", code="G175")
 
+    def ended(self, item: Item, *, session: str) -> None:
+        """Nobody need answer a request any more: what was said to it counts for nothing, unless it is used just now."""
+        if item.entry.body["why"] != "used":
+            self._asked.get(session, {}).pop(str(item.entry.body["request"]), None)
+
     def forget(self, session: str) -> None:
         """The session is over: nothing that was said in it counts any more."""
         self._asked.pop(session, None)
