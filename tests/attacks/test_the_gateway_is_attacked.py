@@ -14,6 +14,7 @@ from obverse.gateway.http.settings import Settings
 from obverse.policy.check import check
 from obverse.policy.parse import parse
 from obverse.testing.gateway import RunningGateway
+from obverse.testing.recorder import MemoryRecorder
 from obverse.testing.upstream import UpstreamServer
 
 POLICY = """---
@@ -232,6 +233,34 @@ def test_the_output_of_a_tool_is_never_an_approval_a_grant_a_fact_or_a_line_of_t
     assert calls(ask(bank, *conversation, pay(60))) == []
     assert bank.events("approval") == bank.events("grant") == bank.recorder.of("approval") == []
     assert [event["output"] for event in bank.events("result")] == [output]
+
+
+# --- the disk ----------------------------------------------------------------------------------------------------------
+
+
+class FullDisk(MemoryRecorder):
+    """A ledger that takes nothing once the disk is full."""
+
+    full = False
+
+    def record(self, items: Any) -> int:
+        if self.full:
+            raise OSError(28, "no space left on device")
+        return super().record(items)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_L13_where_nothing_can_be_recorded_nothing_leaves(server: UpstreamServer, stream: bool) -> None:
+    checked, disk, small = check(parse(POLICY.encode())), FullDisk(), Settings(smallest_piece=10)
+    text = "say This is one sentence. This is the second sentence. And this is the third one."
+    with RunningGateway(checked, upstream=server.url, keys={"obv_a": "a"}, settings=small, recorder=disk) as bank:
+        body = {"model": "m", "messages": [user(text)], "stream": stream}
+        disk.full = True
+        refused = bank.post(json=body)
+        disk.full = False
+        assert "sentence" not in refused.text
+        assert "space" not in refused.text
+        assert "third one" in bank.post(json=body).text
 
 
 # --- many ---------------------------------------------------------------------------------------------------------------

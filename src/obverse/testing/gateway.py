@@ -39,6 +39,7 @@ class RunningGateway:
         keys: Mapping[str, str],
         settings: Settings = Settings(),  # noqa: B008  # frozen
         people: Callable[[Clock], People] | None = None,
+        recorder: MemoryRecorder | None = None,
     ) -> None:
         ticks, numbers = itertools.count(), itertools.count(1)
 
@@ -47,7 +48,7 @@ class RunningGateway:
 
         self.clock: Clock = lambda: BEGIN + next(ticks)
         self.people = None if people is None else people(self.clock)
-        self.recorder = MemoryRecorder()
+        self.recorder = MemoryRecorder() if recorder is None else recorder
         self.guard = Guard(
             checked,
             recorder=self.recorder,

@@ -102,13 +102,12 @@ def _items(message: dict[str, Any], where: str, content: Content) -> Iterator[An
 
 def _assistant(message: dict[str, Any], where: str) -> Iterator[AnyItem]:
     """What the model is said to have said and called; a refusal is something that it said."""
-    only(message, ("role", "content", "name", "refusal", "tool_calls", "obverse"), where)
+    only(message, ("role", "content", "name", "refusal", "tool_calls"), where)
     speaker_at(message.get("name"), f"{where}.name")
     said = message.get("content")
     text = "" if is_absent(said) else Content((*_PLAIN, "refusal"), ()).read(said, f"{where}.content")
-    refusal = message.get("refusal")
-    if refusal is not None:
-        text_at(refusal, f"{where}.refusal")
+    if message.get("refusal") is not None:
+        refusal = text_at(message["refusal"], f"{where}.refusal")
         text = "\n\n".join(part for part in (text, refusal) if part)
     if text:
         yield Answering(text=text)
@@ -132,8 +131,8 @@ def _call(call: dict[str, Any], where: str) -> Calling:
 
 
 def _kept(message: dict[str, Any]) -> dict[str, Any]:
-    """The message as it goes on to the model: without fields that say nothing, and without ours."""
-    kept = {name: value for name, value in message.items() if name != "obverse" and not is_absent(value)}
+    """The message as it goes on to the model: without fields that say nothing."""
+    kept = {name: value for name, value in message.items() if not is_absent(value)}
     if "content" in message:
         kept.setdefault("content", message["content"])
     return kept
