@@ -389,3 +389,17 @@ async def test_two_that_send_the_same_again_while_it_is_answered_get_one_answer(
         second = await client.post(f"{gateway.url}/v1/chat/completions", json=body, headers=again)
         assert second.text == (await first).text
     assert len(gateway.events("call")) == 1
+
+
+async def test_requests_that_name_one_session_at_once_are_one_session_one_after_the_other(gateway: Gateway) -> None:
+    import asyncio
+
+    headers = {"authorization": f"Bearer {gateway.key}", "x-obverse-session": "s"}
+    async with httpx2.AsyncClient(timeout=30) as client:
+        bodies = [{"model": "m", "messages": [user(f"say {number}")]} for number in range(10)]
+        url = f"{gateway.url}/v1/chat/completions"
+        answers = await asyncio.gather(*(client.post(url, json=body, headers=headers) for body in bodies))
+    said = [answer.json()["choices"][0]["message"]["content"] for answer in answers]
+    assert said == [str(number) for number in range(10)]
+    assert len(gateway.recorder.of("session.start")) == 2
+    assert len(gateway.facts("gateway.branch")) == 9

@@ -97,6 +97,9 @@ class Book:
     def __len__(self) -> int:
         return len(self._all)
 
+    def __contains__(self, one: Conversation) -> bool:
+        return id(one) in self._all
+
     def __iter__(self) -> Iterator[Conversation]:
         return iter(list(self._all.values()))
 

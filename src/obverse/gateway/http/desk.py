@@ -103,20 +103,30 @@ class Desk:
             ObverseError: it gets nothing of a turn, and nothing of it was released but what `hear` was told.
         """
         asked, begun = self._continued(asked)
-        request = asked.request
-        one = begun or self.book.find(asked.holder, asked.name, request, request.items) or await self._new(asked)
-        async with one.lock:
-            self.book.touch(one, self._clock())
-            turn.session = one.session
-            out = self._again(asked, one)
-            if out is None:
-                try:
-                    out = await self._next(asked, one, turn, hear, model or self._model)
-                except BaseException:
-                    await self._given_up(one)
-                    raise
-            turn.accepted.set()
-            return out
+        await self._make_room()
+        while True:
+            one = (
+                begun
+                or self.book.find(asked.holder, asked.name, asked.request, asked.request.items)
+                or self._new(asked)
+            )
+            async with one.lock:
+                if begun is not None or one in self.book:  # else it was ended while this request waited for its turn
+                    return await self._answer(asked, one, turn, hear, model or self._model)
+
+    async def _answer(self, asked: Asked, one: Conversation, turn: Turn, hear: Heard, model: Model) -> Outgoing:
+        """The same, once the conversation is found and no other request works on it."""
+        self.book.touch(one, self._clock())
+        turn.session = one.session
+        out = self._again(asked, one)
+        if out is None:
+            try:
+                out = await self._next(asked, one, turn, hear, model)
+            except BaseException:
+                await self._given_up(one)
+                raise
+        turn.accepted.set()
+        return out
 
     def delivered(self, asked: Asked, *, arrived: bool) -> None:
         """Whether the answer reached the client; if not, the same request asked again gets the same answer."""
@@ -163,13 +173,16 @@ class Desk:
         request = msgspec.structs.replace(request, items=whole, wire=[*wire, *request.wire])
         return msgspec.structs.replace(asked, request=request), one
 
-    async def _new(self, asked: Asked) -> Conversation:
-        """A new conversation; its session begins with what it is told."""
+    async def _make_room(self) -> None:
+        """Ends the sessions that were idle for longest, if there are too many."""
         while len(self.book) >= self.settings.most_sessions:
             oldest = next((one for one in self.book if not one.lock.locked()), None)
             if oldest is None:
                 break
             await self._ended(oldest)
+
+    def _new(self, asked: Asked) -> Conversation:
+        """A new conversation; its session begins with what it is told."""
         one = Conversation(asked.holder, asked.name, asyncio.Lock())
         self.book.add(one)
         return one
