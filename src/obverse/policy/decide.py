@@ -49,12 +49,16 @@ def decide_rules(
     step: Step,
     rules: Iterable[tuple[CheckedRule, Truth]],
     history_of: Callable[[CheckedRule], Sequence[AnyEvent]],
+    approvals: Sequence[AnyEvent] | None = None,
 ) -> Decision:
-    """The decision by the rules that speak of the step, each shown a history of its own: all, or what was kept for it."""
+    """The decision by the rules that speak of the step, each shown a history of its own: all, or what was kept for it.
+
+    `approvals` are those that were not used up yet; None where the whole history is there to say it.
+    """
     fired: list[Reason] = []
     permits: list[Reason] = []
     for rule, meant in rules:
-        reason = reason_for(checked, rule, meant, history_of(rule), step)
+        reason = reason_for(checked, rule, meant, history_of(rule), step, approvals=approvals)
         if reason is not None:
             (permits if rule.kind == "permit" else fired).append(reason)
     return concluded(step.event.id, (*defaults(checked, step, permits), *fired), tuple(permits))
@@ -92,14 +96,17 @@ def _digest(named: dict[str, Any]) -> str:
 
 def reason_for(
     checked: Checked, rule: CheckedRule, meant: Truth, history: Sequence[AnyEvent], step: Step,
-    forgotten: Mapping[ast.Node, Forgotten] | None = None,
+    forgotten: Mapping[ast.Node, Forgotten] | None = None, approvals: Sequence[AnyEvent] | None = None,
 ) -> Reason | None:  # fmt: skip
-    """Why the rule fires on this step (or applies, for a permit); None if it does not."""
+    """Why the rule fires on this step (or applies, for a permit); None if it does not.
+
+    # UNSOUND IF: a history that is not whole comes without `approvals`: what used one up may not be in it.
+    """
     evaluator = Evaluator(checked, history, step, forgotten=forgotten)
     fires = meant & evaluator.truth(rule.fires, evaluator.here)
     if fires is Truth.FALSE or (rule.kind == "permit" and fires is Truth.UNKNOWN):
         return None
-    if rule.kind == "ask" and _approved(rule, history, step):
+    if rule.kind == "ask" and _approved(rule, history if approvals is None else approvals, step):
         return None
     conditions, seen = explain(checked, rule.fires, history, step, forgotten)
     return Reason(

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from functools import partial
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
 
@@ -301,12 +301,16 @@ class Limit(_Unmoved):
             yield from kept
 
 
+APPROVALS: Final = ("approvals",)
+"""The key of the keeper of approvals."""
+
+
 class Approvals(_Unmoved):
     """The approvals that were not used up: `ask`."""
 
     def __init__(self, digest_of: Callable[[Call | Reply], str]) -> None:
         self.digest_of = digest_of
-        self.key = ("approvals",)
+        self.key = APPROVALS
         self.kept: dict[str, list[Kept]] = {}
 
     def hears(self, kind: Kind, _tool: str | None) -> bool:

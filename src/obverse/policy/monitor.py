@@ -22,7 +22,7 @@ from obverse.policy.checked import Checked, CheckedRule
 from obverse.policy.decide import call_digest, decide_rules, speaking
 from obverse.policy.decision import Decision
 from obverse.policy.evaluate import Evaluator, Place
-from obverse.policy.keeping import Approvals, Keeper, Kept, Kind, Maker, makers_of
+from obverse.policy.keeping import APPROVALS, Approvals, Keeper, Kept, Kind, Maker, makers_of
 from obverse.policy.snapshot import Remembered, decode, encode
 
 PENDING: Final = 4096
@@ -188,8 +188,9 @@ class Monitor:
         """The decision of `decide` on this step after everything that was observed (L05)."""
         evaluator = Evaluator(self.checked, (), step)
         return decide_rules(
-            self.checked, step, self.plan.speaking(step.event), lambda rule: self._history(rule, evaluator)
-        )
+            self.checked, step, self.plan.speaking(step.event), lambda rule: self._history(rule, evaluator),
+            self._approvals(evaluator),
+        )  # fmt: skip
 
     @property
     def size(self) -> int:
@@ -205,6 +206,11 @@ class Monitor:
                 if kept.call is not None:
                     chosen[kept.call.number] = kept.call.event
         return [chosen[number] for number in sorted(chosen)]
+
+    def _approvals(self, evaluator: Evaluator) -> list[AnyEvent]:
+        """The approvals of the evaluator's step that were not used up: others may be kept for operators that look back at them."""
+        number = self.plan.numbers.get(APPROVALS)
+        return [] if number is None else [kept.event for kept in self._keepers[number].relevant(evaluator)]
 
     def _may_label(self, event: Spoken, name: str, answer: bool) -> None:
         """Raises unless this answers a question that was open: what is forgotten may hang on every other answer."""

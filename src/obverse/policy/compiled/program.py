@@ -21,7 +21,7 @@ from obverse.policy.compiled.reading import arguments_of
 from obverse.policy.compiled.scopes import INDENT, Reads, made
 from obverse.policy.compiled.tracked import Tracked
 from obverse.policy.decision import Reason
-from obverse.policy.keeping import Keeper, Kind, Maker
+from obverse.policy.keeping import APPROVALS, Keeper, Kind, Maker
 from obverse.policy.monitor import Plan
 from obverse.policy.reading import unknown_arguments
 from obverse.policy.types import ListType, MapType, RecordType, Type
@@ -141,10 +141,6 @@ class Program(Plan):
 
 def _undecided(_keepers: Sequence[Keeper], _step: Step) -> None:
     """For what is too deep to be compiled: the reference decides."""
-
-
-APPROVALS: Final = ("approvals",)
-"""The key of the keeper of approvals."""
 
 
 def _has_members(wanted: Type) -> bool:

@@ -54,8 +54,9 @@ class CompiledMonitor(Monitor):
         return concluded(step.event.id, (*before, *others), permits)
 
     def _by_reference(self, step: Step, rule: CheckedRule, meant: Truth) -> Reason | None:
-        history = self._history(rule, Evaluator(self.checked, (), step))
-        return reason_for(self.checked, rule, meant, history, step, self._forgotten(rule, history, step))
+        evaluator = Evaluator(self.checked, (), step)
+        history, approvals = self._history(rule, evaluator), self._approvals(evaluator)
+        return reason_for(self.checked, rule, meant, history, step, self._forgotten(rule, history, step), approvals)
 
     def _forgotten(self, rule: CheckedRule, history: list[AnyEvent], step: Step) -> dict[ast.Node, Forgotten]:
         """What the operators of this rule counted and dropped."""
