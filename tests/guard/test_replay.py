@@ -101,6 +101,17 @@ def test_L15_no_entry_of_a_session_can_be_left_out(told: list[Item]) -> None:
             assert faults([*told[:place], *told[place + 1 :]]), item.entry
 
 
+def test_L15_a_log_without_the_entries_of_its_guard_does_not_hold(told: list[Item]) -> None:
+    for left_out in (
+        {"guard.start"},
+        {"guard.start", "guard.stop", "guard.heartbeat"},
+        {"policy.load"},
+        {"session.start"},
+    ):
+        found = replay([item for item in told if item.entry.type not in left_out])
+        assert (found.guarded, found.outcome) == (True, "fails"), left_out
+
+
 def test_L15_no_entry_can_be_there_twice_or_elsewhere(told: list[Item]) -> None:
     for place, item in enumerate(told):
         if item.entry.type in ("event", "decision", "session.start"):

@@ -30,6 +30,7 @@ from obverse.policy.parse import parse
 SILENCE: Final = 180_000
 """Milliseconds without a sign of life of a guard that gives some, after which there is a gap."""
 
+_RECORDED: Final = frozenset(ENTRY.values())
 _OF_A_GUARD: Final = frozenset(ENTRY[name] for name in ("start", "stop", "heartbeat", "canary", "tampering"))
 
 
@@ -89,6 +90,7 @@ class Replaying:
     def take(self, item: Item) -> None:
         """The next entry."""
         entry = item.entry
+        self.tally.guarded |= entry.type in _OF_A_GUARD or (entry.session is not None and entry.type in _RECORDED)
         try:
             if entry.type in _OF_A_GUARD:
                 self._guard(item)
@@ -115,7 +117,6 @@ class Replaying:
 
     def _guard(self, item: Item) -> None:
         entry, name = item.entry, str(item.entry.body["guard"])
-        self.tally.guarded = True
         if entry.type == ENTRY["start"]:
             if self.guard is not None and not self.guard.stopped:
                 self.tally.gap(f"the guard before entry {item.index:,} ended without a word, as by a kill")
