@@ -6,22 +6,26 @@ It becomes the predicate of an in-toto statement (`ledger.statement`). Counted f
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Final
 
 from obverse.campaign.recorded import Reading
 from obverse.core.canon import digest_bytes
 from obverse.core.errors import EvidenceError
+from obverse.ledger.bundle import Bundle
 from obverse.ledger.checkpoint import read_checkpoint
 from obverse.ledger.contents import Contents, Item
-from obverse.ledger.reader import Files, read_head
+from obverse.ledger.reader import Files, Reader, read_head
 from obverse.ledger.statement import SUMMARY, Claim, Subject, read_envelope, subject_of
 
 _LOADED = "policy.load"
 _MOST_FILES = 1000
+_OF_THE_LOG: Final = ("tile/", "payload/")
+_PROVED: Final = re.compile(r"proofs/([0-9]{1,15})\.json")
 
 
 def claim_of(files: Files) -> Claim:
@@ -118,9 +122,29 @@ def policies_of(files: Files) -> dict[str, bytes]:
         if item.entry.type != _LOADED or len(found) >= _MOST_FILES:
             continue
         folder = str(item.entry.body.get("policy")).removeprefix("sha256:")[:16]
-        for number, name in enumerate(item.entry.body.get("files", ())):
+        names = item.entry.body.get("files")
+        for number, name in enumerate(names if isinstance(names, list) else ()):
             path = PurePosixPath(str(name))
             data = item.payloads.get(f"file.{number}")
             if data is not None and not path.is_absolute() and ".." not in path.parts and folder.isalnum():
                 found[f"policy/{folder}/{path}"] = data
     return found
+
+
+def check_beside(bundle: Bundle) -> int:
+    """How many files stand in a bundle beside those of the log, all of them as listed, and as the log has them.
+
+    Raises:
+        EvidenceError: one is damaged, or is not what the log says; a reader would take it for the log's.
+    """
+    beside = [name for name in bundle.names if not name.startswith(_OF_THE_LOG)]
+    policies, note = policies_of(bundle), read_head(bundle)
+    reader = Reader(bundle, 0 if note is None else read_checkpoint(note.text).size)
+    for name in beside:
+        data = bundle.read(name)
+        if name.startswith("policy/") and policies.get(name) != data:
+            raise EvidenceError(f"`{name[:80]}` is not the policy that the log holds", code="E150")
+        entry = _PROVED.fullmatch(name)
+        if entry and (int(entry[1]) >= reader.size or reader.entry(int(entry[1])) != data):
+            raise EvidenceError(f"`{name[:80]}` is not the entry that the log holds", code="E150")
+    return len(beside)

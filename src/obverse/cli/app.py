@@ -122,6 +122,8 @@ def _report(error: BaseException, arguments: list[str]) -> int:
             problems = [_of_a_wrong_call(error)]
         case OSError():
             problems = [_of_the_system(error)]
+        case UnicodeEncodeError():  # a word of the command line that is no text: half a character, bytes of another encoding
+            problems = [MisuseError("a word that is no UTF-8", code="U005", hint="write it in UTF-8")]
         case _:
             return _crash(error, arguments)
     _tell(problems, arguments)

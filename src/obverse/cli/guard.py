@@ -5,7 +5,6 @@ One command a file: `guard_serve` and `guard_mcp` add theirs by name, and are lo
 
 from __future__ import annotations
 
-import datetime as dt
 import importlib
 import secrets
 import time
@@ -58,7 +57,12 @@ def guard() -> None:
 @guard.command(short_help="Make a home for a guard.")
 @_FOLDER
 @click.option("--policy", required=True, type=click.Path(path_type=Path), help="The policy; a copy of it is kept.")
-@click.option("--name", default="guard.example", show_default=True, help="Of the log and the key that signs it; random digits follow.")
+@click.option(
+    "--name",
+    default="guard.example",
+    show_default=True,
+    help="Of the log and the key that signs it; random digits follow.",
+)
 @json_option
 def init(folder: Path, *, policy: Path, name: str, as_json: bool) -> ExitCode:
     """Make a home in DIR: settings, a copy of the policy, a log with a key of its own, and a place for people's keys."""
@@ -203,7 +207,9 @@ def moment(time: int | None) -> str:
     """Milliseconds since the epoch as a person reads them, in UTC."""
     if time is None:
         return "never"
-    return dt.datetime.fromtimestamp(time / 1000, dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    from obverse.guard.approvals.page import moment as of_time
+
+    return of_time(time)
 
 
 def _lease(until: int | None) -> str:

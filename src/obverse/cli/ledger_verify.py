@@ -64,7 +64,7 @@ def verify(log: Path, **given: Any) -> ExitCode:
     if found.outcome != "fails":
         with when_interrupted("nothing was changed; run it again"), _Progress("entries replayed") as progress:
             replayed, more = _contents(files, given, progress)
-        more += _statement(files, trust)
+        more += [*_beside(files), *_statement(files, trust)]
     outcome = "fails" if any(check.outcome == "fails" for check in more) else found.outcome
     beyond = _not_proved(replayed)
     if given["as_json"]:
@@ -100,6 +100,24 @@ def _contents(files: Files, given: dict[str, Any], progress: _Progress) -> tuple
     if replayed is not None and replayed.guarded:
         checks.append(Check(name="replay", outcome=replayed.outcome, found=_summary(replayed)))
     return replayed, checks
+
+
+def _beside(files: Files) -> list[Check]:
+    """That what stands in a bundle beside the log is what the log says: a reader would believe it."""
+    from obverse.campaign.attesting import check_beside
+    from obverse.core.errors import EvidenceError
+    from obverse.ledger.bundle import Bundle
+    from obverse.ledger.looks import Check
+
+    if not isinstance(files, Bundle):
+        return []
+    try:
+        count = check_beside(files)
+    except EvidenceError as error:
+        return [Check(name="beside", outcome="fails", found=error.message)]
+    return [
+        Check(name="beside", outcome="holds", found=f"{count:,} files beside the log are as it says, or only listed")
+    ]
 
 
 def _statement(files: Files, trust: Trust | None) -> list[Check]:

@@ -6,9 +6,7 @@ right. What can no longer be read, because a payload was erased, is counted and 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
-from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -16,6 +14,7 @@ import msgspec
 from obverse.core.errors import EvidenceError
 from obverse.core.events import AnyEvent, Call, Message, Reply, Step, System, Thought
 from obverse.core.verdicts import Verdict
+from obverse.guard.reading import read_event
 from obverse.guard.records import ENTRY
 from obverse.ledger.entries import Entry
 
@@ -63,27 +62,35 @@ def past_of(entries: Iterable[Entry], payload: PayloadOf) -> Past:
     steps: list[PastStep] = []
     erased = 0
     for index, entry in enumerate(entries):
-        if entry.type == ENTRY["session"] and entry.session is not None:
-            sessions[entry.session] = _Session(entry.session, str(entry.body.get("holder", "")))
-        session = sessions.get(entry.session or "")
-        if session is None:
-            continue
-        if entry.type == ENTRY["decision"]:
-            proposal = _event(index, entry, "proposal", payload)
-            if not isinstance(proposal, Call | Reply) or not session.whole:
-                erased += 1
-                continue
-            session.turn.append((proposal, entry))
-            if entry.body.get("place") == _last(entry):
-                steps += _settled(session)
-        elif entry.type == ENTRY["event"]:
-            event = _event(index, entry, "event", payload)
-            session.whole = session.whole and event is not None
-            if event is not None:
-                session.events.append(event)
-        elif entry.type == ENTRY["answer"]:
-            _label(session.events, entry.body)
+        try:
+            erased += _take(index, entry, sessions, steps, payload)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:  # a hostile body
+            raise EvidenceError(f"entry {index:,} is none that a guard writes", code="G160") from error
     return Past(steps=tuple(steps), erased=erased)
+
+
+def _take(index: int, entry: Entry, sessions: dict[str, _Session], steps: list[PastStep], payload: PayloadOf) -> int:
+    """How many proposals of this entry could not be read."""
+    if entry.type == ENTRY["session"] and entry.session is not None:
+        sessions[entry.session] = _Session(entry.session, str(entry.body.get("holder", "")))
+    session = sessions.get(entry.session or "")
+    if session is None:
+        return 0
+    if entry.type == ENTRY["decision"]:
+        proposal = _event(index, entry, "proposal", payload)
+        if not isinstance(proposal, Call | Reply) or not session.whole:
+            return 1
+        session.turn.append((proposal, entry))
+        if entry.body.get("place") == _last(entry):
+            steps += _settled(session)
+    elif entry.type == ENTRY["event"]:
+        event = _event(index, entry, "event", payload)
+        session.whole = session.whole and event is not None
+        if event is not None:
+            session.events.append(event)
+    elif entry.type == ENTRY["answer"]:
+        _label(session.events, entry.body)
+    return 0
 
 
 def _last(entry: Entry) -> int:
@@ -118,22 +125,4 @@ def _label(events: list[AnyEvent], body: Any) -> None:
 def _event(index: int, entry: Entry, name: str, payload: PayloadOf) -> AnyEvent | None:
     """The event in a payload of the entry; None if it was erased."""
     data = payload(index, name, entry.payloads.get(name, ""))
-    if data is None:
-        return None
-    try:
-        event: AnyEvent = msgspec.convert(_exact(json.loads(data, parse_float=Decimal)), AnyEvent)
-    except (ValueError, RecursionError, msgspec.ValidationError) as error:
-        raise EvidenceError(f"the `{name}` of an entry is no event", code="G160") from error
-    return event
-
-
-def _exact(value: Any) -> Any:
-    """Undoes what `core.canon` does to numbers that doubles cannot hold, and to keys that begin with `$`."""
-    match value:
-        case {"$number": str() as text} if len(value) == 1:
-            return Decimal(text)
-        case dict():
-            return {key.removeprefix("$"): _exact(item) for key, item in value.items()}
-        case list():
-            return [_exact(item) for item in value]
-    return value
+    return None if data is None else read_event(data)

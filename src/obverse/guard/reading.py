@@ -23,7 +23,7 @@ def read_event(data: bytes) -> AnyEvent:
             plain: AnyEvent = msgspec.json.decode(data, type=AnyEvent)
             return plain
         event: AnyEvent = msgspec.convert(_exact(json.loads(data, parse_float=Decimal)), AnyEvent)
-    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
+    except (ValueError, ArithmeticError, RecursionError, msgspec.MsgspecError) as error:
         raise EvidenceError("a payload that is no event", code="G174") from error
     return event
 

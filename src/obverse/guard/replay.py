@@ -104,7 +104,16 @@ class Replaying:
                 self._restored(item)
             elif entry.session is not None and entry.type in _OF_A_SESSION:
                 self._of_session(item, entry.session)
-        except (ObverseError, KeyError, TypeError, ValueError, IndexError, AttributeError) as error:  # a hostile body
+        except (
+            ObverseError,
+            LookupError,
+            TypeError,
+            ValueError,
+            ArithmeticError,
+            AttributeError,
+            RecursionError,
+        ) as error:
+            # a hostile body
             said = error.message if isinstance(error, ObverseError) else "its body is not of a known form"
             self.tally.fault(item.index, f"{entry.type}: {said}")
 

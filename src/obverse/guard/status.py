@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from obverse.core.errors import EvidenceError
 from obverse.guard.home import Home
 from obverse.guard.leases import Lease, Stop
 from obverse.guard.records import ENTRY
@@ -52,6 +53,13 @@ def status_of(home: Home) -> Status:
     Raises:
         EvidenceError: the log cannot be read.
     """
+    try:
+        return _status(home)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:  # a hostile body
+        raise EvidenceError("the log holds entries that no guard writes", code="G160") from error
+
+
+def _status(home: Home) -> Status:
     contents = Contents(Folder(home.ledger))
     running = is_running(home)
     items: list[Item] = []

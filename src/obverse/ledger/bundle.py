@@ -68,6 +68,11 @@ class Bundle:
         if len(names) != len(set(names)) or set(names) != self._sums.keys():
             raise EvidenceError("the bundle does not hold the files that its `SHA256SUMS` lists", code="E138")
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that is in it, in the order of the list."""
+        return tuple(self._sums)
+
     def read(self, path: str) -> bytes | None:
         """The content; None if there is no such file.
 
