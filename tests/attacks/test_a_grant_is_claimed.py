@@ -18,6 +18,7 @@ from obverse.core.canon import canonical
 from obverse.core.errors import EvidenceError
 from obverse.core.events import AnyEvent, Call, Fact, Grant, Message, Reply, Result, Step, System, Thought
 from obverse.core.verdicts import Verdict
+from obverse.guard.grants.register import Register
 from obverse.guard.grants.statements import envelope_bytes, read_signed
 from obverse.guard.guard import Guard
 from obverse.guard.records import ProposedCall
@@ -234,3 +235,33 @@ def _rewrite(path: Path, column: str, value: object) -> None:
     with sqlite3.connect(path) as database:
         database.execute(f"UPDATE grants SET {column} = ?", [value])  # a name of ours, no input
     database.close()
+
+
+@pytest.mark.parametrize("column", ["used", "revoked"])
+def test_a_count_or_a_revocation_that_was_seen_is_not_turned_back(column: str, shop: Granting, tmp_path: Path) -> None:
+    grant = shop.give(["large"], "pay", uses=1).id
+    if column == "revoked":
+        shop.revoke(grant)
+    else:
+        shop.register.use([grant], session="s", step="e1", now=shop.now)
+    assert not shop.register.of("agent", shop.now)
+    assert shop.held(grant).state != "in force"
+    with sqlite3.connect(tmp_path / "guard.sqlite") as database:
+        database.execute(f"update grants set {column} = ?", (0 if column == "used" else None,))  # a test's own
+    assert not shop.register.of("agent", shop.now)
+    with pytest.raises(EvidenceError):
+        shop.register.use([grant], session="s", step="e2", now=shop.now)
+
+
+def test_a_row_that_somebody_broke_hides_no_other_from_the_ledger(shop: Granting, tmp_path: Path) -> None:
+    broken, sound = (shop.give(["large"], "pay", uses=uses).id for uses in (1, 2))
+    fresh = Register(tmp_path / "guard.sqlite", shop.checked, lambda: shop.people, fresh=bytes)
+    with sqlite3.connect(tmp_path / "guard.sqlite") as database:
+        database.execute("update grants set statement = 7 where id = ?", (broken,))
+        database.execute("insert into grant_uses values (99, 'x', 'y', 'z', 'no time')")
+    assert [entry.body["grant"] for entry, _ in fresh.news(shop.now)] == [sound]
+    assert [grant.id for grant in fresh.of("agent", shop.now)] == [sound]
+    assert (
+        Register(tmp_path / "guard.sqlite", shop.checked, lambda: shop.people, fresh=bytes).known()
+        == shop.register.known()
+    )

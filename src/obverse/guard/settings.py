@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
 from obverse.core.verdicts import Verdict
+
+_MOST_SECONDS: Final = 1e9
+_MOST: Final = 10**12
+_AT_LEAST_ONE: Final = ("judges_at_once", "most_steps", "most_shown", "most_waiting")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,6 +58,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     tolerated: tuple[str, ...] = ("people", "code")
     """What is only recorded and stated in any case. Keys of people are looked up anew for each answer, so they may change while a
     guard runs; so may its code on disk, by an upgrade: what runs was loaded before."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a bound that bounds nothing."""
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if isinstance(value, float) and not 0 <= value <= _MOST_SECONDS:
+                raise ValueError(f"`{name}` is {value:g}, not 0 to {_MOST_SECONDS:g} seconds")
+            if isinstance(value, int) and not int(name in _AT_LEAST_ONE) <= value <= _MOST:
+                raise ValueError(f"`{name}` is {value}, not {int(name in _AT_LEAST_ONE)} to {_MOST}")
 
     def plain(self) -> dict[str, Any]:
         """As it stands in the ledger: numbers in exact decimals."""

@@ -55,7 +55,7 @@ def read_row(request: bytes, shown: bytes, closed: str | None = None) -> Asked:
     """
     try:
         return asked_of(msgspec.json.decode(request, type=Request), read_json(shown), closed)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, TypeError) as error:
         raise EvidenceError("a row of the queue that is no request", code="G228") from error
 
 
@@ -67,5 +67,5 @@ def read_json(data: bytes) -> Any:
     """
     try:
         return json.loads(data)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, TypeError) as error:
         raise EvidenceError("a row of the queue that is no JSON", code="G228") from error

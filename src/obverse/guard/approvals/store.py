@@ -136,9 +136,16 @@ class Store:
         return rows[0].mark if rows else None
 
     def measured(self, canaries: Canaries | None, now: int) -> Measured:
-        """What there is about reviewers."""
-        with naming(self._engine.url), self._engine.connect() as connection:
-            return measured(connection, canaries, now)
+        """What there is about reviewers.
+
+        Raises:
+            EvidenceError: somebody put something else in a row.
+        """
+        try:
+            with naming(self._engine.url), self._engine.connect() as connection:
+                return measured(connection, canaries, now)
+        except (TypeError, ValueError) as error:
+            raise EvidenceError("a row of the queue whose times are none", code="G228") from error
 
     def _rows(self, chosen: sa.Select[Any], **given: object) -> Sequence[sa.Row[Any]]:
         with naming(self._engine.url), self._engine.connect() as connection:

@@ -3,7 +3,8 @@
 A use is counted by one transaction over the grant and all that it was derived from, whatever number of sessions and processes ask at
 once: the count never passes what was signed (L12). What was signed is read from the signed bytes each time; the other columns of
 the table only find them, so a line changed there can hide a grant and never widen one. Not protected is the count itself: whoever
-may write the file may turn it back, and then the ledger shows more uses than were granted.
+may write the file may turn it back, and a revocation with it, once no guard runs that saw it; then the ledger shows more uses than
+were granted, or uses after a revocation.
 
 A use that was counted and could not be recorded stays counted: a grant may be worth less than it says, never more.
 """
@@ -109,7 +110,9 @@ class Register:
         self._links: dict[str, Link] = {}
         self._scopes: dict[str, Scope] = {}
         with naming(where), self._engine.connect() as connection:
-            self._latest: int = connection.execute(sa.select(sa.func.max(_uses.c.time))).scalar() or 0
+            latest = connection.execute(sa.select(sa.func.max(_uses.c.time))).scalar()
+            self._latest: int = latest if type(latest) is int else 0
+        self._seen: dict[str, tuple[int, int | None]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -257,7 +260,8 @@ class Register:
     def known(self) -> tuple[str, ...]:
         """The ids of all grants that were ever put in force, oldest first."""
         with naming(self._where), self._engine.connect() as connection:
-            return tuple(connection.execute(sa.select(_grants.c.id).order_by(_grants.c.added, _grants.c.id)).scalars())
+            found = connection.execute(sa.select(_grants.c.id).order_by(_grants.c.added, _grants.c.id)).scalars()
+            return tuple(name for name in found if isinstance(name, str))
 
     def find(self, beginning: str) -> str:
         """The id that begins so.
@@ -348,7 +352,17 @@ class Register:
         behind = (_grants.c.told == 0) | (_grants.c.revocation.is_not(None) & (_grants.c.told < _TOLD_ALL))
         with naming(self._where), self._engine.connect() as connection:
             rows = connection.execute(sa.select(_grants).where(behind).order_by(_grants.c.added, _grants.c.id)).all()
-        return [self._read(row) for row in rows]
+        return [read for row in rows if (read := self._if_read(row)) is not None]
+
+    def _if_read(self, row: sa.Row[Any]) -> _Row | None:
+        """The row; none where somebody broke it, which keeps no other from being told."""
+        try:
+            read = self._read(row)
+            if read.revocation is not None:
+                read_revocation(read_signed(read.revocation))
+        except EvidenceError:
+            return None
+        return read
 
     def _read(self, row: sa.Row[Any]) -> _Row:
         link = self._links.get(row.id)
@@ -357,9 +371,12 @@ class Register:
             if link.id != row.id:
                 raise EvidenceError("a grant that is not what its id says", code="G311")
             self._links[row.id] = link
-        if type(row.used) is not int or row.used < 0:
+        if type(row.used) is not int or row.used < 0 or type(row.told) is not int:
             raise EvidenceError("a count that is none", code="G311")
-        return _Row(link=link, used=row.used, revoked=row.revoked, revocation=row.revocation, told=row.told)
+        most, revoked = self._seen.get(row.id, (0, None))  # what was seen holds, though somebody turns the row back
+        used, revoked = max(most, row.used), revoked if row.revoked is None else row.revoked
+        self._seen[row.id] = used, revoked
+        return _Row(link=link, used=used, revoked=revoked, revocation=row.revocation, told=row.told)
 
     def _holds(self, chain: Sequence[_Row], people: Mapping[str, Person], at: int) -> InForce:
         """What this chain lets be lifted now, uses and revocations included."""

@@ -109,7 +109,7 @@ def read_signed(data: bytes) -> Signed:
     """
     try:
         return read_envelope(json.loads(data))
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, TypeError) as error:
         raise EvidenceError("no signed statement", code="G210") from error
 
 
