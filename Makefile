@@ -76,7 +76,7 @@ bench: $(DEV)  ## run the benchmarks one after another (long)
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 lock: $(DEV)  ## choose the versions in constraints.txt anew
-	$(BIN)/uv pip compile pyproject.toml --extra dev --extra local --extra anthropic --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra guard --extra local --extra anthropic --universal --python-version 3.11 \
 	    --upgrade --no-header --no-annotate --no-emit-index-url --quiet -o constraints.txt
 
 clean:  ## remove .venv, caches and the demo run
@@ -93,5 +93,5 @@ $(RUN): $(BIN)/uv pyproject.toml constraints.txt
 	@touch $@
 
 $(DEV): $(RUN)
-	$(PIP) -e '.[dev,local]'
+	$(PIP) -e '.[dev,guard,local]'
 	@touch $@
