@@ -118,10 +118,10 @@ def review(home: Path, key: Path, answer: str) -> None:
 
 
 def evidence(home: Path, bundle: Path, public: str) -> int:
-    """The log as one file, verified by who has that file and the public key; then with one bit changed."""
+    """The log as one file, verified by who has that file and the public keys; then with one bit changed."""
     title("The evidence, verified by a stranger")
     run("ledger", "bundle", home / "ledger", "-o", bundle)
-    print(run("ledger", "verify", bundle, "--key", public))
+    print(run("ledger", "verify", bundle, "--key", public, "--people", home / "people"))
     data = bytearray(bundle.read_bytes())
     data[len(data) // 3] ^= 1
     forged = bundle.with_name("forged.zip")
