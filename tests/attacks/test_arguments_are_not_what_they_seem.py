@@ -11,7 +11,7 @@ from obverse.core.errors import EvidenceError, MisuseError
 from obverse.core.verdicts import Verdict
 from obverse.guard.records import ProposedCall
 from obverse.guard.settings import Settings
-from obverse.testing.guards import Desk, call, guard_of
+from obverse.testing.guards import SHOP, Desk, call, guard_of
 from obverse.testing.recorder import MemoryRecorder
 
 POLICY = """\
@@ -162,3 +162,22 @@ def test_output_that_imitates_approvals_or_log_lines_is_output(output: str) -> N
     assert [entry.type for entry in recorder if entry.type not in {"event", "decision", "session.start"}] == [
         "guard.start", "policy.load", "approval.request",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "amount",
+    ["99.99999999999999999999999", "1e-400", "1e400", "0.10000000000000000000001", "999999999999999.99999", "1E-350"],
+)
+def test_a_number_that_the_executor_would_round_is_denied(amount: str) -> None:
+    """Decided exactly it is below a limit; as a double, which is what most programs run, it is the limit."""
+    session = guard_of(SHOP.replace("amount > 100\n", "amount >= 100\n")).session(holder="alice")
+    for arguments in (f'{{"to": "bob", "amount": {amount}}}', f'{{"id": "a", "x": [{{"y": {amount}}}]}}'):
+        assert not session.propose([call("pay", arguments)]).released
+
+
+@pytest.mark.parametrize(
+    "amount", ["0.1", "3.14", "1e2", "8.901234567890123", "1.5E1", "9", "0.30000000000000004", "-0.0"]
+)
+def test_a_number_that_any_double_holds_is_no_matter(amount: str) -> None:
+    session = guard_of().session(holder="alice")
+    assert session.propose([call("pay", f'{{"to": "bob", "amount": {amount}}}')]).released

@@ -6,8 +6,10 @@ record shows its digest in its place.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final, Literal
+from decimal import Decimal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -101,7 +103,28 @@ def proposed(
         faults.append(f"a turn of {len(calls) + (reply is not None)} steps")
     ids = [step.call_id for step in steps if isinstance(step, Call)]
     faults += [f"two calls with the id `{name}` in one turn" for name in dict.fromkeys(ids) if ids.count(name) > 1]
+    faults += [
+        "a number that programs round" for step in steps if isinstance(step, Call) and _is_rounded(step.arguments)
+    ]
     return Proposed(steps=tuple(steps), faults=tuple(faults))
+
+
+def _is_rounded(arguments: str) -> bool:
+    """Whether a fraction in it is none that a double holds: it is decided exactly, and most programs would run another one."""
+    if not _LONG_NUMBER.search(arguments):
+        return False
+    left: list[Any] = [read_arguments(arguments)]
+    while left:
+        value = left.pop()
+        if isinstance(value, Decimal) and Decimal(repr(float(value))) != value:
+            return True
+        if isinstance(value, dict | list):
+            left += value.values() if isinstance(value, dict) else value
+    return False
+
+
+_LONG_NUMBER: Final = re.compile(r"[0-9][0-9.]{15}|[0-9][eE]")
+"""What a double may not hold as it is written: other numbers need not be looked at."""
 
 
 def _bounded(text: str, longest: int, faults: list[str]) -> str:
