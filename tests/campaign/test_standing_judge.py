@@ -39,7 +39,7 @@ class Agrees:
 
     async def judge(self, predicate: Predicate, text: str, context: Context = NO_CONTEXT) -> Judgement:
         answer = "yes" if text.startswith("yes") else "no"
-        return Judgement(predicate=predicate.name, answer=answer, reason="", judge=self.identity)  # type: ignore[arg-type]
+        return Judgement(predicate=predicate.name, answer=answer, reason="", judge=self.identity)  # type: ignore[arg-type]  # of two words
 
 
 def term(name: str) -> JudgedTerm:
