@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from obverse.core.errors import UnavailableError
 from obverse.guard.tools import Tools, session_of
 from obverse.guard.vault import Lent, Vault
 from obverse.testing.guards import call, guard_of
@@ -58,3 +59,26 @@ def test_a_tool_raises_with_its_credential_in_the_message() -> None:
         [ran] = tools.run(session, session.propose([call("look", '{"id": "a"}')]))
         assert ran.failed
         assert "9f/8e" not in ran.output
+
+
+@pytest.mark.filterwarnings("default")
+async def test_a_server_that_cannot_be_reached_does_not_name_its_address_to_the_agent() -> None:
+    from mcp import MCPError
+
+    from obverse.gateway.mcp.servers import Upstream
+
+    class Client:
+        def __init__(self, fault: Exception) -> None:
+            self.fault = fault
+
+        async def call_tool(self, *_: Any, **__: Any) -> Any:
+            raise self.fault
+
+    for fault, told in (
+        (ConnectionError("Client error '401' for url 'http://bank.internal/mcp?token=tok-9f8e'"), "ConnectionError"),
+        (FileNotFoundError(2, "no such file", "/srv/secret/bank"), "FileNotFoundError"),
+        (MCPError(-32602, "`amount` is missing"), "`amount` is missing"),
+    ):
+        with pytest.raises(UnavailableError) as raised:
+            await Upstream("bank", Client(fault)).call("pay", {}, None)  # type: ignore[arg-type]  # as much of one as is used
+        assert raised.value.message == f"the server `bank` cannot be used: {told}"

@@ -139,7 +139,7 @@ class Upstream:
         Raises:
             UnavailableError: the server did not answer, or not in the protocol's form; whether the tool ran is not known.
         """
-        with _reaching(self.name):
+        with _reaching(self.name, for_agent=True):
             return await self._client.call_tool(tool, arguments, progress_callback=progress)
 
     async def watch(self, changed: Callable[[], Awaitable[None]]) -> None:
@@ -191,13 +191,17 @@ async def _where(settings: ServerSettings, stack: contextlib.AsyncExitStack) -> 
 
 
 @contextlib.contextmanager
-def _reaching(name: str) -> Iterator[None]:
-    """Whatever a server does wrong is one kind of error: it is not there as it should be."""
+def _reaching(name: str, *, for_agent: bool = False) -> Iterator[None]:
+    """Whatever a server does wrong is one kind of error: it is not there as it should be.
+
+    An agent is told the server's own words alone: those of a library between name addresses, files, and tokens in them (L17).
+    """
     try:
         yield
     except Exception as error:  # boundary: a foreign process, a network, a library between; who calls records it
         inner: BaseException = error
         while isinstance(inner, BaseExceptionGroup):
             inner = inner.exceptions[0]
-        said = " ".join((str(inner) or type(inner).__name__).split())[:400]
+        words = "" if for_agent and not isinstance(inner, MCPError) else str(inner)
+        said = " ".join((words or type(inner).__name__).split())[:400]
         raise UnavailableError(f"the server `{name}` cannot be used: {said}", code="G503") from error
