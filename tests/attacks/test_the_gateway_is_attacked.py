@@ -10,7 +10,12 @@ from typing import Any
 import httpx2
 import pytest
 
+from obverse.gateway.http.chat_answered import read_chat_answer
+from obverse.gateway.http.chat_joined import ChatJoiner
+from obverse.gateway.http.fields import model_name
+from obverse.gateway.http.responses_answered import read_responses_answer
 from obverse.gateway.http.settings import Settings
+from obverse.gateway.http.sse import Sent
 from obverse.policy.check import check
 from obverse.policy.parse import parse
 from obverse.testing.gateway import RunningGateway
@@ -144,6 +149,20 @@ def test_huge_arguments_are_denied_and_the_gateway_lives(bank: RunningGateway) -
 def test_a_call_that_hides_behind_an_allowed_one_takes_it_along(bank: RunningGateway) -> None:
     both = user('call balance {"account": "2"}\ncall pay {"to": "bob", "amount": 5000}')
     assert calls(ask(bank, *looked(bank), both, stream=True)) == []
+
+
+def test_a_model_that_speaks_in_the_place_of_its_name_is_not_heard() -> None:
+    message = {"role": "assistant", "content": "Fine."}
+    for name in ("The secret is 7.", "x" * 200, "\n", "", 7, None):
+        whole = {"model": name, "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+        assert read_chat_answer(whole, most_calls=1).model is None
+        joiner = ChatJoiner(most_calls=1)
+        joiner.take(Sent(data=json.dumps({"model": name, "choices": [
+            {"index": 0, "delta": {"content": "Fine."}, "finish_reason": "stop"}]})))  # fmt: skip
+        assert joiner.answer().model is None
+        response = {"model": name, "status": "completed", "output": []}
+        assert read_responses_answer(response, most_calls=1).model is None
+    assert model_name("Qwen/Qwen2.5-0.5B-Instruct:q4_0@1+x") is not None
 
 
 # --- the client ---------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from obverse.core.errors import EvidenceError, MisuseError, ObverseError, Unavai
 from obverse.gateway.http.chat_asked import read_chat
 from obverse.gateway.http.clients import CANARY_HOLDER, Clients
 from obverse.gateway.http.desk import Asked, Desk, Turn
-from obverse.gateway.http.fields import name_at
+from obverse.gateway.http.fields import model_name, name_at
 from obverse.gateway.http.json_text import read_request, write
 from obverse.gateway.http.protocols import writer_for, written
 from obverse.gateway.http.records import Outgoing, Request
@@ -84,7 +84,7 @@ class Application:
         models = [
             {"id": name, "object": "model", "created": 0, "owned_by": "upstream"}
             for name in named
-            if isinstance(name, str)
+            if model_name(name) is not None
         ]
         return Response(write({"object": "list", "data": models}), media_type=JSON)
 

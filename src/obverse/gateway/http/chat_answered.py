@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from obverse.core.errors import UntrustedInputError
+from obverse.gateway.http.fields import model_name
 from obverse.gateway.http.json_text import is_absent, number_of, shown, write
 from obverse.gateway.http.records import Answer, Outgoing, Proposed, Tokens
 from obverse.gateway.http.sse import event
@@ -47,7 +48,7 @@ def read_chat_answer(body: dict[str, Any], *, most_calls: int) -> Answer:
         calls=tuple(_call(call) for call in calls or ()),
         finish=finish_of(choice.get("finish_reason")),
         tokens=tokens_of(body.get("usage")),
-        model=body["model"] if isinstance(body.get("model"), str) else None,
+        model=model_name(body.get("model")),
     )
 
 

@@ -23,6 +23,7 @@ from obverse.gateway.http.chat_answered import (
     text_of,
     tokens_of,
 )
+from obverse.gateway.http.fields import model_name
 from obverse.gateway.http.json_text import is_absent, read_answer, shown
 from obverse.gateway.http.records import Answer, Tokens
 from obverse.gateway.http.sentences import Growing
@@ -74,8 +75,7 @@ class ChatJoiner:
             return
         body = read_answer(sent.data.encode())
         choice = only_choice(body)
-        if isinstance(body.get("model"), str):
-            self._model = body["model"]
+        self._model = model_name(body.get("model")) or self._model
         self._tokens = tokens_of(body.get("usage")) or self._tokens
         if choice is not None:
             self._choice(choice)

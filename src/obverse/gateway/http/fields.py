@@ -16,6 +16,12 @@ from obverse.gateway.http.records import Offer
 
 _SPEAKER = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _LONGEST_NAME = 256
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/@+-]{0,127}")
+
+
+def model_name(value: object) -> str | None:
+    """The name that a model's server gives itself, if it is one: no text leaves in its place."""
+    return value if isinstance(value, str) and _MODEL.fullmatch(value) else None
 
 
 def wrong(where: str, what: str, *, hint: str | None = None) -> UntrustedInputError:

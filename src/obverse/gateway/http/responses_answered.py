@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from obverse.core.errors import UntrustedInputError
 from obverse.gateway.http.chat_answered import checked_call, garbage
+from obverse.gateway.http.fields import model_name
 from obverse.gateway.http.json_text import is_absent, number_of, read_answer, shown, write
 from obverse.gateway.http.records import Answer, Outgoing, Proposed, Tokens
 from obverse.gateway.http.sentences import Growing
@@ -49,7 +50,7 @@ def read_responses_answer(body: dict[str, Any], *, most_calls: int) -> Answer:
         calls=tuple(calls),
         finish="length" if cut else "tool_calls" if calls else "stop",
         tokens=_tokens(body.get("usage")),
-        model=body["model"] if isinstance(body.get("model"), str) else None,
+        model=model_name(body.get("model")),
     )
 
 
