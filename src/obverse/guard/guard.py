@@ -69,6 +69,7 @@ class Guard:
             people=people, grants=grants, orders=orders, pace=pace,
             judged=judge is not None and asks_judges(checked),
         )  # fmt: skip
+        self._plan = plan
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
         self._used: set[bytes] = set()
@@ -140,6 +141,10 @@ class Guard:
                 name: one for name, one in self._sessions.items() if not one.left and one.state != "ended"
             }
             self._most = max(_SWEEP, 2 * len(self._sessions))
+
+    def prepare(self) -> None:
+        """Write all code of the policy now, so that no first call of a tool waits for its own."""
+        self._plan.prepare()
 
     def find(self, id: str) -> Session | None:  # the word of the contract
         """The session of this id, if it is there."""

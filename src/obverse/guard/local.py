@@ -117,6 +117,7 @@ def open_guard(home: Home, *, judge: Answerer | None = None) -> LocalGuard:
         log.close()
         raise
     guard.log = log
+    guard.prepare()
     guard.keep(Keeper(guard, home, control))
     return guard
 
