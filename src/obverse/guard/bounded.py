@@ -44,6 +44,11 @@ class Promise(Generic[T]):
         self._fault = fault
         self._done.set()
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether it came, or will not."""
+        return self._done.is_set()
+
     def wait(self, seconds: float) -> T:
         """What came.
 

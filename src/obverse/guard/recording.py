@@ -45,7 +45,9 @@ class Recording:
         try:
             return promise.wait(self._seconds)
         except LateError as late:
-            self._hangs = True
+            with self._change:
+                if not promise.is_settled:  # else it came just now, and nothing hangs
+                    self._hangs = True
             raise DoubtError(late.message, code="G104") from late
 
     def _serve(self) -> None:
@@ -55,7 +57,8 @@ class Recording:
                     self._change.wait()
                 batch, self._waiting = self._waiting, []
             self._write(batch)
-            self._hangs = False
+            with self._change:
+                self._hangs = False
 
     def _write(self, batch: Sequence[tuple[Sequence[Item], Promise[int]]]) -> None:
         """One write for all; where it is refused, one for each."""
