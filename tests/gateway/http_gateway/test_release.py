@@ -38,6 +38,12 @@ SENTENCES = {
     "a call after a message": "forbid look unless once message",
 }
 WHOLE = {
+    "a wanted word": 'require text contains "Yours" for reply',
+    "a wanted word, by unless": 'stop reply unless text contains "Yours"',
+    "a wanted end": 'require text ends with "Ann." for reply',
+    "a whole form": 'forbid reply when text matches "[a-z. ]*"',
+    "a length": "forbid reply when length(text) < 200",
+    "another text": 'forbid reply when text != "Fine."',
     "a judge": "forbid reply when reply.is_rude",
     "the past": "forbid reply when once pay",
     "a fact": "forbid reply when open",

@@ -5,7 +5,8 @@ reply so far: at every moment what the client holds is a reply that the policy a
 early only if moreover
 
 1. nothing decides about a reply but the text that is there: a rule about replies that looks at the past, at a judge's answer, at the
-   turn or at a number of replies, or that asks people, may say another thing of the whole than of its beginnings;
+   turn or at a number of replies, or that asks people, may say another thing of the whole than of its beginnings; so may one that
+   wants a word (`require text contains "Yours"`), a length or an end, which a beginning lacks;
 2. nothing looks back at replies, since the history then holds a reply once for each beginning;
 3. no call of the same turn could hold the text back (the turn is released as a whole, and tools are offered), and no rule about calls
    looks at the text of its turn.
@@ -19,12 +20,6 @@ from collections.abc import Iterator
 
 from obverse.policy import ast
 from obverse.policy.checked import Checked, CheckedRule
-
-_OF_THE_TEXT = (
-    ast.Text, ast.Number, ast.Boolean, ast.Listing, ast.StepPart, ast.Not, ast.And, ast.Or, ast.Compare, ast.In, ast.TextTest,
-    ast.Length, ast.Present, ast.Arith, ast.Quantified, ast.Local,
-)  # fmt: skip
-"""What depends on the text of the reply alone."""
 
 
 def held_because(checked: Checked) -> tuple[str, ...]:
@@ -56,7 +51,24 @@ def _reasons(checked: Checked) -> Iterator[str]:
 
 
 def _by_its_text_alone(rule: CheckedRule) -> bool:
-    return rule.kind != "ask" and all(isinstance(node, _OF_THE_TEXT) for node in nodes(rule.fires))
+    """Whether it says of a beginning nothing that it would not say of the whole: what fired once must go on to fire."""
+    return rule.kind != "ask" and _stays(rule.fires, true=True)
+
+
+def _stays(expr: ast.Expr, *, true: bool) -> bool:
+    """Whether what is true of a beginning is true of every longer text; or what is false, false."""
+    match expr:
+        case ast.Boolean():
+            return True
+        case ast.And(items=items) | ast.Or(items=items):
+            return all(_stays(item, true=true) for item in items)
+        case ast.Not(body=body):
+            return _stays(body, true=not true)
+        case ast.TextTest(op="contains", subject=ast.StepPart(), pattern=ast.Text()):
+            return true  # a word that is not there may still come
+        case ast.TextTest(op="starts with", subject=ast.StepPart(), pattern=ast.Text()):
+            return True  # pieces are longer than what they may begin with
+    return False
 
 
 def _looks_back(node: ast.Node) -> bool:
