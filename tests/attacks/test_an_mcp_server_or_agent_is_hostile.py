@@ -252,3 +252,16 @@ async def test_a_name_that_is_not_exactly_a_shown_tools_is_denied(guard: Guard, 
         answers = await front.agent.raw(*lines)
     assert all(denied(answer) for answer in answers)
     assert puppet.calls == []
+
+
+async def test_a_server_that_changes_a_tool_in_endless_words_leaves_a_short_fact(
+    guard: Guard, puppet: Puppet, recorder: MemoryRecorder
+) -> None:
+    async with fronted(guard, puppet, **RECHECK_ALWAYS) as front, front.agent.client() as agent:
+        await agent.call_tool("look", {"id": "a"})
+        odd = {**PAY["definition"], "inputSchema": {"type": "object"}, "_meta": {"x" * 50_000: 1}}
+        puppet.says(LOOK, {**PAY, "definition": odd}, {**PAY, "definition": {**odd, "name": "y" * 50_000}})
+        await agent.call_tool("look", {"id": "b"})
+    told = [entry for entry in recorder.of("event") if entry.body["kind"] == "fact"]
+    assert told
+    assert all(len(recorder.payloads[entry.payloads["event"]]) < 2_000 for entry in told)

@@ -49,6 +49,8 @@ SENT: Final = "obverse.sent"
 """Where a request over HTTP carries what was sent, in its scope."""
 CHANGED: Final = "mcp.changed"
 """The fact that something is not as it was agreed to; its value says what. It is on record, and rules may speak of it."""
+_LONGEST_NEWS: Final = 500
+_PAUSE: Final = 0.5
 CUT_OFF: Final = "the call was given up; whether it ran is not known"
 
 
@@ -119,7 +121,7 @@ class Proxy:
             )
             self._seen = anyio.current_time()
         for one in news:
-            await self._desks.fact(CHANGED, f"{one.server} {one.tool}: {one.what}")
+            await self._desks.fact(CHANGED, f"{one.server} {one.tool}: {one.what}"[:_LONGEST_NEWS])
         if self.catalogue.shown != before.shown:
             await self._bus.publish(ToolsListChanged())
             for key, session in list(self._listeners.items()):
@@ -288,6 +290,7 @@ async def running(
                 stirred = anyio.Event()
                 with contextlib.suppress(ObverseError):  # a server that does not say is asked again with the next call
                     await proxy.look()
+                await anyio.sleep(_PAUSE)  # a server that changes without end fills no log and keeps nobody busy
 
         tasks.start_soon(looking)
         for upstream in upstreams:
