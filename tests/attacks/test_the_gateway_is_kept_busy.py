@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from obverse.gateway.http.sentences import Growing, next_end
@@ -54,6 +54,7 @@ def test_a_run_of_marks_is_gone_over_once(text: str) -> None:
     assert time.perf_counter() - begun < _SECONDS
 
 
+@example(["\n ", "\n"], 1)  # an end that shows itself only with the next piece
 @given(
     st.lists(
         st.text(alphabet="ab. !\n。”", max_size=9) | st.sampled_from(["." * 40, "。" * 40, "”" * 40]), max_size=12

@@ -13,6 +13,8 @@ _END = re.compile(
 """Runs of marks are bounded and taken whole, so that no text makes the search go over them again and again."""
 _BACK: Final = 4 * _LONGEST
 """No end hangs on more characters than these in front of it."""
+_AHEAD: Final = _LONGEST + 2
+"""Nor on more than these behind it: an end may show itself only when they have come."""
 
 
 class Growing:
@@ -41,7 +43,7 @@ class Growing:
         tail = self._tail(self._length - self._looked + _BACK)
         first = self._length - len(tail)
         end = _end(tail, from_=self._looked - first, least=begin + least - first)
-        self._looked = self._length if end is None else first + end
+        self._looked = max(begin, self._length - _AHEAD) if end is None else first + end
         return begin if end is None else first + end
 
     def _tail(self, least: int) -> str:
