@@ -1,4 +1,7 @@
-"""What every test may count on."""
+"""What every test may count on: properties are tried on the same examples everywhere.
+
+`pytest --hypothesis-profile=explore` tries others; what it finds becomes an `@example`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("same", derandomize=True, database=None)
+settings.register_profile("explore", derandomize=False, print_blob=True)
+settings.load_profile("same")
 
 
 @pytest.fixture(autouse=True)
