@@ -116,3 +116,22 @@ def test_no_log_is_said_in_one_line(home: Path, capsys: pytest.CaptureFixture[st
     Path("empty").mkdir()
     assert main(["suggest", "till.md", "--from-ledger", "empty", "--bad", "x:1"]) == 2
     assert capsys.readouterr().err.startswith("[E107] no log in `empty`")
+
+
+def test_what_a_grant_let_through_is_no_violation(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reviewer", "key", "gina.pem"]) == 0
+    Path("gina.pub").write_text(capsys.readouterr().out)
+    assert main(["reviewer", "add", "guard", "gina", "--key", "gina.pub", "--role", "grant"]) == 0
+    given = "--clauses pay --for anna --scope pay --purpose rent --uses 1 --until 2h --key gina.pem --as gina"
+    assert main(["grant", "give", "guard", *given.split(), "--yes", "--no-preview"]) == 0
+    guard = open_guard(open_home(Path("guard")))
+    session = guard.session(holder="anna", id="noon")
+    rent = ProposedCall(call_id="r", tool="pay", arguments='{"to": "landlord", "amount": 900}')
+    assert session.propose([rent]).released
+    guard.close()
+    capsys.readouterr()
+    assert main(["cases", "till.md", "--from-ledger", "guard"]) == 0
+    printed = capsys.readouterr().out
+    assert "4 steps in the ledger, 1 of them stopped" in printed
+    assert "1 cases: 0 steps went through then" in printed
+    assert "1 were let through by a grant, and are no cases" in printed

@@ -11,7 +11,7 @@ from obverse.policy.ast import JudgedTerm
 from obverse.policy.check import check
 from obverse.policy.decide import MESSAGES, decide
 from obverse.policy.parse import parse
-from obverse.testing.guards import SHOP, Desk, call, guard_of
+from obverse.testing.guards import SHOP, Desk, call, guard_of, items_of
 from obverse.testing.recorder import MemoryRecorder
 
 WATCHED = """---
@@ -81,7 +81,7 @@ def test_R7_any_steps_of_an_old_log_are_decided_again_side_by_side() -> None:
         for number in range(6):
             session.propose([call("pay", json.dumps({"to": holder, "amount": 30 * number**2}), f"p{number}")])
     guard.close()
-    past = past_of(recorder.entries, lambda _index, _name, commitment: recorder.payloads.get(commitment))
+    past = past_of(items_of(recorder))
     some = past.steps[1::3]
     checked = check(parse(SHOP))
     with ThreadPoolExecutor(4) as pool:

@@ -16,6 +16,7 @@ from obverse.guard.replay import replay
 from obverse.ledger.contents import Item
 from obverse.policy.check import check
 from obverse.policy.parse import parse
+from obverse.testing.guards import items_of
 from obverse.testing.histories import scenarios
 from obverse.testing.recorder import MemoryRecorder
 from obverse.testing.strategies import policies
@@ -53,10 +54,7 @@ def recorded(text: str, history: Sequence[AnyEvent], step: Step) -> list[Item]:
     calls = [one for one in step.turn if isinstance(one, Call)]
     session.propose([ProposedCall(call_id=one.call_id, tool=one.tool, arguments=one.arguments) for one in calls])
     guard.close()
-    return [
-        Item(index=index, entry=entry, payloads={name: recorder.payloads[c] for name, c in entry.payloads.items()})
-        for index, entry in enumerate(recorder.entries)
-    ]
+    return list(items_of(recorder))
 
 
 @QUICK

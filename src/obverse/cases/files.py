@@ -9,12 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from decimal import Decimal, InvalidOperation
-from typing import Any
 
 import msgspec
 
 from obverse.cases.records import SCHEMA, Case
-from obverse.core.canon import canonical, digest_bytes
+from obverse.core.canon import canonical, digest_bytes, meant
 from obverse.core.errors import UntrustedInputError
 
 
@@ -42,7 +41,7 @@ def read_cases(data: bytes, *, source: str = "cases.jsonl") -> Iterator[Case]:
 def read_case(line: bytes, *, source: str = "case") -> Case:
     """The case of one line."""
     try:
-        value = _exact(json.loads(line, parse_float=Decimal))
+        value = meant(json.loads(line, parse_float=Decimal))
         case = msgspec.convert(value, Case)
     except (ValueError, RecursionError, InvalidOperation, msgspec.ValidationError) as error:
         raise UntrustedInputError(f"not a case: {_one_line(error)}", code="I100", source=source) from error
@@ -54,18 +53,6 @@ def read_case(line: bytes, *, source: str = "case") -> Case:
             hint="derive the cases again with `obverse cases`",
         )  # fmt: skip
     return case
-
-
-def _exact(value: Any) -> Any:
-    """Undoes what `canonical` does to numbers that JSON doubles cannot hold, and to keys that begin with `$`."""
-    match value:
-        case {"$number": str() as text} if len(value) == 1:
-            return Decimal(text)
-        case dict():
-            return {key.removeprefix("$"): _exact(item) for key, item in value.items()}
-        case list():
-            return [_exact(item) for item in value]
-    return value
 
 
 def _one_line(error: Exception) -> str:

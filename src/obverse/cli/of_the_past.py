@@ -21,7 +21,8 @@ def of_the_past(checked: Checked, ledger: Path, *, seed: int, output: Path | Non
 
     with when_interrupted("nothing was written"):
         past = ledger_past(ledger)
-        steps = [(f"{one.session}:{one.step.event.id}", one) for one in past.steps]
+        granted = sum(bool(one.lifted) and one.released for one in past.steps)  # what a grant let through broke nothing
+        steps = [(f"{one.session}:{one.step.event.id}", one) for one in past.steps if not (one.lifted and one.released)]
         stopped = {name for name, one in steps if not one.released}
         found = regressions(checked, [(name, one.history, one.step) for name, one in steps], seed=seed)
         loosened = [one.name for one in found.left if one.name in stopped and one.why == "allowed by this policy"]
@@ -31,16 +32,18 @@ def of_the_past(checked: Checked, ledger: Path, *, seed: int, output: Path | Non
     if as_json:
         print_json({
             "policy": {"name": checked.name, "version": checked.version, "digest": checked.digest},
-            "steps": len(steps), "erased": past.erased, "cases": len(found.cases), "repeated": found.repeated,
+            "steps": len(past.steps), "erased": past.erased, "under_a_grant": granted, "cases": len(found.cases), "repeated": found.repeated,
             "released_and_blocked_now": new, "stopped_and_allowed_now": loosened,
             "left_out": {name: sum(one.why == name for one in found.left) for name in {one.why for one in found.left}},
             "output": None if output is None else str(output),
         })  # fmt: skip
     else:
-        say(f"{len(steps)} steps in the ledger, {len(stopped)} of them stopped")
+        say(f"{len(past.steps)} steps in the ledger, {len(stopped)} of them stopped")
         say(f"{len(found.cases)} cases: {new} steps went through then and are blocked by this policy")
         for name in loosened:
             say(one_line(f"stopped then, and let through by this policy: {name}"))
+        if granted:
+            say(f"{granted} were let through by a grant, and are no cases")
         if past.erased:
             note(f"{past.erased} steps could not be looked at: they or something before them were erased")
         if output is None and found.cases:

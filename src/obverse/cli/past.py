@@ -23,23 +23,14 @@ def ledger_past(folder: Path) -> Past:
         EvidenceError: if what is there is not in form. Whether it is whole is for `obverse ledger verify` to say.
     """
     from obverse.guard.past import past_of
-    from obverse.ledger.checkpoint import read_checkpoint
-    from obverse.ledger.entries import read_entry
-    from obverse.ledger.reader import Folder, Reader, read_head
-    from obverse.ledger.segments import Payloads
+    from obverse.ledger.contents import Contents
+    from obverse.ledger.reader import Folder, read_head
 
     log = folder / "ledger" if (folder / "ledger").is_dir() else folder
     files = Folder(log)
-    head = read_head(files)
-    if head is None:
+    if read_head(files) is None:
         raise MisuseError(f"no log in `{folder}`", code="E107", hint="name the folder of a ledger or of a guard")
-    reader, payloads = Reader(files, read_checkpoint(head.text).size), Payloads(files)
-
-    def payload(entry: int, name: str, commitment: str) -> bytes | None:
-        found = payloads.find(entry, name, commitment) if commitment else None
-        return None if found is None else found.data
-
-    return past_of(map(read_entry, reader.entries()), payload)
+    return past_of(Contents(files).items())
 
 
 def ledger_seen(past: Past) -> list[Seen]:

@@ -52,6 +52,18 @@ def read_canonical(data: bytes) -> Any:
     raise UntrustedInputError("no JSON in canonical form (RFC 8785)", code="X003")
 
 
+def meant(value: Any) -> Any:
+    """The value that a parsed canonical form stands for: undoes what `canonical` does to numbers and to keys that begin with `$`."""
+    match value:
+        case {"$number": str() as text} if len(value) == 1:
+            return Decimal(text)
+        case dict():
+            return {key.removeprefix("$"): meant(item) for key, item in value.items()}
+        case list():
+            return [meant(item) for item in value]
+    return value
+
+
 def _refuse(text: str) -> Any:
     raise ValueError(text)
 

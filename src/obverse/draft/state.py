@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from obverse.core.canon import canonical, digest
+from obverse.core.canon import canonical, digest, meant
 from obverse.core.errors import UntrustedInputError
 from obverse.core.events import AnyEvent, Step
 from obverse.draft.pieces import Other, Statement
@@ -182,7 +182,7 @@ def read_state(data: bytes, *, source: str = "state") -> State:
     if len(data) > LARGEST:
         raise UntrustedInputError(f"larger than {LARGEST:,} bytes", code="F106", source=source)
     try:
-        state = msgspec.convert(_exact(json.loads(data, parse_float=Decimal)), State)
+        state = msgspec.convert(meant(json.loads(data, parse_float=Decimal)), State)
     except (ValueError, RecursionError, InvalidOperation, msgspec.ValidationError) as error:
         said = " ".join(str(error).split())[:200]
         hint = "take it from a backup, or move it away to begin anew"
@@ -197,15 +197,3 @@ def read_state(data: bytes, *, source: str = "state") -> State:
 def question_id(asks: str, history: tuple[AnyEvent, ...], step: Step) -> str:
     """The name of a question: that of its scenario."""
     return f"q{digest({'asks': asks, 'history': history, 'step': step})[7:15]}"
-
-
-def _exact(value: Any) -> Any:
-    """Undoes what `canonical` does to numbers that JSON doubles cannot hold, and to keys that begin with `$`."""
-    match value:
-        case {"$number": str() as text} if len(value) == 1:
-            return Decimal(text)
-        case dict():
-            return {key.removeprefix("$"): _exact(item) for key, item in value.items()}
-        case list():
-            return [_exact(item) for item in value]
-    return value

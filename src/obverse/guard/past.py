@@ -6,8 +6,8 @@ right. What can no longer be read, because a payload was erased, is counted and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, TypeAlias
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
 import msgspec
 
@@ -16,16 +16,14 @@ from obverse.core.events import AnyEvent, Call, Message, Reply, Step, System, Th
 from obverse.core.verdicts import Verdict
 from obverse.guard.reading import read_event
 from obverse.guard.records import ENTRY
+from obverse.ledger.contents import Item
 from obverse.ledger.entries import Entry
-
-PayloadOf: TypeAlias = Callable[[int, str, str], bytes | None]
-"""The payload of the entry at this place, by its name and commitment; None where it is not there any more."""
 
 _SPOKEN: Final = (System, Message, Reply, Thought)
 
 
 class PastStep(msgspec.Struct, frozen=True, kw_only=True):
-    """One proposal of the past: the events before it, the verdict that held, and whether it was released."""
+    """One proposal of the past: the events before it, the verdict that held, whether it was released, and under which grants."""
 
     session: str
     holder: str
@@ -33,6 +31,7 @@ class PastStep(msgspec.Struct, frozen=True, kw_only=True):
     step: Step
     verdict: Verdict
     released: bool
+    lifted: tuple[str, ...] = ()
 
 
 class Past(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +51,7 @@ class _Session:
         self.turn: list[tuple[Call | Reply, Entry]] = []
 
 
-def past_of(entries: Iterable[Entry], payload: PayloadOf) -> Past:
+def past_of(items: Iterable[Item]) -> Past:
     """All proposals of all sessions, in the order in which they were decided; one that waited for people, as it ended.
 
     Raises:
@@ -61,30 +60,31 @@ def past_of(entries: Iterable[Entry], payload: PayloadOf) -> Past:
     sessions: dict[str, _Session] = {}
     steps: list[PastStep] = []
     erased = 0
-    for index, entry in enumerate(entries):
+    for item in items:
         try:
-            erased += _take(index, entry, sessions, steps, payload)
+            erased += _take(item, sessions, steps)
         except (KeyError, TypeError, ValueError, AttributeError) as error:  # a hostile body
-            raise EvidenceError(f"entry {index:,} is none that a guard writes", code="G160") from error
+            raise EvidenceError(f"entry {item.index:,} is none that a guard writes", code="G160") from error
     return Past(steps=tuple(steps), erased=erased)
 
 
-def _take(index: int, entry: Entry, sessions: dict[str, _Session], steps: list[PastStep], payload: PayloadOf) -> int:
+def _take(item: Item, sessions: dict[str, _Session], steps: list[PastStep]) -> int:
     """How many proposals of this entry could not be read."""
+    entry = item.entry
     if entry.type == ENTRY["session"] and entry.session is not None:
         sessions[entry.session] = _Session(entry.session, str(entry.body.get("holder", "")))
     session = sessions.get(entry.session or "")
     if session is None:
         return 0
     if entry.type == ENTRY["decision"]:
-        proposal = _event(index, entry, "proposal", payload)
+        proposal = _event(item, "proposal")
         if not isinstance(proposal, Call | Reply) or not session.whole:
             return 1
         session.turn.append((proposal, entry))
         if entry.body.get("place") == _last(entry):
             steps += _settled(session)
     elif entry.type == ENTRY["event"]:
-        event = _event(index, entry, "event", payload)
+        event = _event(item, "event")
         session.whole = session.whole and event is not None
         if event is not None:
             session.events.append(event)
@@ -109,7 +109,7 @@ def _settled(session: _Session) -> Iterator[PastStep]:
         yield PastStep(
             session=session.name, holder=session.holder, history=tuple(session.events),
             step=Step(event=proposal, turn=proposals), verdict=Verdict(entry.body["verdict"]),
-            released=entry.body.get("permit") is not None,
+            released=entry.body.get("permit") is not None, lifted=tuple(entry.body.get("lifted", ())),
         )  # fmt: skip
 
 
@@ -122,7 +122,7 @@ def _label(events: list[AnyEvent], body: Any) -> None:
             events[place] = msgspec.structs.replace(event, labels=labels)
 
 
-def _event(index: int, entry: Entry, name: str, payload: PayloadOf) -> AnyEvent | None:
+def _event(item: Item, name: str) -> AnyEvent | None:
     """The event in a payload of the entry; None if it was erased."""
-    data = payload(index, name, entry.payloads.get(name, ""))
+    data = item.payloads.get(name)
     return None if data is None else read_event(data)

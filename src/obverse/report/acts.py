@@ -29,10 +29,11 @@ from obverse.core.events import (
 from obverse.report.visible import one_line, shown, visible
 from obverse.report.wording import moment
 
-_WHO: Final = {
+WHO: Final = {
     System: "operator", Message: "user", Reply: "agent", Thought: "agent thinks", Call: "agent calls",
     Denied: "call denied", Result: "tool", Fact: "known", Approval: "person", Grant: "grant",
 }  # fmt: skip
+"""What kind of event a line is of, in a word."""
 _FIELDS: Final = 40  # of one call or result; the rest is counted
 
 
@@ -81,7 +82,7 @@ def line(event: AnyEvent, *, limit: int, mark: str | None = None, marked: Litera
     return Line(
         id=event.id,
         kind=_kind(event),
-        who=_WHO[type(event)],
+        who=WHO[type(event)],
         head=one_line(head),
         pieces=(Piece(text=text),) if text else (),
         fields=fields,
@@ -168,7 +169,7 @@ def act(event: AnyEvent) -> str:
             return one_line(f"{event.tool}({inside})", 200)
         case Reply():
             return f"reply “{one_line(event.text, 120)}”" if event.text.strip() else "an empty reply"
-    return f"{_WHO[type(event)]}: {one_line(getattr(event, 'text', event.id), 120)}"
+    return f"{WHO[type(event)]}: {one_line(getattr(event, 'text', event.id), 120)}"
 
 
 def around(events: Sequence[AnyEvent], offending: str | None, most: int) -> tuple[Sequence[AnyEvent], int]:

@@ -18,21 +18,14 @@ from obverse.core.events import (
     Denied,
     Fact,
     Grant,
-    Message,
-    Reply,
     Result,
-    System,
     Thought,
 )  # fmt: skip
 from obverse.guard.approvals.exact import readable
 from obverse.guard.approvals.sight import runs_backwards, seen, seen_line
-from obverse.report.acts import Field, Line, Piece, object_of, plain
+from obverse.report.acts import WHO, Field, Line, Piece, object_of, plain
 from obverse.report.wording import moment
 
-_WHO: Final = {
-    System: "operator", Message: "user", Reply: "agent", Thought: "agent thinks", Call: "agent calls",
-    Denied: "call denied", Result: "tool", Fact: "known", Approval: "person", Grant: "grant",
-}  # fmt: skip
 _MOST_FIELDS: Final = 60
 _LONG: Final = 10_000
 _BACKWARDS: Final = "it has letters that are written from right to left: a screen may show them in another order"
@@ -73,7 +66,7 @@ def line(event: AnyEvent, *, limit: int) -> Line:
     return Line(
         id=event.id,
         kind=type(event).__name__.lower(),
-        who=_WHO[type(event)],
+        who=WHO[type(event)],
         head=seen_line(head) if head else "",
         pieces=(Piece(text=inside.text),) if inside.text else (),
         fields=inside.fields,
