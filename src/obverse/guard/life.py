@@ -20,7 +20,6 @@ from obverse.core.events import AnyEvent, Fact, Message, Result, System, Thought
 from obverse.guard.bounded import DoubtError
 from obverse.guard.history import History
 from obverse.guard.parts import Parts
-from obverse.guard.ports import Item
 from obverse.guard.records import Permit, Standing, State
 from obverse.guard.suspended import Suspended, encode
 from obverse.guard.turn import readable
@@ -293,10 +292,6 @@ class Life(ABC):
             work()
         except Exception:  # boundary: the session's own state says what holds; nobody relies on this
             return
-
-    def _record_alone(self, items: list[Item]) -> None:
-        """For a session that is over: on record if it can be, and never kept."""
-        self._try(lambda: self._past.record(items))
 
 
 def said_of(fault: Exception) -> str:

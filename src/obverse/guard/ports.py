@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
-from obverse.core.events import AnyEvent, Approval, Step
+from obverse.core.events import AnyEvent, Step
 from obverse.core.verdicts import Truth
 from obverse.guard.records import Request, Said, Standing
 from obverse.ledger.entries import Entry, Payload
@@ -132,7 +132,3 @@ class Lifted(Protocol):
 
     @property
     def grants(self) -> tuple[str, ...]: ...
-
-
-Approved: TypeAlias = tuple[Approval, ...]
-"""The approvals that the session puts into its history just before the step that they are for."""

@@ -24,7 +24,6 @@ from obverse.policy.checked import Checked, CheckedRule
 from obverse.policy.types import Field, RecordType, Type
 
 REPLY_ACTION: Final = "reply to the user"
-_UNCONDITIONAL: Final = ast.Boolean(value=True)
 
 
 class LeftOut(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-import msgspec
-
 from obverse.gateway.http.chat_answered import ChatStream, chat_body, read_chat_answer
 from obverse.gateway.http.chat_joined import ChatJoiner
 from obverse.gateway.http.json_text import write
@@ -91,11 +89,6 @@ def named_tool(request: Request) -> str | None:
     inner = choice.get("function") if request.protocol == "chat" else choice
     name = inner.get("name") if isinstance(inner, dict) else None
     return name if isinstance(name, str) else None
-
-
-def with_items(request: Request, whole: Request) -> Request:
-    """The request with the conversation that it goes on from in front."""
-    return msgspec.structs.replace(request, items=whole.items, wire=whole.wire)
 
 
 def _echo(request: Request) -> dict[str, Any]:
