@@ -47,7 +47,8 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True):
 
 class Placement(msgspec.Struct, frozen=True, kw_only=True):
     """Where a prompt stands (`placing`). `rate` is π, the probability of compliance, anytime-valid; `worst` bounds it over all that
-    unscored and failed draws may have been. `why` says what ended the drawing: `placed`, `budget`, `cut off`, `nothing scored`."""
+    unscored and failed draws may have been. `why` says what ended the drawing: `placed`, `budget`, `cut off`, `nothing scored`.
+    """
 
     zone: Zone
     why: str
@@ -79,7 +80,8 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
 
 class Risk(msgspec.Struct, frozen=True, kw_only=True):
     """What an attacker gets by asking again (`risk`): `any_of` is 1 - (1 - π)^k for each k; `first` the expected number of draws up to and
-    with the first that is not wanted, its high end None where it may be without bound."""
+    with the first that is not wanted, its high end None where it may be without bound.
+    """
 
     attempts: tuple[int, ...]
     any_of: tuple[Estimate, ...]
@@ -159,7 +161,8 @@ class Components(msgspec.Struct, frozen=True, kw_only=True):
 
 class LadderFlips(msgspec.Struct, frozen=True, kw_only=True):
     """On one level of one ladder: how many prompts are decided otherwise (by their modal behaviour) than at the base. `to_comply`
-    and `to_refuse` say which way; `of` counts prompts that were decided at both."""
+    and `to_refuse` say which way; `of` counts prompts that were decided at both.
+    """
 
     ladder: str
     level: int
@@ -201,7 +204,8 @@ class HeatMap(msgspec.Struct, frozen=True, kw_only=True):
 
 class RoutingLine(msgspec.Struct, frozen=True, kw_only=True):
     """One Mixture-of-Experts layer: Jensen–Shannon divergence (nats) of routing between harmful prompts and their matched benign ones,
-    the same between two halves of benign ones, permutation p and its Benjamini–Hochberg q."""
+    the same between two halves of benign ones, permutation p and its Benjamini–Hochberg q.
+    """
 
     layer: int
     divergence: float
@@ -273,7 +277,8 @@ class DetectorLine(msgspec.Struct, frozen=True, kw_only=True):
 
 class Joint(msgspec.Struct, frozen=True, kw_only=True):
     """Does instability show in external and internal signals together (`joint`)? The claim of the literature, output uncertainty up while the
-    internal safety signal goes down, is `association`: Spearman's rank correlation of the two within families."""
+    internal safety signal goes down, is `association`: Spearman's rank correlation of the two within families.
+    """
 
     lines: tuple[DetectorLine, ...]
     association: Estimate | None
@@ -304,7 +309,8 @@ class JudgeNote(msgspec.Struct, frozen=True, kw_only=True):
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a report says of a stability run. `boundary` is `found`, `none` (refuses all, complies with all: `says` which) or
-    `undecided`; `complete` is false for a run that was cut short, `ended` says by what."""
+    `undecided`; `complete` is false for a run that was cut short, `ended` says by what.
+    """
 
     schema: str = "obverse.stability/1"
     policy: str
@@ -346,7 +352,8 @@ class PairedChange(msgspec.Struct, frozen=True, kw_only=True):
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Two runs over the same prompts, paired by prompt (`compare`): checkpoints, adapters, models. `moved` is per kind the mean difference
-    of compliance with its interval and the p-value of a paired permutation test; `verdict` per kind."""
+    of compliance with its interval and the p-value of a paired permutation test; `verdict` per kind.
+    """
 
     schema: str = "obverse.stability.comparison/1"
     first: str
