@@ -189,7 +189,10 @@ class LayerCurve(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
     lines: tuple[LayerLine, ...]
     chosen: int | None
-    """The layer chosen on the training folds; None where none was."""
+    """The layer chosen on the training folds (the most frequent choice); None where none was."""
+    nested: Estimate | None = None
+    """The same figure where each fold's layer was chosen on the other folds: the one to quote."""
+    note: str = ""
 
 
 class HeatMap(msgspec.Struct, frozen=True, kw_only=True):
@@ -213,6 +216,8 @@ class RoutingLine(msgspec.Struct, frozen=True, kw_only=True):
     p: float
     q: float
     pairs: int
+    null: float | None = None
+    """The mean divergence when harmful and benign are swapped at random within pairs: what sampling alone gives."""
 
 
 class Intervention(msgspec.Struct, frozen=True, kw_only=True):
@@ -229,10 +234,19 @@ class Intervention(msgspec.Struct, frozen=True, kw_only=True):
     control: int | None
     of: int
     note: str = ""
+    controls: tuple[int, ...] = ()
+    """`after` under each control direction; `control` is the one nearest to the effect."""
+    p: float | None = None
+    """Exact sign test over the prompts on which the direction and that control differ, one-sided."""
 
 
 class Signals(msgspec.Struct, frozen=True, kw_only=True):
-    """The internal signals of one prompt at one point, one number each; None where the model has none."""
+    """The internal signals of one prompt at one point, one number each; None where the model has none.
+
+    `margin` and `perplexity` are as read. `projection`, `lens`, `probe`, `attention` and `routing` are taken at the layer that was chosen
+    without the prompt's family, in standard deviations above the mean of the harmless prompts that it was chosen on, so that they
+    compare between families. `plausibility` grows with how impossible the request looks, in the same unit over our own sentences.
+    """
 
     prompt: str
     ladder: str
@@ -246,6 +260,22 @@ class Signals(msgspec.Struct, frozen=True, kw_only=True):
     plausibility: float | None = None
     perplexity: float | None = None
     tokens: int | None = None
+
+
+class PlausibilityLine(msgspec.Struct, frozen=True, kw_only=True):
+    """Does the model tell two kinds of sentences apart (`possible` from impossible, `likely` from unlikely)? AUROCs, held out by topic.
+
+    `probe` is of a direction in the residual stream, its layer chosen on the other topics; `perplexity` is the baseline; `difference`
+    is the first minus the second, and what the direction knows beyond surprise is claimed only if its low end is above 0.
+    """
+
+    name: str
+    probe: Estimate
+    perplexity: Estimate
+    difference: Estimate
+    pairs: int
+    layer: int | None
+    says: str
 
 
 class Inside(msgspec.Struct, frozen=True, kw_only=True):
@@ -262,10 +292,16 @@ class Inside(msgspec.Struct, frozen=True, kw_only=True):
     interventions: tuple[Intervention, ...] = ()
     signals: tuple[Signals, ...] = ()
     missing: dict[str, str] = {}
+    detectors: tuple[DetectorLine, ...] = ()
+    """Each signal as a detector of harmful prompts among harmless ones, beside length and perplexity."""
+    plausibility: tuple[PlausibilityLine, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class DetectorLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One detector of unstable prompts, held out by family: AUROC, and recall at a false-positive rate fixed on the training folds."""
+    """One detector (of unstable prompts in `Joint`, of harmful ones in `Inside`), held out by family: AUROC, and recall at a
+    false-positive rate fixed on the training folds.
+    """
 
     name: str
     auroc: Estimate
