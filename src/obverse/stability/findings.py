@@ -374,6 +374,8 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     draws: int = 0
     errors: dict[str, int] = {}
     version: str = ""
+    command: str = ""
+    """What to type to repeat it; empty where nobody said."""
 
 
 class PairedChange(msgspec.Struct, frozen=True, kw_only=True):
