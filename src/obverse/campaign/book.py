@@ -15,7 +15,7 @@ import msgspec
 from obverse.campaign.claiming import Claims
 from obverse.campaign.order import PlanOrder
 from obverse.campaign.planning import cost
-from obverse.campaign.records import ClaimLine, Plan, Tally, Trial
+from obverse.campaign.records import ClaimLine, Plan, Price, Tally, Trial
 from obverse.campaign.spending import Tokens
 from obverse.cases.records import Case
 from obverse.core.verdicts import Outcome
@@ -54,6 +54,11 @@ class Book:
         self.case_tokens[trial.case] += (trial.usage.prompt_tokens or 0) + (trial.usage.completion_tokens or 0)
         self._show(trial)
         self._order.take(trial.case, trial.round, trial.outcome)
+
+    @property
+    def price(self) -> Price | None:
+        """What tokens cost, where the plan says so."""
+        return self.plan.price
 
     def is_needed(self, case: str) -> bool:
         """Whether a trial of this case can still settle something."""

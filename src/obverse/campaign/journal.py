@@ -19,7 +19,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -51,6 +51,17 @@ _NOTE: Final = sa.text(
 _encode = msgspec.json.Encoder().encode
 
 
+class Keyed(Protocol):
+    """What is held as an answer: a record with the content key that it was begun under."""
+
+    @property
+    def key(self) -> str: ...
+
+
+A = TypeVar("A", bound=Keyed)
+P = TypeVar("P", bound=msgspec.Struct)
+
+
 class _Write(NamedTuple):
     """A row for one statement, and whom to tell when it is durable."""
 
@@ -59,15 +70,16 @@ class _Write(NamedTuple):
     done: asyncio.Future[None]
 
 
-class Journal:
-    """An open journal. `begin`, `answer` and `note` return when what they say is durable.
+class JournalOf(Generic[A]):
+    """An open journal of such answers. `begin`, `answer` and `note` return when what they say is durable.
 
     Raises, all three of them:
         UnavailableError: it could not be written; from then on nothing is.
     """
 
-    def __init__(self, folder: Path, engine: sa.Engine, lock: Any) -> None:
+    def __init__(self, folder: Path, engine: sa.Engine, lock: Any, answers: type[A]) -> None:
         self.folder = folder
+        self._answers = answers
         self._engine = engine
         self._lock = lock
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
@@ -79,7 +91,7 @@ class Journal:
         """Mark a trial as begun: its calls may be made from now on."""
         await self._submit(_BEGIN, {"key": key})
 
-    async def answer(self, trial: Trial) -> None:
+    async def answer(self, trial: A) -> None:
         """Hold what a trial came to."""
         await self._submit(_ANSWER, {"key": trial.key, "answer": _encode(trial)})
 
@@ -87,9 +99,9 @@ class Journal:
         """Hold something about the run itself."""
         await self._submit(_NOTE, {"key": key, "value": _encode(value)})
 
-    def answered(self) -> Iterator[Trial]:
+    def answered(self) -> Iterator[A]:
         """The trials that it holds, one at a time."""
-        return _answered(self._engine, self.folder)
+        return _answered(self._engine, self.folder, self._answers)
 
     def close(self) -> None:
         """Write what is waiting, and let go of file and lock."""
@@ -132,7 +144,16 @@ class Journal:
         return None
 
 
+Journal: TypeAlias = JournalOf[Trial]
+"""That of `obverse run`."""
+
+
 def open_journal(folder: Path, plan: Plan, *, resume: bool) -> Journal:
+    """The journal of a new run of trials, or of one that goes on: `open_journal_of`."""
+    return open_journal_of(folder, plan, Trial, resume=resume)
+
+
+def open_journal_of(folder: Path, plan: msgspec.Struct, answers: type[A], *, resume: bool) -> JournalOf[A]:
     """The journal of a new run, or of one that goes on.
 
     Raises:
@@ -159,7 +180,7 @@ def open_journal(folder: Path, plan: Plan, *, resume: bool) -> Journal:
         except BaseException:
             engine.dispose()
             raise
-        return Journal(folder, engine, lock)
+        return JournalOf(folder, engine, lock, answers)
     except sa.exc.OperationalError as error:
         lock.close()
         raise _unwritable(folder, error) from error
@@ -172,6 +193,11 @@ def open_journal(folder: Path, plan: Plan, *, resume: bool) -> Journal:
 
 
 def read_plan(folder: Path) -> tuple[Plan, dict[str, bytes]]:
+    """The plan and the notes of a run of trials that is not gone on with: `read_plan_of`."""
+    return read_plan_of(folder, Plan)
+
+
+def read_plan_of(folder: Path, plan: type[P]) -> tuple[P, dict[str, bytes]]:
     """The plan and the notes of a run that is not gone on with.
 
     Raises:
@@ -188,13 +214,18 @@ def read_plan(folder: Path) -> tuple[Plan, dict[str, bytes]]:
         raise _unreadable(folder, error) from error
     if "plan" not in notes:
         raise _unreadable(folder, KeyError("it holds no plan"))
-    return _plan(notes["plan"], folder), notes
+    return _plan(notes["plan"], folder, plan), notes
 
 
 def read_trials(folder: Path) -> Iterator[Trial]:
     """The answered trials of a run, one at a time."""
+    return read_answers(folder, Trial)
+
+
+def read_answers(folder: Path, answers: type[A]) -> Iterator[A]:
+    """The answers that the journal of a run holds, one at a time."""
     with _reading(folder) as engine:
-        yield from _answered(engine, folder)
+        yield from _answered(engine, folder, answers)
 
 
 def begun_times(folder: Path) -> dict[str, int]:
@@ -233,7 +264,7 @@ def _has_plan(folder: Path) -> bool:
             return connection.execute(sa.select(_meta.c.key).where(_meta.c.key == "plan")).scalar() is not None
 
 
-def _check_plan(engine: sa.Engine, folder: Path, plan: Plan) -> None:
+def _check_plan(engine: sa.Engine, folder: Path, plan: msgspec.Struct) -> None:
     """(1) The plan is written first; a run that goes on must have the same one (L18)."""
     with engine.begin() as connection:
         held = connection.execute(sa.select(_meta.c.value).where(_meta.c.key == "plan")).scalar()
@@ -241,7 +272,7 @@ def _check_plan(engine: sa.Engine, folder: Path, plan: Plan) -> None:
             connection.execute(_NOTE, [{"key": "schema", "value": SCHEMA.encode()}])
             connection.execute(_NOTE, [{"key": "plan", "value": _encode(plan)}])
             return
-    first = _plan(held, folder)
+    first = _plan(held, folder, type(plan))
     if first != plan:
         changed = ", ".join(
             f"`{name}`" for name in plan.__struct_fields__ if getattr(first, name) != getattr(plan, name)
@@ -253,15 +284,15 @@ def _check_plan(engine: sa.Engine, folder: Path, plan: Plan) -> None:
         )
 
 
-def _plan(held: bytes, folder: Path) -> Plan:
+def _plan(held: bytes, folder: Path, plan: type[P]) -> P:
     try:
-        return msgspec.json.decode(held, type=Plan)
+        return msgspec.json.decode(held, type=plan)
     except (msgspec.MsgspecError, UnicodeDecodeError, TypeError) as error:
         raise _unreadable(folder, error) from error
 
 
-def _answered(engine: sa.Engine, folder: Path) -> Iterator[Trial]:
-    decode = msgspec.json.Decoder(Trial).decode
+def _answered(engine: sa.Engine, folder: Path, answers: type[A]) -> Iterator[A]:
+    decode = msgspec.json.Decoder(answers).decode
     chosen = sa.select(_trials.c.answer).where(_trials.c.answer.is_not(None))
     try:
         with engine.connect() as connection:

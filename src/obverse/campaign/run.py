@@ -17,9 +17,10 @@ from obverse.campaign.book import Book
 from obverse.campaign.claiming import Claims
 from obverse.campaign.journal import Journal, open_journal, read_plan, read_trials
 from obverse.campaign.judging import Bench
+from obverse.campaign.keys import Planned
 from obverse.campaign.planning import Design, asked, plan_run, schedule
 from obverse.campaign.records import JudgeLine, Plan, Summary, Trial
-from obverse.campaign.runner import Clock, Ended, Pace, Runner
+from obverse.campaign.runner import Clock, Ended, Pace, Runner, TrialForms
 from obverse.campaign.summary import summarise
 from obverse.cases.records import Suite
 from obverse.core.chat import ToolSpec
@@ -70,7 +71,7 @@ class Run:
             judges=[f"{name}={judge.identity}" for name, judge in sorted(bench.judges.items())],
         )  # fmt: skip
         self.book = _book(checked, suite, self.plan, tuple(bench.cards.values()))
-        self.runner: Runner | None = None
+        self.runner: Runner[Planned, Trial] | None = None
 
     async def execute(
         self,
@@ -126,8 +127,9 @@ class Run:
         await journal.note("ending", None)  # until this start has one of its own
         began = clock.now()
         self.runner = Runner(
-            ask=ask, journal=journal, book=self.book, pace=pace, caps=self.plan.caps, clock=clock, seed=self.plan.seed
-        )
+            ask=ask, forms=TrialForms(), journal=journal, book=self.book, pace=pace, caps=self.plan.caps, clock=clock,
+            seed=self.plan.seed,
+        )  # fmt: skip
         ended = await self.runner.run(schedule(self.plan, asked(self.suite)), told)
         for trial in retried:  # those whose turn did not come again are what they were
             self.book.add(trial)

@@ -15,21 +15,49 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Generic, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
-from obverse.campaign.book import Book
-from obverse.campaign.journal import Journal
+from obverse.campaign.journal import JournalOf
 from obverse.campaign.keys import Planned
 from obverse.campaign.planning import cost
-from obverse.campaign.records import Caps, Trial
+from obverse.campaign.records import Caps, Price, Trial
 from obverse.campaign.spending import Meter
 from obverse.core.errors import UnavailableError
 from obverse.core.verdicts import Outcome
 from obverse.targets.protocol import TargetError
+
+
+class Due(Protocol):
+    """What is asked: it has a content key, and belongs to something that may need it no more."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def case(self) -> str: ...
+
+
+class Came(Protocol):
+    """What it came to. `error` is the kind of failure, None where there was an answer."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def reason(self) -> str: ...
+
+    @property
+    def error(self) -> str | None: ...
+
+
+D = TypeVar("D", bound=Due)
+C = TypeVar("C", bound=Came)
+D_contra = TypeVar("D_contra", bound=Due, contravariant=True)
+C_contra = TypeVar("C_contra", bound=Came, contravariant=True)
 
 LONGEST_WAIT_S: Final = 60.0
 UNANSWERED: Final = 16
@@ -62,8 +90,62 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """Before the second attempt; doubled each time, with a seeded jitter of up to a half."""
 
 
-Ask: TypeAlias = Callable[[Planned, Meter], Awaitable[Trial]]
+Ask: TypeAlias = Callable[[D, Meter], Awaitable[C]]
 """Makes the calls of one trial, counts them with the meter, and scores it. Raises TargetError where there was no answer."""
+
+
+class Spent(msgspec.Struct, frozen=True):
+    """What one trial took, over all its attempts."""
+
+    meter: Meter
+    attempts: int
+    seconds: float
+
+
+class Keeps(Protocol[C_contra]):
+    """The book that trials are counted in."""
+
+    answered: int
+
+    @property
+    def keys(self) -> Collection[str]: ...
+
+    @property
+    def price(self) -> Price | None: ...
+
+    @property
+    def is_settled(self) -> bool: ...
+
+    def is_needed(self, case: str) -> bool: ...
+
+    def add(self, trial: C_contra) -> None: ...
+
+
+class Forms(Protocol[D_contra, C]):
+    """How what a trial took, and its failure, stand in the record of it."""
+
+    def failed(self, planned: D_contra, error: TargetError, spent: Spent) -> C: ...
+
+    def ended(self, trial: C, spent: Spent) -> C: ...
+
+
+class TrialForms:
+    """Those of `obverse run`."""
+
+    def failed(self, planned: Planned, error: TargetError, spent: Spent) -> Trial:
+        """The trial that this planned one was, without an answer."""
+        trial = Trial(
+            key=planned.key, case=planned.case, round=planned.round, outcome=Outcome.ERROR, reason=error.message,
+            error=error.kind,
+        )  # fmt: skip
+        return self.ended(trial, spent)
+
+    def ended(self, trial: Trial, spent: Spent) -> Trial:
+        """The trial with what it took."""
+        return msgspec.structs.replace(
+            trial, calls=spent.meter.calls, usage=spent.meter.tokens.usage, attempts=spent.attempts,
+            seconds=round(spent.seconds, 4),
+        )  # fmt: skip
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,13 +155,25 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     complete: bool
 
 
-class Runner:
-    """Runs the trials of one plan. `run` may be interrupted at any point; what was answered stays in the journal."""
+class Runner(Generic[D, C]):
+    """Runs the trials of one plan. `run` may be interrupted at any point; what was answered stays in the journal.
+
+    It may be called again with what is due next, unless it ended early: caps and failures are those of all calls together.
+    """
 
     def __init__(
-        self, *, ask: Ask, journal: Journal, book: Book, pace: Pace, caps: Caps, clock: Clock, seed: int
+        self,
+        *,
+        ask: Ask[D, C],
+        forms: Forms[D, C],
+        journal: JournalOf[C],
+        book: Keeps[C],
+        pace: Pace,
+        caps: Caps,
+        clock: Clock,
+        seed: int,
     ) -> None:
-        self._ask, self._journal, self._book = ask, journal, book
+        self._ask, self._forms, self._journal, self._book = ask, forms, journal, book
         self._pace, self._caps, self._clock = pace, caps, clock
         self._jitter = random.Random(seed)  # noqa: S311  # spreads retries, guards nothing
         self._next_start = self._started = clock.now()
@@ -89,7 +183,7 @@ class Runner:
         self._ending = asyncio.Event()  # nothing more is let through, nothing is tried again
         self._halted = asyncio.Event()  # no call is made
         self._answers = 0  # of this start
-        self._failures: list[Trial] = []  # since the last answer
+        self._failures: list[C] = []  # since the last answer
         self._unanswered = 0  # those of them that began since the last answer
 
     def stop(self, why: str) -> None:
@@ -97,7 +191,7 @@ class Runner:
         self._end(why)
         self._halted.set()
 
-    async def run(self, planned: Iterable[Planned], told: Callable[[Trial], None] = lambda _trial: None) -> Ended:
+    async def run(self, planned: Iterable[D], told: Callable[[C], None] = lambda _trial: None) -> Ended:
         """Ask what is still to be asked. `told` hears of each trial once it is durable.
 
         Raises:
@@ -122,7 +216,7 @@ class Runner:
         self._why = self._why or why
         self._ending.set()
 
-    def _waiting(self, planned: Iterable[Planned]) -> Iterator[Planned]:
+    def _waiting(self, planned: Iterable[D]) -> Iterator[D]:
         for trial in planned:
             if trial.key in self._book.keys:  # (1)
                 continue
@@ -133,38 +227,38 @@ class Runner:
             self._starting += 1
             yield trial
 
-    async def _work(self, waiting: Iterator[Planned], told: Callable[[Trial], None]) -> None:
+    async def _work(self, waiting: Iterator[D], told: Callable[[C], None]) -> None:
         for planned in waiting:
             answers = self._answers
             await self._journal.begin(planned.key)  # (2)
             trial = await self._try(planned)
             if trial is None:
                 continue
-            if trial.outcome is Outcome.ERROR:
+            if trial.error is not None:
                 self._set_aside(trial, begun_since=answers == self._answers)
                 continue
             self._answers += 1
             await self._hold([trial, *self._taken_failures()], told)
 
-    def _set_aside(self, trial: Trial, *, begun_since: bool) -> None:
+    def _set_aside(self, trial: C, *, begun_since: bool) -> None:
         """(5) Keep a failure until it is known whose fault it was."""
         self._failures.append(trial)
         self._unanswered += begun_since
         if self._unanswered >= (UNANSWERED if self._book.answered else NEVER_ANSWERED):
             self._end(f"the target answers no more: {trial.reason}")
 
-    def _taken_failures(self) -> list[Trial]:
+    def _taken_failures(self) -> list[C]:
         """(5) The failures so far, for which there is an answer now: they were those of their trials."""
         failures, self._failures, self._unanswered = self._failures, [], 0
         return failures
 
-    async def _hold(self, trials: list[Trial], told: Callable[[Trial], None]) -> None:
+    async def _hold(self, trials: list[C], told: Callable[[C], None]) -> None:
         for trial in trials:
             await self._journal.answer(trial)
             self._book.add(trial)
             told(trial)
 
-    async def _try(self, planned: Planned) -> Trial | None:
+    async def _try(self, planned: D) -> C | None:
         """One trial, tried as often as makes sense (3); None if the run was stopped before it came to anything."""
         began, meter, last, same = self._clock.now(), Meter(self._spent), "", 0
         for attempt in range(1, self._pace.attempts + 1):
@@ -182,16 +276,10 @@ class Runner:
                 last = kind
                 patient = error.kind == "rate-limit" or same < self._pace.same_error
                 if not error.is_retryable or not patient or attempt == self._pace.attempts:
-                    return _failed(planned, error, attempt, meter, self._clock.now() - began)
+                    return self._forms.failed(planned, error, Spent(meter, attempt, self._clock.now() - began))
                 await self._pause(self._wait(attempt, error.retry_after_s), unless=self._ending)
             else:
-                return msgspec.structs.replace(
-                    trial,
-                    calls=meter.calls,
-                    usage=meter.tokens.usage,
-                    attempts=attempt,
-                    seconds=round(self._clock.now() - began, 4),
-                )
+                return self._forms.ended(trial, Spent(meter, attempt, self._clock.now() - began))
         raise AssertionError("a trial is tried at least once")
 
     def _wait(self, attempt: int, asked: float | None) -> float:
@@ -228,7 +316,7 @@ class Runner:
             return f"the cap of {caps.calls:,} calls was reached"
         if caps.tokens is not None and spent.tokens.total >= caps.tokens:
             return f"the cap of {caps.tokens:,} tokens was reached"
-        money = cost(self._book.plan.price, spent.tokens.prompt, spent.tokens.completion)
+        money = cost(self._book.price, spent.tokens.prompt, spent.tokens.completion)
         if caps.money is not None and money is not None and money >= Decimal(caps.money):
             return f"the cap of {caps.money} in money was reached"
         if caps.seconds is not None and self._clock.now() - self._started >= caps.seconds:
@@ -236,22 +324,7 @@ class Runner:
         return None
 
 
-def _failed(planned: Planned, error: TargetError, attempts: int, meter: Meter, seconds: float) -> Trial:
-    return Trial(
-        key=planned.key,
-        case=planned.case,
-        round=planned.round,
-        outcome=Outcome.ERROR,
-        reason=error.message,
-        usage=meter.tokens.usage,
-        calls=meter.calls,
-        attempts=attempts,
-        seconds=round(seconds, 4),
-        error=error.kind,
-    )
-
-
-def _never_answered(failures: list[Trial]) -> UnavailableError:
+def _never_answered(failures: Sequence[Came]) -> UnavailableError:
     first = failures[0]
     return UnavailableError(
         f"the target never answered: {first.reason}",
