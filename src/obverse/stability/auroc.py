@@ -1,0 +1,189 @@
+"""The area under the ROC curve with its interval, and recall at a false-positive rate: how well one number tells two groups apart.
+
+AUROC is the probability that a positive scores higher than a negative, ties counting half (Mann and Whitney, Ann. Math.
+Statist. 18, 1947). Its variance is DeLong's (Biometrics 44, 1988) by mid-ranks, in n log n (Sun and Xu, IEEE SPL 21, 2014); with
+clusters, the same influences summed by cluster (after Obuchowski, Biometrics 53, 1997); with strata, only pairs within a stratum
+are compared. The interval is taken on the logit scale. Where the variance is 0 (all pairs in order, or none) it is Newcombe's
+(Statist. Med. 25, 2006, method 5), which never shrinks to a point.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from obverse.core.errors import MisuseError
+from obverse.stability.findings import Estimate
+from obverse.stats import exact
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+
+def auroc(
+    scores: Sequence[float] | Floats,
+    positive: Sequence[bool] | NDArray[np.bool_],
+    *,
+    confidence: float = 0.95,
+    clusters: Sequence[str] | None = None,
+    strata: Sequence[str] | None = None,
+) -> Estimate:
+    """How probably a positive outscores a negative, with its interval; no estimate, from 0 to 1, without both groups.
+
+    `clusters` names what belongs together (a family): then clusters are the unit of the interval. `strata` names what may be compared
+    (a fold): pairs across strata are left out. `n` counts the scores in strata that hold both groups.
+
+    Raises:
+        MisuseError: for lengths that differ, or scores that are not numbers.
+    """
+    x, is_positive = _checked(scores, positive)
+    level = exact.allowed_error(confidence)
+    layers = _codes(strata, len(x))
+    groups = None if clusters is None else _codes(clusters, len(x))
+    influence, kept = np.zeros(len(x)), np.zeros(len(x), dtype=bool)
+    won, pairs, positives, negatives = 0.0, 0, 0, 0
+    for layer in np.unique(layers):
+        inside = layers == layer
+        ours, theirs = np.flatnonzero(inside & is_positive), np.flatnonzero(inside & ~is_positive)
+        if len(ours) and len(theirs):
+            beaten, lost = _placements(x[ours], x[theirs])
+            influence[ours], influence[theirs] = beaten, lost
+            kept |= inside
+            won, pairs = won + float(beaten.sum()), pairs + len(ours) * len(theirs)
+            positives, negatives = positives + len(ours), negatives + len(theirs)
+    if not pairs:
+        return Estimate(estimate=None, low=0.0, high=1.0, n=0, method="AUROC", note="one of the two groups is empty")
+    area = won / pairs
+    # what each score adds to the sum of pairs, beyond what it would add on average
+    for layer in np.unique(layers[kept]):
+        inside = kept & (layers == layer)
+        influence[inside & is_positive] -= area * (inside & ~is_positive).sum()
+        influence[inside & ~is_positive] -= area * (inside & is_positive).sum()
+    variance, freedom = _variance(influence[kept] / pairs, is_positive[kept], None if groups is None else groups[kept])
+    low, high = _interval(area, variance, freedom, level, positives, negatives)
+    method = "AUROC, DeLong on the logit scale" if clusters is None else "AUROC, clustered DeLong on the logit scale"
+    return Estimate(estimate=area, low=low, high=high, n=positives + negatives, method=method)
+
+
+def threshold_at(
+    scores: Sequence[float] | Floats, positive: Sequence[bool] | NDArray[np.bool_], *, fpr: float
+) -> float:
+    """The lowest threshold that at most a share `fpr` of the negatives exceeds; infinite without negatives: nothing is flagged.
+
+    A score is flagged when it is *above* the threshold, so that negatives which tie with it are not.
+    """
+    x, is_positive = _checked(scores, positive)
+    negatives = np.sort(x[~is_positive])[::-1]
+    if not len(negatives):
+        return math.inf
+    return float(negatives[min(math.floor(fpr * len(negatives) + 1e-9), len(negatives) - 1)])
+
+
+def flagged(
+    flags: Sequence[bool] | NDArray[np.bool_], among: Sequence[bool] | NDArray[np.bool_], *, confidence: float = 0.95
+) -> Estimate:
+    """The share of `among` that is flagged, with Clopper and Pearson's interval: recall among positives, false alarms among negatives."""
+    error = exact.allowed_error(confidence) / 2
+    of = np.asarray(among, dtype=bool)
+    n, hits = int(of.sum()), int((np.asarray(flags, dtype=bool) & of).sum())
+    return Estimate(
+        estimate=hits / n if n else None,
+        low=exact.lower_bound(trials=n, broken=hits, error=error),
+        high=exact.upper_bound(trials=n, broken=hits, error=error),
+        n=n,
+        method="Clopper–Pearson",
+        note="" if n else "nothing to count",
+    )
+
+
+def mid_ranks(values: Sequence[float] | Floats) -> Floats:
+    """The ranks from 1, ties sharing their mean."""
+    x = np.asarray(values, dtype=np.float64)
+    _, places, counts = np.unique(x, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    middle: Floats = last - (counts - 1) / 2
+    return middle[places]
+
+
+def _placements(ours: Floats, theirs: Floats) -> tuple[Floats, Floats]:
+    """For each of ours how many of theirs it beats, for each of theirs how many of ours beat it; ties half."""
+    together = mid_ranks(np.concatenate([ours, theirs]))
+    beaten: Floats = together[: len(ours)] - mid_ranks(ours)
+    lost: Floats = len(ours) - (together[len(ours) :] - mid_ranks(theirs))
+    return beaten, lost
+
+
+def _variance(
+    influence: Floats, is_positive: NDArray[np.bool_], groups: NDArray[np.int64] | None
+) -> tuple[float, float]:
+    """The variance of the area, and the degrees of freedom of it."""
+    if groups is None:
+        parts = [influence[is_positive], influence[~is_positive]]
+        variance = sum(float((part**2).sum()) * len(part) / (len(part) - 1) for part in parts if len(part) > 1)
+        # a group of one has no spread of its own: the interval falls back on Newcombe's
+        return (variance if min(map(len, parts)) > 1 else 0.0), math.inf
+    sums = np.bincount(np.unique(groups, return_inverse=True)[1], weights=influence)
+    if len(sums) < 2:
+        return 0.0, math.inf
+    return float((sums**2).sum()) * len(sums) / (len(sums) - 1), len(sums) - 1.0
+
+
+def _interval(
+    area: float, variance: float, freedom: float, level: float, ours: int, theirs: int
+) -> tuple[float, float]:
+    from scipy.special import ndtri, stdtrit
+
+    z = float(ndtri(1 - level / 2))
+    # rounding leaves a trace of a variance where there is none
+    if variance < 1e-14 or not 1e-9 < area < 1 - 1e-9:
+        return _newcombe(area, z, ours, theirs)
+    reach = z if math.isinf(freedom) else float(stdtrit(freedom, 1 - level / 2))
+    middle, step = math.log(area / (1 - area)), reach * math.sqrt(variance) / (area * (1 - area))
+    return _logistic(middle - step), _logistic(middle + step)
+
+
+def _newcombe(area: float, z: float, ours: int, theirs: int) -> tuple[float, float]:
+    def distance(true: float) -> float:
+        size = (ours + theirs) / 2 - 1
+        spread = true * (1 - true) * (1 + size * ((1 - true) / (2 - true) + true / (1 + true))) / (ours * theirs)
+        return abs(area - true) - z * math.sqrt(spread)
+
+    def edge(inside: float, outside: float) -> float:
+        if distance(outside) <= 0:
+            return outside
+        for _ in range(60):
+            middle = (inside + outside) / 2
+            inside, outside = (middle, outside) if distance(middle) <= 0 else (inside, middle)
+        return outside
+
+    return edge(area, 0.0), edge(area, 1.0)
+
+
+def _logistic(x: float) -> float:
+    return 1 / (1 + math.exp(-x)) if x > -700 else 0.0
+
+
+def _checked(
+    scores: Sequence[float] | Floats, positive: Sequence[bool] | NDArray[np.bool_]
+) -> tuple[Floats, NDArray[np.bool_]]:
+    x, is_positive = np.asarray(scores, dtype=np.float64), np.asarray(positive, dtype=bool)
+    if x.shape != is_positive.shape or x.ndim != 1:
+        raise MisuseError(f"`{x.shape}` scores for `{is_positive.shape}` labels", code="B201")
+    if not np.isfinite(x).all():
+        raise MisuseError(
+            "a score is not a number", code="B202", hint="leave out what has no score, and say how many were left out"
+        )
+    return x, is_positive
+
+
+def _codes(names: Sequence[str] | None, length: int) -> NDArray[np.int64]:
+    if names is None:
+        return np.zeros(length, dtype=np.int64)
+    if len(names) != length:
+        raise MisuseError(f"`{len(names)}` names for `{length}` scores", code="B203")
+    return np.unique(np.asarray(names), return_inverse=True)[1].astype(np.int64)
