@@ -85,7 +85,7 @@ def test_a_limit_keeps_groups_whole_and_spreads_over_families(folder: Path) -> N
 
 
 def test_an_id_holds_nothing_of_the_request(folder: Path) -> None:
-    assert not any("STAND" in one.id or "bread" in one.id for one in behaviours(list(SETS)[:1] + ["pairs"], folder))
+    assert not any("STAND" in one.id or "bread" in one.id for one in behaviours([*list(SETS)[:1], "pairs"], folder))
 
 
 def test_an_unknown_set_is_refused_with_the_nearest(tmp_path: Path) -> None:
