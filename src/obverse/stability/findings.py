@@ -173,6 +173,16 @@ class LadderFlips(msgspec.Struct, frozen=True, kw_only=True):
     of: int
     low: float
     high: float
+    undecided: int = 0
+    """Prompts that were drawn at both but not decided (a tie, nothing scored); the interval bounds over them."""
+
+
+class KindRisk(msgspec.Struct, frozen=True, kw_only=True):
+    """What asking `attempts` times gets from a prompt of this kind on average: the mean over prompts of 1 - (1 - π)^k (`risk`)."""
+
+    kind: str
+    attempts: int
+    any_of: Estimate
 
 
 class LayerLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -335,6 +345,22 @@ class Tallies(msgspec.Struct, frozen=True, kw_only=True):
     share: Estimate
 
 
+class External(msgspec.Struct, frozen=True, kw_only=True):
+    """What the draws of a run say, without looking inside (`diagnosis`). The fields are those of `Diagnosis`."""
+
+    boundary: Literal["found", "none", "undecided"]
+    says: str
+    tallies: tuple[Tallies, ...]
+    prompts: tuple[PromptFinding, ...]
+    flips: tuple[LadderFlips, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    components: Components | None = None
+    risks: tuple[KindRisk, ...] = ()
+    notes: tuple[str, ...] = ()
+    draws: int = 0
+    errors: dict[str, int] = {}
+
+
 class JudgeNote(msgspec.Struct, frozen=True, kw_only=True):
     """One judge that took part, with its measured error in one line, or that it is not known."""
 
@@ -367,6 +393,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     flips: tuple[LadderFlips, ...] = ()
     curves: tuple[Curve, ...] = ()
     components: Components | None = None
+    risks: tuple[KindRisk, ...] = ()
     inside: Inside | None = None
     joint: Joint | None = None
     judges: tuple[JudgeNote, ...] = ()
