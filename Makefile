@@ -6,11 +6,14 @@ ARGS    ?=
 VENV    := .venv
 BIN     := $(VENV)/bin
 RUN     := $(VENV)/.run-ready
+INSIDE  := $(VENV)/.inside-ready
 DEV     := $(VENV)/.dev-ready
 DEMO    := runs/demo
 GUARDED := runs/demo-guard
 MODEL   ?= local:qwen-coder-0.5b
 PIP     := $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt
+# by pip itself, which knows where this machine's builds of torch lie; TORCH_INDEX names another index, such as that of CPU builds
+TORCH   := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
 
 .PHONY: help setup demo demo-guard test browser check format lint types house longest fmt docs surface errors reference bench lock clean
 .DEFAULT_GOAL := help
@@ -76,7 +79,7 @@ bench: $(DEV)  ## run the benchmarks one after another (long)
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 lock: $(DEV)  ## choose the versions in constraints.txt anew
-	$(BIN)/uv pip compile pyproject.toml --extra dev --extra guard --extra local --extra anthropic --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra guard --extra local --extra anthropic --extra internals --extra pictures --extra ray --universal --python-version 3.11 \
 	    --upgrade --no-header --no-annotate --no-emit-index-url --quiet -o constraints.txt
 
 clean:  ## remove .venv, caches and the demo run
@@ -92,6 +95,11 @@ $(RUN): $(BIN)/uv pyproject.toml constraints.txt
 	$(PIP) -e '.[local]'
 	@touch $@
 
-$(DEV): $(RUN)
-	$(PIP) -e '.[dev,guard,local]'
+$(INSIDE): $(RUN)
+	$(TORCH)
+	$(PIP) -e '.[internals,local,pictures]'
+	@touch $@
+
+$(DEV): $(INSIDE)
+	$(PIP) -e '.[dev,guard,internals,local,pictures,ray]'
 	@touch $@
