@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from obverse.core.canon import digest
 from obverse.core.verdicts import Truth
-from obverse.guard.home import JudgeSource
+from obverse.guard.home import ConsensusSource, JudgeSource
+from obverse.judges.consensus import NAMES, ConsensusJudge
 from obverse.judges.judgement import Context, Judge, Predicate
 from obverse.judges.model import ModelJudge
 from obverse.policy.ast import JudgedTerm
@@ -49,13 +50,26 @@ class StandingJudge:
             self._loop.close()
 
 
-def judge_of(source: JudgeSource, *, seconds: float) -> StandingJudge | None:
-    """The judge that a guard's home names; None if it names none.
+def judge_of(source: JudgeSource, *, seconds: float, refusal: Callable[[], Judge]) -> StandingJudge | None:
+    """The judge that a guard's home names; None if it names none. `refusal` makes the judge of refusal where a consensus needs one.
 
     Raises:
         MisuseError: no such model.
     """
+    own = (
+        {}
+        if source.consensus is None
+        else dict.fromkeys(NAMES, _consensus(source.consensus, source.at_once, seconds, refusal))
+    )
     if source.model is None:
-        return None
+        return StandingJudge(None, own) if own else None
     connection = Connection(base_url=source.base_url, timeout_s=seconds, concurrency=source.at_once)
-    return StandingJudge(ModelJudge(open_target(source.model, connection), timeout_s=seconds))
+    return StandingJudge(ModelJudge(open_target(source.model, connection), timeout_s=seconds), own)
+
+
+def _consensus(source: ConsensusSource, at_once: int, seconds: float, refusal: Callable[[], Judge]) -> Judge:
+    connection = Connection(base_url=source.base_url, timeout_s=seconds, concurrency=at_once * source.draws)
+    return ConsensusJudge(
+        open_target(source.model, connection), refusal(), draws=source.draws, temperature=source.temperature,
+        max_tokens=source.max_tokens, system=source.system, timeout_s=seconds,
+    )  # fmt: skip

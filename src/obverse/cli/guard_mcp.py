@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from obverse.cli.exit_codes import ExitCode
+from obverse.cli.home_judge import judge_of_home
 from obverse.cli.output import json_option, note, one_line, print_json, say
 
 if TYPE_CHECKING:
@@ -78,7 +79,6 @@ def mcp(
     """
     import anyio
 
-    from obverse.campaign.standing_judge import judge_of
     from obverse.gateway.mcp.canary import prove
     from obverse.gateway.mcp.definitions import without
     from obverse.gateway.mcp.proxy import ProxySettings, running
@@ -92,7 +92,7 @@ def mcp(
     lock = _lock(folder / LOCK)
     if agree and lock is not None:
         lock = without(lock, [one.name for one in upstreams])
-    guard = open_guard(home, judge=judge_of(home.configuration.judge, seconds=home.settings.judge_seconds))
+    guard = open_guard(home, judge=judge_of_home(home))
     settings = ProxySettings(deadline=deadline)
     desks = Desks(guard, holder=holder, settings=settings, header=session_header)
     looking = agree or listing

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from obverse.cli.exit_codes import ExitCode
+from obverse.cli.home_judge import judge_of_home
 from obverse.cli.output import json_option, note, one_line, print_json
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ def serve(folder: Path, *, upstream: str, key_env: str | None, host: str, port: 
     DIR is the guard's home. A client points its base URL here and uses a key of `obverse guard client`. What the model answers is
     released only once it is decided and on record. Ctrl-C ends it: what is being decided is finished first.
     """
-    from obverse.campaign.standing_judge import judge_of
     from obverse.gateway.http.server import Service, fast_loop, listen, read_configuration
     from obverse.guard.home import open_home
     from obverse.guard.local import now, open_guard
@@ -52,7 +52,7 @@ def serve(folder: Path, *, upstream: str, key_env: str | None, host: str, port: 
     configuration = read_configuration(home.configuration.gateway)
     key = _key(key_env)
     with listen(host, port) as listener:
-        guard = open_guard(home, judge=judge_of(home.configuration.judge, seconds=home.settings.judge_seconds))
+        guard = open_guard(home, judge=judge_of_home(home))
         try:
             service = Service(
                 guard, url=upstream, key=key, configuration=configuration, clock=now, fresh=secrets.token_bytes

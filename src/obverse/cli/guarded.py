@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from obverse.cli.home_judge import judge_of_home
+
 if TYPE_CHECKING:
     from obverse.guard.local import LocalGuard
 
@@ -14,12 +16,11 @@ if TYPE_CHECKING:
 @contextmanager
 def opened(folder: Path) -> Iterator[LocalGuard]:
     """The guard of this home, for the time of a `with`."""
-    from obverse.campaign.standing_judge import judge_of
     from obverse.guard.home import open_home
     from obverse.guard.local import open_guard
 
     home = open_home(folder)
-    judge = judge_of(home.configuration.judge, seconds=home.settings.judge_seconds)
+    judge = judge_of_home(home)
     guard = open_guard(home, judge=judge)
     try:
         yield guard

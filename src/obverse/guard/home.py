@@ -47,12 +47,27 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     file: str | None = None
 
 
+class ConsensusSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which model is drawn several times for `message.unstable` and `reply.against_consensus`, and how.
+
+    It should be the model that the guard stands before, with the system prompt that it has there.
+    """
+
+    model: str
+    base_url: str | None = None
+    draws: int = 8
+    temperature: float = 0.7
+    max_tokens: int = 48
+    system: str = ""
+
+
 class JudgeSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which model answers judged predicates: a target such as `openai:MODEL`, as `obverse run --judge` takes it."""
 
     model: str | None = None
     base_url: str | None = None
     at_once: int = 8
+    consensus: ConsensusSource | None = None
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
