@@ -16,7 +16,7 @@ from obverse.judges.keywords import KeywordJudge
 from obverse.judges.refusal import RefusalJudge
 from obverse.judges.second import SecondOpinion
 from obverse.policy.ast import JudgedTerm
-from obverse.testing.guards import call, guard_of
+from obverse.testing.guards import Desk, call, guard_of
 
 POLICY = """\
 ---
@@ -113,7 +113,7 @@ def test_a_guard_asks_a_person_where_the_model_wavers_and_blocks_what_goes_again
             refusal=lambda: SecondOpinion(RefusalJudge(None), KeywordJudge()),
         )
     assert judge is not None
-    session = guard_of(WAVERING, judge=judge).session(holder="alice")
+    session = guard_of(WAVERING, judge=judge, people=Desk()).session(holder="alice")
     verdicts = []
     for asked, answered in [("Steady?", FINE), ("Wavers?", FINE), ("Mostly no?", FINE), ("Steady?", DECLINES)]:
         session.message(asked)
