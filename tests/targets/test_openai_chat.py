@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from typing import Any
 
 import pytest
 
-from obverse.core.chat import ChatMessage, Completion, Sampling, ToolCall, ToolSpec, Usage
+from obverse.core.chat import ChatMessage, Completion, Measured, Sampling, ToolCall, ToolSpec, Usage
 from obverse.core.errors import MisuseError
 from obverse.targets.openai_chat import OpenAITarget, read_completion
 from obverse.targets.protocol import Connection, TargetError
@@ -267,3 +268,39 @@ def test_what_is_no_completion_is_an_error(data: bytes, kind: str) -> None:
     with pytest.raises(TargetError) as caught:
         read_completion(data)
     assert caught.value.kind == kind
+
+
+def test_probabilities_are_asked_for_only_where_a_caller_wants_them(stub: StubServer) -> None:
+    assert ask(stub, "Hello.").measured is None
+    told = ask(stub, "Hello.", alternatives=5).measured
+    assert told == Measured(missing="the endpoint answered without log-probabilities")
+
+
+def test_probabilities_that_an_endpoint_lists_become_two_means() -> None:
+    with StubServer("--logprobs", "given") as given:
+        told = ask(given, "Hello.", alternatives=5).measured
+    assert told is not None
+    assert told.logprob == pytest.approx(math.log(0.9))
+    assert (told.entropy, told.missing) == (None, "nothing was sampled: temperature 0")
+
+
+def test_an_endpoint_that_refuses_to_list_probabilities_is_asked_without_from_then_on() -> None:
+    async def twice(url: str) -> list[Completion]:
+        target = OpenAITarget("m", Connection(base_url=url, alternatives=5))
+        try:
+            return [await target.complete([ChatMessage(role="user", content=text)]) for text in ("One.", "Two.")]
+        finally:
+            await target.close()
+
+    with StubServer("--logprobs", "refused") as refusing:
+        found = asyncio.run(twice(refusing.url))
+        requests = refusing.stats().requests
+    why = "the endpoint takes no request for log-probabilities: the server answered 400: `logprobs are not supported`"
+    assert [one.measured for one in found] == [Measured(missing=why)] * 2
+    assert all(one.text for one in found)
+    assert requests == 3
+
+
+def test_a_request_that_is_bad_anyway_stays_bad_where_probabilities_are_asked_for(stub: StubServer) -> None:
+    error = fails(stub, "Hello.", alternatives=5, base_url=stub.url + "/nowhere")
+    assert error.kind == "not-found"

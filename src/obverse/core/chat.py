@@ -54,11 +54,27 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
 
 
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """What a target says of the probabilities of its answer's tokens: means over them, in nats; None where it cannot be known.
+
+    `entropy` is of the distribution that was sampled from, `logprob` of the drawn tokens under the model (temperature 1).
+    `missing` says why a figure is not there.
+    """
+
+    entropy: float | None = None
+    logprob: float | None = None
+    missing: str = ""
+
+
 class Completion(msgspec.Struct, frozen=True, kw_only=True):
-    """What a target answered: text and calls, both may be empty. `stop` is the target's word for why it ended."""
+    """What a target answered: text and calls, both may be empty. `stop` is the target's word for why it ended.
+
+    `measured` is there where probabilities were asked for (`targets.protocol.Connection.alternatives`).
+    """
 
     text: str
     tool_calls: tuple[ToolCall, ...] = ()
     usage: Usage = Usage()
     model: str | None = None
     stop: str | None = None
+    measured: Measured | None = None

@@ -16,8 +16,9 @@ import httpx2
 import msgspec
 import openai
 
-from obverse.core.chat import ChatMessage, Completion, Sampling, ToolCall, ToolSpec, Usage
+from obverse.core.chat import ChatMessage, Completion, Measured, Sampling, ToolCall, ToolSpec, Usage
 from obverse.core.errors import MisuseError
+from obverse.targets.logprobs import measured
 from obverse.targets.protocol import GREEDY, Connection, TargetError
 from obverse.targets.transport import Transport, http_client, not_an_answer, own_error
 from obverse.targets.wire import message_dict, tool_dict
@@ -36,6 +37,8 @@ class OpenAITarget:
         self._url = endpoint(connection.base_url or os.environ.get("OPENAI_BASE_URL") or OFFICIAL)
         self._path = _below(self._url, "/chat/completions")
         self._limit = "max_completion_tokens" if self._url == OFFICIAL else "max_tokens"
+        self._alternatives = connection.alternatives
+        self._without = ""
         self._transport = Transport(connection)
         self._offered: tuple[Sequence[ToolSpec], msgspec.Raw] = ((), msgspec.Raw(b"[]"))
         self._client = openai.AsyncOpenAI(
@@ -67,10 +70,31 @@ class OpenAITarget:
         }
         if tools:
             body["tools"] = self._tools(tools)
-        return read_completion(await self._answer(_ENCODE(body)))
+        if not self._alternatives:
+            return read_completion(await self._answer(_ENCODE(body)))
+        return await self._measured(body)
 
     async def close(self) -> None:
         await self._client.close()
+
+    async def _measured(self, body: dict[str, Any]) -> Completion:
+        """The completion with what is said of its probabilities; without them where the endpoint refuses to be asked for them."""
+        if not self._without:
+            try:
+                asked = {**body, "logprobs": True, "top_logprobs": self._alternatives}
+                answer = await self._answer(_ENCODE(asked))
+            except TargetError as error:
+                if error.kind != "bad-request":
+                    raise
+                plain = read_completion(
+                    await self._answer(_ENCODE(body))
+                )  # if this too is refused, it was something else
+                self._without = f"the endpoint takes no request for log-probabilities: {error.message}"
+                return msgspec.structs.replace(plain, measured=Measured(missing=self._without))
+            found = measured(_probabilities(answer), body["temperature"])
+            return msgspec.structs.replace(read_completion(answer), measured=found)
+        plain = read_completion(await self._answer(_ENCODE(body)))
+        return msgspec.structs.replace(plain, measured=Measured(missing=self._without))
 
     async def _answer(self, body: bytes) -> bytes:
         """The body that comes back: the first time through the SDK, from then on to where that went."""
@@ -138,6 +162,28 @@ def read_usage(usage: dict[str, Any] | None, prompt: str, completion: str) -> Us
     counts = [(usage or {}).get(name) for name in (prompt, completion)]
     known = [count if isinstance(count, int) and not isinstance(count, bool) else None for count in counts]
     return Usage(prompt_tokens=known[0], completion_tokens=known[1])
+
+
+class _Listed(msgspec.Struct):
+    content: list[Any] | None = None
+
+
+class _Chosen(msgspec.Struct):
+    logprobs: _Listed | None = None
+
+
+class _Told(msgspec.Struct):
+    choices: list[_Chosen]
+
+
+def _probabilities(body: bytes) -> list[Any] | None:
+    """The tokens that this body lists with their probabilities; None where it lists none that we can read."""
+    try:
+        told = msgspec.json.decode(body, type=_Told)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    listed = told.choices[0].logprobs if told.choices else None
+    return listed.content if listed else None
 
 
 class _Function(msgspec.Struct):

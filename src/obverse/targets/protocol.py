@@ -108,3 +108,5 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     """Used when given, and only then: a proxy in the environment is not."""
     python_path: tuple[str, ...] = ()
     """Folders in which the module of a `python:` target is sought first."""
+    alternatives: int = 0
+    """For how many alternatives to each token probabilities are asked, where the protocol has them; 0 asks for none."""

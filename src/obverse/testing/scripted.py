@@ -10,6 +10,7 @@ A dummy model with three manners, all of them pure functions of the request:
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,8 +64,8 @@ def answer(body: bytes, *, refuse: float) -> Answer:
     return Answer(text=REFUSAL if share_of(key_of(body), "refuse") < refuse else ANSWER)
 
 
-def openai_body(said: Answer, *, key: str, model: str) -> bytes:
-    """The answer as a `chat.completion`."""
+def openai_body(said: Answer, *, key: str, model: str, listed: bool = False) -> bytes:
+    """The answer as a `chat.completion`; `listed` with the probability of each word, 0.9 beside an alternative of 0.0999."""
     calls = [
         {"id": f"call_{key}_{n}", "type": "function", "function": {"name": name, "arguments": arguments}}
         for n, (name, arguments) in enumerate(said.calls)
@@ -76,10 +77,25 @@ def openai_body(said: Answer, *, key: str, model: str) -> bytes:
             "object": "chat.completion",
             "created": 0,
             "model": model,
-            "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls" if calls else "stop"}],
+            "choices": [
+                {
+                    "index": 0,
+                    "message": message,
+                    "finish_reason": "tool_calls" if calls else "stop",
+                    **({"logprobs": {"content": [_listed(word) for word in said.text.split()]}} if listed else {}),
+                }
+            ],
             "usage": {"prompt_tokens": 12, "completion_tokens": 9, "total_tokens": 21},
         }
     )
+
+
+def _listed(word: str) -> dict[str, Any]:
+    alternatives = [(word, math.log(0.9)), (f"{word}?", math.log(0.0999))]
+    return {
+        "token": word, "logprob": math.log(0.9),
+        "top_logprobs": [{"token": token, "logprob": logprob} for token, logprob in alternatives],
+    }  # fmt: skip
 
 
 def anthropic_body(said: Answer, *, key: str, model: str) -> bytes:

@@ -44,6 +44,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     slow_s: float = 0.2
     latency_s: float = 0.0
     retry_after_ms: int = 20
+    logprobs: str = "ignored"
+    """What becomes of a request for log-probabilities: `ignored`, `refused`, or `given`."""
 
 
 class Stats(msgspec.Struct, kw_only=True):
@@ -130,8 +132,15 @@ class Stub(asyncio.Protocol):
             model = model_of(body)
         except msgspec.DecodeError as error:
             return self.send(400, msgspec.json.encode({"error": {"message": str(error), "type": "invalid_request"}}))
-        encode = anthropic_body if anthropic else openai_body
-        self.send(200, encode(said, key=key, model=model))
+        listed = b'"logprobs":true' in body and self.settings.logprobs != "ignored"
+        if listed and self.settings.logprobs == "refused":
+            return self.send(400, b'{"error": {"message": "logprobs are not supported", "type": "invalid_request"}}')
+        told = (
+            anthropic_body(said, key=key, model=model)
+            if anthropic
+            else openai_body(said, key=key, model=model, listed=listed)
+        )
+        self.send(200, told)
         self.stats.answered[key] += 1
         return None
 
@@ -217,6 +226,7 @@ def main(arguments: list[str]) -> int:
     for name in ("share", "refuse", "slow_s", "latency_s"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=float, default=getattr(defaults, name))
     parser.add_argument("--retry-after-ms", type=int, default=defaults.retry_after_ms)
+    parser.add_argument("--logprobs", choices=("ignored", "refused", "given"), default=defaults.logprobs)
     options = vars(parser.parse_args(arguments))
     port = options.pop("port")
     with contextlib.suppress(KeyboardInterrupt):
