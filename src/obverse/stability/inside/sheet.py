@@ -1,0 +1,162 @@
+"""What has been found so far about one set of prompts: each signal adds its curve, its map, its detector, or why it is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from obverse.stability.findings import DetectorLine, HeatMap, LayerCurve, Zone
+from obverse.stability.inside.directions import Floats, difference_of_means
+from obverse.stability.inside.folds import LEAST_EACH, UNKNOWN, Folds, Missing, folds
+from obverse.stability.inside.nested import Nested, curve, detector, nested, signed
+from obverse.stability.inside.probes import probe
+from obverse.stability.inside.ranking import Doubles
+from obverse.stability.records import Prompt, Settings
+
+KINDS = ("harmful", "harmless")
+
+
+class Sheet:
+    """Filled in place; `stand` comes first. Every method that takes a signal gives its value for each prompt, NaN where it has none."""
+
+    def __init__(self, *, settings: Settings) -> None:
+        self.settings = settings
+        self.curves: list[LayerCurve] = []
+        self.maps: list[HeatMap] = []
+        self.detectors: list[DetectorLine] = []
+        self.missing: dict[str, str] = {}
+        self.notes: list[str] = []
+        self.folds: Folds | None = None
+        self._why = "nothing was read"
+        self._prompts: tuple[Prompt, ...] = ()
+
+    def stand(self, prompts: Sequence[Prompt], labels: NDArray[np.int64]) -> None:
+        """Fixes the prompts, and who is held out together."""
+        self._prompts = tuple(prompts)
+        found = folds([prompt.family for prompt in prompts], labels, what=KINDS)
+        if isinstance(found, Missing):
+            self._why = found.reason
+        else:
+            self.folds = found
+
+    def direction(self, states: Floats, learn: NDArray[np.int64], *, note: str) -> Doubles:
+        """The difference of means, learnt from the prompts that `learn` labels."""
+        if self.folds is None:
+            return self._none("projection", self._why)
+        found = nested(difference_of_means(states, learn), self.folds)
+        return self._kept("refusal direction", found, self.folds, note=note)
+
+    def probe(self, states: Floats, learn: NDArray[np.int64], *, note: str) -> Doubles:
+        """The linear probe, likewise."""
+        if self.folds is None:
+            return self._none("probe", self._why)
+        return self._kept("probe", nested(probe(states, learn), self.folds), self.folds, note=note)
+
+    def behaviour(self, states: Floats, labels: NDArray[np.int64]) -> None:
+        """The difference of means between prompts that are refused and prompts that are complied with, whatever is wanted of them."""
+        name = "refused against complied"
+        by = folds([prompt.family for prompt in self._prompts], labels, what=("refused", "complied"))
+        if isinstance(by, Missing):
+            self.missing[name] = by.reason
+            return
+        found = nested(difference_of_means(states, labels), by)
+        self.curves.append(curve(name, found.shown, by, found, confidence=self.settings.confidence))
+
+    def signal(self, name: str, field: str, values: Doubles | None, *, first: int = 0, mapped: bool = False) -> Doubles:
+        """A signal (n, layers) that is read and not learnt; `first` is the number of its first layer."""
+        known = self._known(field, values)
+        if known is None or values is None:
+            return np.full(len(self._prompts), np.nan)
+        by, filled = known
+        found = nested(signed(filled, by), by)
+        shown = np.where(np.isfinite(values), values, np.nan)
+        self.curves.append(
+            curve(
+                name,
+                filled,
+                by,
+                found,
+                confidence=self.settings.confidence,
+                first=first,
+                note="no sign is learnt in the lines",
+            )
+        )
+        if mapped:
+            self.maps.append(self._map(name, "nats" if field == "lens" else "share of ln(tokens)", shown, first))
+            self.detectors.append(detector(name, found, by, confidence=self.settings.confidence))
+        return np.where(np.isfinite(values).all(axis=1), found.chosen, np.nan)
+
+    def number(self, name: str, field: str, values: Doubles) -> None:
+        """A signal that is one number a prompt, as a detector."""
+        known = self._known(field, values[:, None])
+        if known is not None:
+            by, filled = known
+            self.detectors.append(
+                detector(name, nested(signed(filled, by), by), by, confidence=self.settings.confidence)
+            )
+
+    def _known(self, field: str, values: Doubles | None) -> tuple[Folds, Doubles] | None:
+        """The folds of the prompts that have the signal, and its values with 0 in the rows that are not counted."""
+        if self.folds is None or values is None:
+            self.missing[field] = self._why if self.folds is None else "the model does not give it"
+            return None
+        good: NDArray[np.bool_] = np.asarray(np.isfinite(values).all(axis=1))
+        if good.all():
+            return self.folds, values
+        if not good.any():
+            self.missing[field] = "the model does not give it"
+            return None
+        labels = np.where(good, self.folds.labels, UNKNOWN)
+        by = folds([prompt.family for prompt in self._prompts], labels, what=KINDS)
+        if isinstance(by, Missing):
+            self.missing[field] = f"{int((~good).sum())} of {len(good)} prompts do not have it; {by.reason}"
+            return None
+        self.notes.append(f"{field}: {int((~good).sum())} of {len(good)} prompts do not have it")
+        return by, np.where(good[:, None], values, 0.0)
+
+    def _kept(self, name: str, found: Nested, by: Folds, *, note: str) -> Doubles:
+        confidence = self.settings.confidence
+        self.curves.append(curve(name, found.shown, by, found, confidence=confidence, note=note))
+        self.detectors.append(detector(name, found, by, confidence=confidence))
+        self.maps.append(self._map(name, "standard deviations above harmless prompts", found.shown, 0))
+        return found.chosen
+
+    def _none(self, field: str, why: str) -> Doubles:
+        self.missing[field] = why
+        return np.full(len(self._prompts), np.nan)
+
+    def _map(self, name: str, unit: str, values: Doubles, first: int) -> HeatMap:
+        return HeatMap(
+            name=name,
+            unit=unit,
+            rows=tuple(prompt.id for prompt in self._prompts),
+            columns=tuple(str(layer + first) for layer in range(values.shape[1])),
+            values=tuple(
+                tuple(float(f"{value:.5g}") if np.isfinite(value) else None for value in row) for row in values.tolist()
+            ),
+        )
+
+
+def learnable(
+    labels: NDArray[np.int64], zones: Sequence[Zone | None], by: Folds | None
+) -> tuple[NDArray[np.int64], str]:
+    """The labels to learn from: harmful prompts that are not complied with, harmless ones that are not refused; and a note.
+
+    Prompts in the unstable zone are shown and not learnt from. If that leaves too few of a kind without any two folds, all are learnt from.
+    """
+    pure = labels.copy()
+    for place, zone in enumerate(zones):
+        wrong = ("comply", "unstable") if labels[place] == 1 else ("refuse", "unstable")
+        if zone in wrong:
+            pure[place] = UNKNOWN
+    left = int((pure >= 0).sum())
+    if left == len(pure) or by is None:
+        return labels, "learnt from all prompts"
+    for first in range(by.count):
+        for second in range(first, by.count):
+            train = (by.of != first) & (by.of != second)
+            if min(int((pure[train] == label).sum()) for label in (0, 1)) < LEAST_EACH // 2:
+                return labels, "learnt from all prompts: too few behave as is wanted of them"
+    return pure, f"learnt from the {left} of {len(pure)} prompts that are not known to behave otherwise than wanted"
