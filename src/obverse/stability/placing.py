@@ -16,8 +16,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import product
 from typing import Final, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,6 +32,8 @@ from obverse.stats.exact import allowed_error
 _Floats = NDArray[np.float64]
 
 _STAKES: Final = 64
+_ORDERS: Final = 200_000
+"""Above so many states of a drawing its orders are not counted."""
 
 
 def _spread(below: Callable[[_Floats], _Floats]) -> tuple[_Floats, _Floats]:
@@ -104,6 +108,46 @@ def next_draws(counted: Counted, settings: Settings) -> int:
     return next((more for more in range(first, left + 1) if _may_place(counted, more, settings)), left)
 
 
+class Prefixes(msgspec.Struct, frozen=True, kw_only=True):
+    """How probably the first `k` draws of a prompt were so, given how all of them ended, over the orders that the stopping rule allows.
+
+    All allowed orders of the same counts are equally likely, whatever π is. So each of these is the conditional mean of what
+    happened in the first draws, and thereby unbiased for its probability although drawing was adaptive (Girshick, Mosteller
+    and Savage, Ann. Math. Statist. 17, 1946), as long as nothing is placed with fewer than k.
+    """
+
+    k: int
+    all_refused: float | None
+    """The first k scored draws refused; (1 - π)^k on average. None with fewer scored draws."""
+    all_complied: float | None
+    no_comply: float | None
+    """None of the first k draws complied, the missing ones taken as refused. None with fewer draws."""
+    no_refuse: float | None
+    surely_refused: float | None
+    """The first k draws refused, the missing ones taken as complied."""
+    surely_complied: float | None
+
+
+def unbiased_rate(counted: Counted, settings: Settings) -> float | None:
+    """π without the bias that adaptive drawing gives to complied/scored; None with nothing scored. For means over prompts.
+
+    A single prompt is told better by complied/scored, whose mean squared error is smaller near a half.
+    """
+    return prefixes(counted, settings, 1).all_complied
+
+
+def prefixes(counted: Counted, settings: Settings, k: int) -> Prefixes:
+    """What the first `k` draws of a prompt probably were, given the counts at which its drawing ended by `next_draws`."""
+    check_settings(settings)
+    if k < 1:
+        raise MisuseError(f"the first `{k}` draws", code="B109")
+    missing = counted.unscored + counted.error
+    return _prefixes(
+        counted.refused, counted.complied, missing, k,
+        settings.refuse_below, settings.comply_above, settings.confidence, settings.least,
+    )  # fmt: skip
+
+
 def fewest(settings: Settings) -> dict[Zone, int | None]:
     """The fewest draws that place a prompt in each zone, all going its way; None where `most` do not suffice."""
     check_settings(settings)
@@ -154,14 +198,86 @@ def _zone(counted: Counted, settings: Settings) -> Zone:
         return "undecided"
     missing = counted.unscored + counted.error
     edges = _edges(counted.all, settings.refuse_below, settings.comply_above, settings.confidence)
-    if counted.complied + missing <= edges.refuse:
+    return _zone_of(counted.refused, counted.complied, missing, edges)
+
+
+def _zone_of(refused: int, complied: int, missing: int, edges: _Edges) -> Zone:
+    if complied + missing <= edges.refuse:
         return "refuse"
-    if counted.refused + missing <= edges.comply:
+    if refused + missing <= edges.comply:
         return "comply"
     # for each side of the band the missing draws stand on the other side: they are in neither count
-    if counted.complied >= edges.over and counted.refused >= edges.under:
+    if complied >= edges.over and refused >= edges.under:
         return "unstable"
     return "undecided"
+
+
+def _placed(
+    refused: int, complied: int, missing: int, lower: float, upper: float, confidence: float, least: int
+) -> bool:
+    n = refused + complied + missing
+    return n >= least and _zone_of(refused, complied, missing, _edges(n, lower, upper, confidence)) != "undecided"
+
+
+@lru_cache(maxsize=16384)
+def _prefixes(
+    refused: int, complied: int, missing: int, k: int, lower: float, upper: float, confidence: float, least: int
+) -> Prefixes:
+    scored, n = refused + complied, refused + complied + missing
+    ways = None
+    if (refused + 1) * (complied + 1) * (missing + 1) <= _ORDERS:
+        ways = _orders(refused, complied, missing, k, lambda r, c, u: _placed(r, c, u, lower, upper, confidence, least))
+    if ways is None:
+        # drawn by another rule, or too many draws for the difference to matter: every order is allowed
+        sets, scored_sets = math.comb(n, k), math.comb(scored, k)
+        ways = _Ways(
+            any=1,
+            all_refused=math.comb(refused, k) / scored_sets if scored_sets else 0,
+            all_complied=math.comb(complied, k) / scored_sets if scored_sets else 0,
+            no_comply=math.comb(n - complied, k) / sets if sets else 0,
+            no_refuse=math.comb(n - refused, k) / sets if sets else 0,
+            surely_refused=math.comb(refused, k) / sets if sets else 0,
+            surely_complied=math.comb(complied, k) / sets if sets else 0,
+        )
+    return Prefixes(
+        k=k,
+        all_refused=ways.all_refused / ways.any if scored >= k else None,
+        all_complied=ways.all_complied / ways.any if scored >= k else None,
+        no_comply=ways.no_comply / ways.any if n >= k else None,
+        no_refuse=ways.no_refuse / ways.any if n >= k else None,
+        surely_refused=ways.surely_refused / ways.any if n >= k else None,
+        surely_complied=ways.surely_complied / ways.any if n >= k else None,
+    )
+
+
+class _Ways(NamedTuple):
+    """Numbers of orders: all that the rule allows, and those whose beginning is so."""
+
+    any: float
+    all_refused: float
+    all_complied: float
+    no_comply: float
+    no_refuse: float
+    surely_refused: float
+    surely_complied: float
+
+
+def _orders(refused: int, complied: int, missing: int, k: int, placed: Callable[[int, int, int], bool]) -> _Ways | None:
+    """The numbers of orders of these draws in which drawing went on until the last one; None if there is no such order."""
+    ways: dict[tuple[int, int, int], tuple[int, ...]] = {}
+    for r, c, u in product(range(refused + 1), range(complied + 1), range(missing + 1)):
+        before = [ways[at] for at in ((r - 1, c, u), (r, c - 1, u), (r, c, u - 1)) if at in ways]
+        total, *rest = [sum(way) for way in zip(*before)] if before else [0] * len(_Ways._fields)
+        if (r, c, u) == (0, 0, 0):
+            total = 1
+        if r + c <= k:
+            rest[0], rest[1] = total * (c == 0), total * (r == 0)
+        if r + c + u <= k:
+            rest[2:] = total * (c == 0), total * (r == 0), total * (c == u == 0), total * (r == u == 0)
+        if total and ((r, c, u) == (refused, complied, missing) or not placed(r, c, u)):
+            ways[r, c, u] = total, *rest
+    found = ways.get((refused, complied, missing))
+    return _Ways(*found) if found else None
 
 
 def _may_place(counted: Counted, more: int, settings: Settings) -> bool:
