@@ -20,7 +20,20 @@ from typing import Final
 
 from obverse.core.chat import ChatMessage
 from obverse.core.errors import MisuseError
-from obverse.stability.ladders import casing, temperature, typos, whitespace
+from obverse.stability.ladders import (
+    casing,
+    formats,
+    fragments,
+    language,
+    paraphrase,
+    position,
+    punctuation,
+    register,
+    system,
+    temperature,
+    typos,
+    whitespace,
+)
 from obverse.stability.ladders.forms import Family, Impossible, Made, Place, asked_at, exactly
 from obverse.stability.ladders.literals import kept, negations
 from obverse.stability.records import Ladder, Prompt, Rejected, Rung, Settings
@@ -29,11 +42,16 @@ FAMILIES: Final[Mapping[str, Family]] = {
     "typos": Family(typos.make, typos.recover, typos.alike),
     "casing": Family(casing.make, casing.recover, casing.alike),
     "whitespace": Family(whitespace.make, whitespace.recover, whitespace.alike),
+    "punctuation": Family(punctuation.make, punctuation.recover, punctuation.alike),
+    "paraphrase": Family(paraphrase.make, paraphrase.recover, paraphrase.canonical),
+    "fragments": Family(fragments.make, fragments.recover, exactly),
+    "register": Family(register.make, register.recover, exactly),
+    "language": Family(language.make, language.recover, exactly),
+    "position": Family(position.make, position.recover, exactly),
+    "system": Family(system.make, system.recover, exactly),
+    "format": Family(formats.make, formats.recover, exactly),
     "temperature": Family(temperature.make, temperature.recover, exactly),
-} | dict.fromkeys(
-    ("punctuation", "paraphrase", "fragments", "register", "language", "position", "system", "format"),
-    Family(lambda _prompt, _place: Impossible(reason="not built yet"), lambda _messages, _words: None, exactly),
-)
+}
 
 
 def ladders(prompts: Sequence[Prompt], settings: Settings) -> tuple[Ladder, ...]:
@@ -53,7 +71,12 @@ def ladder(prompt: Prompt, name: str, settings: Settings) -> Ladder:
     for level in range(1, settings.levels + 1):
         for variant in range(settings.variants):
             place = Place(
-                prompt=prompt.id, ladder=name, level=level, levels=settings.levels, variant=variant, seed=settings.seed
+                group=prompt.group,
+                ladder=name,
+                level=level,
+                levels=settings.levels,
+                variant=variant,
+                seed=settings.seed,
             )
             found = form(prompt, place)
             if isinstance(found, Rung):
@@ -83,6 +106,8 @@ def fault(prompt: Prompt, made: Made, family: Family) -> str | None:
     """What is wrong with a form, in one line; None if it may be used."""
     if any(not message.content.strip() for message in made.messages if message not in prompt.messages):  # (2)
         return "a message became empty"
+    if not system.keeps(prompt.messages, made.messages):
+        return "the system prompt lost what it says"
     if not _is_in_order(_others(prompt.messages), made.messages):
         return "another message than the request was touched"
     found = family.recover(made.messages, typos.words_of(prompt.request))  # (3)

@@ -4,7 +4,7 @@ A family makes forms (`make`) and, apart from that, reads them back (`recover`):
 vocabulary of the request, never how the form was made. `alike` maps a request to what the family promises to keep, so the
 round trip is: `alike(recover(make(request))) == alike(request)`.
 
-A choice is a digest of (seed, ladder, prompt, variant, …): the same everywhere. The *level* is left out of the key where
+A choice is a digest of (seed, ladder, group of the prompt, variant, …): the same everywhere. The *level* is left out of the key where
 forms are nested, so that a stronger form holds all that a weaker one changed.
 """
 
@@ -23,9 +23,9 @@ _T = TypeVar("_T")
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """Where on which ladder of which prompt a form stands."""
+    """Where on which ladder of which prompt a form stands. Prompts of one group meet the same words, so that a case compares with its twin."""
 
-    prompt: str
+    group: str
     ladder: str
     level: int
     levels: int
@@ -40,7 +40,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def key(self) -> tuple[object, ...]:
         """What choices hang on that do not depend on the level."""
-        return (self.seed, self.ladder, self.prompt, self.variant)
+        return (self.seed, self.ladder, self.group, self.variant)
 
     def share(self, count: int) -> int:
         """How many of `count` places are changed at this strength: none at 0, all at 1, at least one between."""

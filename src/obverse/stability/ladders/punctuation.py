@@ -1,0 +1,81 @@
+"""Other marks: the strength is the share of places that are changed, the ending mark always first.
+
+The ending mark is doubled, mixed, made an ellipsis or dropped; ends of sentences and commas within the text are doubled; an ellipsis of hesitation stands behind
+some words. A question keeps its mark unless its first word says that it is one. Kept: the words, where sentences end, which of them
+ask, and the commas. Literals keep their marks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from obverse.core.chat import ChatMessage
+from obverse.stability.ladders.edits import Change, altered
+from obverse.stability.ladders.forms import Impossible, Made, Place, asked, pick, shuffled
+from obverse.stability.ladders.literals import exact, is_free
+from obverse.stability.ladders.whitespace import free_gaps
+from obverse.stability.records import Prompt
+
+_ASKS: Final = re.compile(r"\W*(?:how|what|why|when|where|who|whom|whose|which)\b", re.IGNORECASE)
+_END: Final = re.compile(r"[.!?]*\s*\Z")
+_INNER: Final = re.compile(
+    r"(?<!\b\w)(?<!\bDr)(?<!\bMr)(?<!\bMs)(?<!\bSt)(?<!\bvs)(?<!\bNo)(?<!\bMrs)(?<!\betc)(?<!\bProf)(?<!\bapprox)"
+    r"(?P<mark>[.!?])(?=\s+[A-ZÀ-ÖØ-Þ])|(?P<comma>(?<=\w),(?=\s))"
+)
+_QUESTION: Final = ("??", "?!", "???", "?!?", "?...")
+_STATEMENT: Final = ("!", "!!", "!!!", "...", "..")
+_ONE_IN: Final = 3
+"""Every so many-th gap may get an ellipsis."""
+
+
+def make(prompt: Prompt, place: Place) -> Made | Impossible:
+    """The ending mark, then so many marks and gaps by lot."""
+    end = list(_at_end(prompt.request, place))
+    changes = end + shuffled(list(_within(prompt.request, place)), *place.key)
+    if not changes:
+        return Impossible(reason="no place for another mark")
+    count = place.share(len(changes))
+    return altered(prompt, changes[:count], f"{count} of {len(changes)} places with other marks")
+
+
+def _at_end(text: str, place: Place) -> Iterator[Change]:
+    end = _END.search(text)
+    if end is None or not re.search(r"[\w)\"'”’][.!?]*\s*\Z", text) or not is_free(end.start(), len(text), exact(text)):
+        return
+    mark = end[0].rstrip()
+    asks = _ASKS.match(text) is not None
+    ways = [*(_QUESTION if "?" in mark else _STATEMENT), *([""] if mark and ("?" not in mark or asks) else [])]
+    yield Change(end.start(), end.start() + len(mark), pick([way for way in ways if way != mark], *place.key, "end"))
+
+
+def _within(text: str, place: Place) -> Iterator[Change]:
+    taken = exact(text)
+    for found in _INNER.finditer(text):
+        if is_free(*found.span(), taken):
+            ways = {",": (",,",), "?": ("??", "?!"), "!": ("!!", "!!!")}.get(found[0], ("!", ".."))
+            yield Change(*found.span(), pick(ways, *place.key, found.start()))
+    gaps = [gap for gap in free_gaps(text) if text[gap - 1].isalpha()]
+    lot = shuffled(gaps, *place.key, "gaps")[: -(-len(gaps) // _ONE_IN)]
+    yield from (Change(gap, gap, "...") for gap in lot)
+
+
+def recover(messages: tuple[ChatMessage, ...], words: frozenset[str]) -> str | None:
+    """The last message of the user, as it stands."""
+    del words
+    return asked(messages)
+
+
+def alike(text: str) -> str:
+    """The text with one mark for each run of marks, none for a hesitation, and none at the end but that of a question.
+
+    A question whose first word asks has none at the end either.
+    """
+    end = _END.search(text)
+    last = "" if end is None else end[0]
+    text = text[: len(text) - len(last)]
+    text = re.sub(r"(?<=\w)\.\.\.(?=\s)", "", text)
+    text = re.sub(r"[.!?]+(?=\s)", lambda run: "?" if "?" in run[0] else ".", text)
+    text = re.sub(r",+(?=\s)", ",", text)
+    return text + ("?" if "?" in last and not _ASKS.match(text) else "")
