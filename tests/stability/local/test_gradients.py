@@ -16,21 +16,21 @@ from obverse.stability.local.gradients import gradient_rows  # noqa: E402
 from obverse.stability.local.training import Learner  # noqa: E402
 
 
-class Bytes:
-    """A tokenizer of bytes, as far as it is needed here."""
+def letters() -> object:
+    """A tokenizer of bytes."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-    eos_token = "\x00"
-    eos_token_id = 0
-    chat_template = None
-
-    def __call__(self, text: str, *, add_special_tokens: bool) -> dict[str, list[int]]:
-        return {"input_ids": list(text.encode())}
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    words = Tokenizer(models.BPE(vocab={piece: place for place, piece in enumerate(alphabet)}, merges=[]))
+    words.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    words.decoder = decoders.ByteLevel()
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=words, eos_token="</s>")
 
 
 def llama() -> object:
     return transformers.LlamaForCausalLM(
         transformers.LlamaConfig(
-            vocab_size=256,
+            vocab_size=257,
             hidden_size=16,
             intermediate_size=24,
             num_hidden_layers=3,
@@ -44,7 +44,7 @@ def llama() -> object:
 def mixtral() -> object:
     return transformers.MixtralForCausalLM(
         transformers.MixtralConfig(
-            vocab_size=256,
+            vocab_size=257,
             hidden_size=16,
             intermediate_size=24,
             num_hidden_layers=3,
@@ -60,7 +60,7 @@ def mixtral() -> object:
 def one(request: pytest.FixtureRequest) -> Learner:
     torch.manual_seed(0)
     model = request.param().eval().requires_grad_(False)
-    return Learner(model=model, tokenizer=Bytes(), source=Path("nowhere"), name="tiny")
+    return Learner(model, letters(), source=Path("nowhere"), name="tiny")
 
 
 def lesson(question: str, answer: str, line: int = 0) -> Lesson:
@@ -76,9 +76,9 @@ LESSONS = [
 
 def slow(one: Learner, each: Lesson) -> tuple[float, list[float]]:
     """Loss and norms from the model's own loss over labels, with every gradient kept until the end."""
-    prompt = f"user: {each.messages[0].content}\nassistant: ".encode()
-    answer = each.answer.encode() + b"\0"
-    tokens = torch.tensor([list(prompt + answer)])
+    prompt = one.tokenizer(f"user: {each.messages[0].content}\nassistant:")["input_ids"]
+    answer = [*one.tokenizer(f" {each.answer}")["input_ids"], one.tokenizer.eos_token_id]
+    tokens = torch.tensor([prompt + answer])
     labels = tokens.clone()
     labels[0, : len(prompt)] = -100
     one.model.requires_grad_(True)
@@ -98,7 +98,7 @@ def test_streamed_norms_are_those_of_gradients_kept_whole(one: Learner) -> None:
     for each, row in zip(LESSONS, gradient_rows(one, LESSONS), strict=True):
         # a row must not hang on what was read before it
         assert row.line == each.line
-        assert row.tokens == len(each.answer) + 1
+        assert row.tokens == len(each.answer) + 2  # a space before it, an end behind it
     rows = list(gradient_rows(one, LESSONS))
     for each, row in zip(LESSONS, rows, strict=True):
         loss, norms = slow(one, each)

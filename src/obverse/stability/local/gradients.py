@@ -13,33 +13,31 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 
-from obverse.core.errors import UntrustedInputError
+from obverse.core.errors import MisuseError, UntrustedInputError
 from obverse.stability.gradient_ratio import GradientRow
 from obverse.stability.lessons import Lesson
-from obverse.stability.local.training import Learner, answer_loss, blocks, encoded
+from obverse.stability.local.training import Learner, answer_loss
 
 
 def gradient_rows(one: Learner, lessons: Iterable[Lesson], *, longest: int = 1024) -> Iterator[GradientRow]:
     """A row for each example, in its order, as soon as it is there; what cannot be differentiated is a row with an error.
 
-    Errors: `too long` (more than `longest` tokens), `no tokens`, `not a number`.
+    Errors: `too long` (more than `longest` tokens), `no tokens`, `template` (it refuses the messages), `not a number`, `no gradient`.
     """
-    with _collected(one.model) as squares:
+    with _collected(one) as squares:
         for lesson in lessons:
             yield _row(one, lesson, squares, longest)
 
 
 def _row(one: Learner, lesson: Lesson, squares: Callable[[], list[float]], longest: int) -> GradientRow:
     try:
-        prompt, answer = encoded(one.tokenizer, lesson, longest=longest)
-    except UntrustedInputError as error:
-        return GradientRow(
-            line=lesson.line, tokens=0, error={"B603": "no tokens", "B604": "too long"}.get(error.code, "bad")
-        )
+        prompt, answer = one.encoded(lesson, longest=longest)
+    except (MisuseError, UntrustedInputError) as error:
+        kind = {"B603": "no tokens", "B604": "too long"}.get(error.code, "template")
+        return GradientRow(line=lesson.line, tokens=0, error=kind)
     loss, tokens = answer_loss(one.model, [(prompt, answer)])
     loss.backward()
     norms = tuple(math.sqrt(square) if square >= 0 else math.nan for square in squares())
@@ -52,9 +50,9 @@ def _row(one: Learner, lesson: Lesson, squares: Callable[[], list[float]], longe
 
 
 @contextmanager
-def _collected(model: Any) -> Iterator[Callable[[], list[float]]]:
+def _collected(one: Learner) -> Iterator[Callable[[], list[float]]]:
     """While open, layers can be differentiated; the function gives each layer's sum of squares since it was last called."""
-    layers = blocks(model)
+    model, layers = one.model, one.layers
     sums = [0.0] * len(layers)
     wanted = {id(weight): weight.requires_grad for weight in model.parameters()}
     hooks = []

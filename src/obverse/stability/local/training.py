@@ -6,8 +6,8 @@ Not a trainer for real work: no schedule, no evaluation, no mixed precision. Wha
 2. The same source, lessons, recipe and number of threads give the same weights, bit by bit (f32, one order, no dropout).
 3. A checkpoint is there whole or not at all: written beside its place, then renamed.
 
-A recipe either moves all weights of the last layers (`rank` None; the result is a whole Hugging Face folder), or learns low-rank
-updates of their linear maps (LoRA, arXiv:2106.09685; the result is an adapter folder in PEFT's form over the source).
+A recipe either moves all weights of the last layers (`rank` None), or learns low-rank updates of their linear maps (LoRA,
+arXiv:2106.09685). What comes out is a whole Hugging Face folder or, unmerged, an adapter folder in PEFT's form over the source.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ from torch import nn
 
 from obverse.core.errors import MisuseError, UntrustedInputError
 from obverse.stability.lessons import Lesson
+from obverse.stability.local.anatomy import Anatomy
+from obverse.stability.local.template import Template
+from obverse.stability.local.weights import load
 
 Told: TypeAlias = Callable[[int, int, float], None]
 """Called behind each step with its number from 1, how many there are, and its loss."""
@@ -41,8 +44,9 @@ _IGNORED: Final = -100
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """How to fine-tune. `last`: how many of the last layers learn, None for all of them; embeddings and head never do.
 
-    `rank` None moves the weights themselves; a number learns low-rank updates, scaled by `alpha` / `rank`. `rate` is AdamW's;
-    `clip` bounds the norm of the gradient of a step; `longest` the tokens of one lesson.
+    `rank` None moves the weights themselves; a number learns low-rank updates, scaled by `alpha` / `rank`, which are added to the
+    weights at the end, or with `merge` false kept apart as an adapter. `rate` is AdamW's; `clip` bounds the norm of the gradient of a
+    step; `longest` the tokens of one lesson.
     """
 
     epochs: int = 2
@@ -53,6 +57,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     last: int | None = 6
     rank: int | None = None
     alpha: float = 16.0
+    merge: bool = True
     longest: int = 1024
     seed: int = 0
     threads: int | None = None
@@ -73,89 +78,58 @@ class Tuned(msgspec.Struct, frozen=True, kw_only=True):
     losses: tuple[float, ...]
 
 
-class Learner(msgspec.Struct, frozen=True, kw_only=True):
-    """A model with its tokenizer, in f32, ready to learn or to be differentiated. `source` is the folder that it came from."""
+class Learner:
+    """A model with its tokenizer and template, ready to learn or to be differentiated. `source` is the folder that it came from."""
 
-    model: Any
-    tokenizer: Any
-    source: Path
-    name: str
+    def __init__(self, model: Any, tokenizer: Any, *, source: Path, name: str) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.source = source
+        self.name = name
+        self.template = Template(tokenizer)
+        self.layers = Anatomy(model).layers
+
+    def encoded(self, lesson: Lesson, *, longest: int) -> tuple[list[int], list[int]]:
+        """The tokens of the prompt, as the model is given them when it is asked, and those of the answer with its end.
+
+        What looks like a control token in an answer is learnt as the characters that it is.
+
+        Raises:
+            UntrustedInputError: if it has more than `longest` tokens, or the answer none.
+            MisuseError: if the template refuses these messages.
+        """
+        prompt = list(self.template.render(lesson.messages).ids)
+        text = f" {lesson.answer}" if self.template.is_plain else lesson.answer
+        answer = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        if not answer:
+            raise UntrustedInputError(f"the answer in line {lesson.line} has no tokens", code="B603")
+        ends = self.template.ends or ((self.tokenizer.eos_token_id,) if self.tokenizer.eos_token_id is not None else ())
+        answer = [*answer, *ends[:1]]
+        if len(prompt) + len(answer) > longest:
+            raise UntrustedInputError(
+                f"the example in line {lesson.line} has {len(prompt) + len(answer)} tokens, more than {longest}",
+                code="B604",
+            )
+        return prompt, answer
 
 
-def learner(folder: Path, *, name: str | None = None, threads: int | None = None) -> Learner:
-    """The model of a Hugging Face folder, in f32, with dropout off and no gradient wanted of anything yet.
+def learner(source: Path, *, cache: Path, name: str | None = None, threads: int | None = None) -> Learner:
+    """The model of a GGUF file or a Hugging Face folder in f32, with dropout off and no gradient wanted of anything yet.
 
     Raises:
-        UntrustedInputError: if the folder holds no causal language model that can be read.
+        MisuseError, UntrustedInputError: if there is no model, or none that can be read.
     """
     if threads is not None:
         torch.set_num_threads(threads)
-    try:
-        with quiet():
-            model = transformers.AutoModelForCausalLM.from_pretrained(
-                folder, dtype=torch.float32, local_files_only=True, use_safetensors=True, attn_implementation="eager"
-            )
-            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UntrustedInputError(
-            f"no language model can be read from `{folder}`: {reason}", code="B601",
-            hint="a folder with config.json, model.safetensors and the files of a tokenizer",
-        ) from error  # fmt: skip
-    model.eval()
-    model.requires_grad_(requires_grad=False)
-    return Learner(model=model, tokenizer=tokenizer, source=folder, name=name or folder.name)
-
-
-def blocks(model: Any) -> list[Any]:
-    """The layers of the model, the first first, whatever its architecture: its longest list of modules that is in no other list.
-
-    Raises:
-        MisuseError: if it has none.
-    """
-    found: dict[str, list[Any]] = {}
-    for name, module in model.named_modules():
-        if isinstance(module, nn.ModuleList) and not any(name.startswith(f"{outer}.") for outer in found):
-            found[name] = list(module)
-    layers: list[Any] = max(found.values(), key=lambda each: len(each), default=[])  # noqa: PLW0108  # `len` confuses mypy
-    if not layers:
-        raise MisuseError("the model has no list of layers", code="B602")
-    return layers
-
-
-def encoded(tokenizer: Any, lesson: Lesson, *, longest: int) -> tuple[list[int], list[int]]:
-    """The tokens of the prompt, and those of the answer with its end.
-
-    The prompt is what the model is given when it is asked; what the template puts behind an answer up to the end-of-turn token
-    belongs to the answer. The two are tokenised apart, since when asked the prompt stands alone.
-
-    Raises:
-        UntrustedInputError: if it is longer than `longest`, or the answer has no tokens.
-    """
-    said = [{"role": message.role, "content": message.content} for message in lesson.messages]
-    end = tokenizer.eos_token or ""
-    if tokenizer.chat_template:
-        prompt = tokenizer.apply_chat_template(said, add_generation_prompt=True, tokenize=False)
-        whole = tokenizer.apply_chat_template([*said, {"role": "assistant", "content": lesson.answer}], tokenize=False)
-        answer = whole.removeprefix(prompt) if whole.startswith(prompt) else lesson.answer
-        cut = answer.rfind(end) if end else -1
-        answer = answer[:cut] + end if cut > 0 else answer.rstrip("\n") + end
-    else:
-        prompt = "".join(f"{one['role']}: {one['content']}\n" for one in said) + "assistant: "
-        answer = lesson.answer + end
-    first = tokenizer(prompt, add_special_tokens=not tokenizer.chat_template)["input_ids"]
-    second = tokenizer(answer, add_special_tokens=False)["input_ids"]
-    if not second:
-        raise UntrustedInputError(f"the answer in line {lesson.line} has no tokens", code="B603")
-    if len(first) + len(second) > longest:
-        raise UntrustedInputError(
-            f"the example in line {lesson.line} has {len(first) + len(second)} tokens, more than {longest}", code="B604"
-        )
-    return list(first), list(second)
+    loaded = load(source, cache=cache, dtype="f32", told=lambda _: None)
+    loaded.module.set_attn_implementation("eager")  # its backward adds up in one order, whatever the number of threads
+    loaded.module.eval()
+    loaded.module.requires_grad_(requires_grad=False)
+    return Learner(loaded.module, loaded.tokenizer, source=source, name=name or source.name)
 
 
 def tune(
-    source: Path, target: Path, lessons: Sequence[Lesson], recipe: Recipe, *, told: Told = lambda *_: None
+    source: Path, target: Path, lessons: Sequence[Lesson], recipe: Recipe, *, cache: Path, told: Told = lambda *_: None
 ) -> Tuned:
     """Teaches the model in `source` these lessons and writes what came out to the new folder `target`.
 
@@ -167,19 +141,22 @@ def tune(
     if target.exists():
         raise MisuseError(f"`{target}` is there already", code="B605", hint="name a folder that is not there yet")
     _checked(lessons, recipe)
-    one = learner(source, threads=recipe.threads)
-    learnt, adapters = _prepared(one.model, recipe)
+    one = learner(source, cache=cache, threads=recipe.threads)
+    size = sum(each.numel() for each in one.model.parameters())
+    learnt, adapters = _prepared(one, recipe)
     steps = list(_steps(one, lessons, recipe))
     losses = _taught(one, learnt, steps, recipe, told)
+    apart = bool(adapters) and not recipe.merge
     tuned = Tuned(
-        folder=str(target), form="adapter" if adapters else "whole", lessons=digest_of(lessons), recipe=recipe,
+        folder=str(target), form="adapter" if apart else "whole", lessons=digest_of(lessons), recipe=recipe,
         steps=len(steps), answer_tokens=sum(len(answer) for step in steps for _, answer in step),
-        learnt=sum(each.numel() for each in learnt), of=sum(each.numel() for each in one.model.parameters()), losses=losses,
+        learnt=sum(each.numel() for each in learnt), of=size, losses=losses,
     )  # fmt: skip
     with written(target) as beside:
-        if adapters:
+        if apart:
             _save_adapter(beside, one, adapters, recipe)
         else:
+            _merge(one, adapters)
             save(one, beside)
         (beside / "obverse-tuning.json").write_bytes(msgspec.json.format(msgspec.json.encode(tuned), indent=2))
     return tuned
@@ -224,17 +201,16 @@ def _checked(lessons: Sequence[Lesson], recipe: Recipe) -> None:
             raise MisuseError(f"`{name}` is `{value}`", code="B608", hint="a number above 0")
 
 
-def _prepared(model: Any, recipe: Recipe) -> tuple[list[nn.Parameter], dict[str, LowRank]]:
+def _prepared(one: Learner, recipe: Recipe) -> tuple[list[nn.Parameter], dict[str, LowRank]]:
     """What may move; and by the name of the map it stands beside, each low-rank update that was put in."""
-    layers = blocks(model)
-    chosen = layers[-recipe.last :] if recipe.last is not None else layers
+    chosen = one.layers[-recipe.last :] if recipe.last is not None else one.layers
     if recipe.rank is None:
         learnt = [each for layer in chosen for each in layer.parameters()]
         for each in learnt:
             each.requires_grad_(requires_grad=True)
         return learnt, {}
     draws = torch.Generator().manual_seed(recipe.seed)
-    names = {id(module): name for name, module in model.named_modules()}
+    names = {id(module): name for name, module in one.model.named_modules()}
     adapters: dict[str, LowRank] = {}
     for layer in chosen:
         for parent in list(layer.modules()):
@@ -253,7 +229,7 @@ _Step: TypeAlias = list[tuple[list[int], list[int]]]
 
 def _steps(one: Learner, lessons: Sequence[Lesson], recipe: Recipe) -> Iterator[_Step]:
     """The batches of all epochs, in an order that only the seed decides."""
-    pairs = [encoded(one.tokenizer, lesson, longest=recipe.longest) for lesson in lessons]
+    pairs = [one.encoded(lesson, longest=recipe.longest) for lesson in lessons]
     for epoch in range(recipe.epochs):
         order = np.random.Generator(np.random.PCG64([recipe.seed, epoch])).permutation(len(pairs))
         for begin in range(0, len(pairs), recipe.batch):
@@ -335,6 +311,14 @@ def save(one: Learner, folder: Path) -> None:
     with quiet():
         one.model.save_pretrained(folder)
         one.tokenizer.save_pretrained(folder)
+
+
+def _merge(one: Learner, adapters: dict[str, LowRank]) -> None:
+    """Puts each map back where its update stood beside it, with the update added to it."""
+    for name, low in adapters.items():
+        low.base.weight.data += low.scale * (low.up.detach() @ low.down.detach())
+        parent, _, last = name.rpartition(".")
+        setattr(one.model.get_submodule(parent), last, low.base)
 
 
 def _save_adapter(folder: Path, one: Learner, adapters: dict[str, LowRank], recipe: Recipe) -> None:
