@@ -18,20 +18,18 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from obverse.core.errors import MisuseError
 from obverse.stability.findings import Curve, Estimate
 from obverse.stability.records import Settings
 from obverse.stats import exact
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Places = NDArray[np.uint16]
+Floats = NDArray[np.float64]
+Places = NDArray[np.uint16]
 
 Points = Sequence[tuple[float, int, int]]
 
