@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import special  # noqa: F401  # loaded before the first deadline runs
 
 from obverse.core.errors import MisuseError
-from obverse.stability.auroc import auroc, flagged, mid_ranks, threshold_at
+from obverse.stability.auroc import auroc, difference, flagged, mid_ranks, threshold_at
 
 SCORED = st.lists(st.tuples(st.integers(-4, 4), st.booleans()), min_size=2, max_size=25)
 
@@ -142,3 +142,29 @@ def test_what_cannot_be_scored_is_named(scores, positive, clusters, code) -> Non
     with pytest.raises(MisuseError) as caught:
         auroc(scores, positive, clusters=clusters)
     assert caught.value.code == code
+
+
+@given(st.lists(st.tuples(st.integers(-4, 4), st.integers(-4, 4), st.booleans()), min_size=4, max_size=25))
+def test_a_difference_has_the_variance_that_the_paper_gives_it(rows) -> None:
+    """DeLong's covariance, by comparing all pairs."""
+    first, second, positive = zip(*rows)
+    found = difference(first, second, positive)
+    if min(sum(positive), len(positive) - sum(positive)) < 2:
+        return
+    psi = [
+        np.array(
+            [
+                [1.0 if a > b else 0.5 if a == b else 0.0 for b, q in zip(x, positive) if not q]
+                for a, p in zip(x, positive)
+                if p
+            ]
+        )
+        for x in (first, second)
+    ]
+    gap = psi[1] - psi[0]
+    variance = gap.mean(axis=1).var(ddof=1) / gap.shape[0] + gap.mean(axis=0).var(ddof=1) / gap.shape[1]
+    assert found.estimate == pytest.approx(gap.mean())
+    if variance > 1e-12:
+        assert found.high == pytest.approx(min(gap.mean() + 1.959964 * math.sqrt(variance), 1.0), abs=1e-6)
+    else:
+        assert found.note

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,33 +39,43 @@ def auroc(
     Raises:
         MisuseError: for lengths that differ, or scores that are not numbers.
     """
-    x, is_positive = _checked(scores, positive)
-    level = exact.allowed_error(confidence)
-    layers = _codes(strata, len(x))
-    groups = None if clusters is None else _codes(clusters, len(x))
-    influence, kept = np.zeros(len(x)), np.zeros(len(x), dtype=bool)
-    won, pairs, positives, negatives = 0.0, 0, 0, 0
-    for layer in np.unique(layers):
-        inside = layers == layer
-        ours, theirs = np.flatnonzero(inside & is_positive), np.flatnonzero(inside & ~is_positive)
-        if len(ours) and len(theirs):
-            beaten, lost = _placements(x[ours], x[theirs])
-            influence[ours], influence[theirs] = beaten, lost
-            kept |= inside
-            won, pairs = won + float(beaten.sum()), pairs + len(ours) * len(theirs)
-            positives, negatives = positives + len(ours), negatives + len(theirs)
-    if not pairs:
+    seen = _areas(scores, positive, clusters, strata)
+    if seen is None:
         return Estimate(estimate=None, low=0.0, high=1.0, n=0, method="AUROC", note="one of the two groups is empty")
-    area = won / pairs
-    # what each score adds to the sum of pairs, beyond what it would add on average
-    for layer in np.unique(layers[kept]):
-        inside = kept & (layers == layer)
-        influence[inside & is_positive] -= area * (inside & ~is_positive).sum()
-        influence[inside & ~is_positive] -= area * (inside & is_positive).sum()
-    variance, freedom = _variance(influence[kept] / pairs, is_positive[kept], None if groups is None else groups[kept])
-    low, high = _interval(area, variance, freedom, level, positives, negatives)
+    variance, freedom = seen.variance(seen.influence)
+    low, high = _interval(seen.area, variance, freedom, exact.allowed_error(confidence), *seen.sizes)
     method = "AUROC, DeLong on the logit scale" if clusters is None else "AUROC, clustered DeLong on the logit scale"
-    return Estimate(estimate=area, low=low, high=high, n=positives + negatives, method=method)
+    return Estimate(estimate=seen.area, low=low, high=high, n=sum(seen.sizes), method=method)
+
+
+def difference(
+    first: Sequence[float] | Floats,
+    second: Sequence[float] | Floats,
+    positive: Sequence[bool] | NDArray[np.bool_],
+    *,
+    confidence: float = 0.95,
+    clusters: Sequence[str] | None = None,
+    strata: Sequence[str] | None = None,
+) -> Estimate:
+    """How much larger the area of the second scores is than that of the first, on the same labels: paired, after DeLong."""
+    from scipy.special import ndtri, stdtrit
+
+    one, two = _areas(first, positive, clusters, strata), _areas(second, positive, clusters, strata)
+    if one is None or two is None:
+        return Estimate(
+            estimate=None, low=-1.0, high=1.0, n=0, method="paired DeLong", note="one of the two groups is empty"
+        )
+    level = exact.allowed_error(confidence)
+    variance, freedom = two.variance(two.influence - one.influence)
+    # two areas with no spread at all say nothing of how they would differ on other prompts
+    z = float(ndtri(1 - level / 2) if math.isinf(freedom) else stdtrit(freedom, 1 - level / 2))
+    step = z * math.sqrt(variance) if variance > 1e-14 else 1.0
+    middle = two.area - one.area
+    return Estimate(
+        estimate=middle, low=max(middle - step, -1.0), high=min(middle + step, 1.0), n=sum(two.sizes),
+        method="paired DeLong" if clusters is None else "paired clustered DeLong",
+        note="" if variance > 1e-14 else "no spread to tell an interval from",
+    )  # fmt: skip
 
 
 def threshold_at(
@@ -105,6 +116,48 @@ def mid_ranks(values: Sequence[float] | Floats) -> Floats:
     last = np.cumsum(counts)
     middle: Floats = last - (counts - 1) / 2
     return middle[places]
+
+
+class _Area(NamedTuple):
+    """An area, what each score adds to it beyond the average, and how many were positive and negative."""
+
+    area: float
+    influence: Floats
+    is_positive: NDArray[np.bool_]
+    groups: NDArray[np.int64] | None
+    sizes: tuple[int, int]
+
+    def variance(self, influence: Floats) -> tuple[float, float]:
+        return _variance(influence, self.is_positive, self.groups)
+
+
+def _areas(
+    scores: Sequence[float] | Floats,
+    positive: Sequence[bool] | NDArray[np.bool_],
+    clusters: Sequence[str] | None,
+    strata: Sequence[str] | None,
+) -> _Area | None:
+    x, is_positive = _checked(scores, positive)
+    layers = _codes(strata, len(x))
+    groups = None if clusters is None else _codes(clusters, len(x))
+    influence, kept = np.zeros(len(x)), np.zeros(len(x), dtype=bool)
+    sides = []
+    for layer in np.unique(layers):
+        inside = layers == layer
+        ours, theirs = np.flatnonzero(inside & is_positive), np.flatnonzero(inside & ~is_positive)
+        if len(ours) and len(theirs):
+            influence[ours], influence[theirs] = _placements(x[ours], x[theirs])
+            kept |= inside
+            sides.append((ours, theirs))
+    if not sides:
+        return None
+    pairs = sum(len(ours) * len(theirs) for ours, theirs in sides)
+    area = float(influence[is_positive].sum()) / pairs
+    for ours, theirs in sides:
+        influence[ours] -= area * len(theirs)
+        influence[theirs] -= area * len(ours)
+    sizes = sum(len(ours) for ours, _ in sides), sum(len(theirs) for _, theirs in sides)
+    return _Area(area, influence[kept] / pairs, is_positive[kept], None if groups is None else groups[kept], sizes)
 
 
 def _placements(ours: Floats, theirs: Floats) -> tuple[Floats, Floats]:

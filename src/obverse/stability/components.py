@@ -353,7 +353,7 @@ def _component(name: str, parts: Mapping[str, Floats], means: Floats, error: flo
     shares = clipped[name] / np.where(whole > 0, whole, 1.0)
     note, fields = "", {"sampling": "sampling", "paraphrase": "paraphrase", "answer × judge": "answer_judge"}
     variance = _spanned(parts[name], error, len(means))
-    share = _spanned(shares, error, len(means))
+    share = _within(_spanned(shares, error, len(means)))
     if name in fields:
         column = means[:, _Means._fields.index(fields[name])]
         column = column[~np.isnan(column)]
@@ -377,13 +377,26 @@ def _component(name: str, parts: Mapping[str, Floats], means: Floats, error: flo
 
 
 def _spanned(values: Floats, error: float, n: int) -> Estimate:
-    low, high = np.nanquantile(values[1:], [error / 2, 1 - error / 2])
-    note = "below 0: not to be told from none" if values[0] < 0 else ""
+    low, high = (float(end) for end in np.nanquantile(values[1:], [error / 2, 1 - error / 2]))
+    seen, wider = float(values[0]), _widening(n, error)
+    note = "below 0: not to be told from none" if seen < 0 else ""
     # the seen value is inside of its own interval
     return Estimate(
-        estimate=float(values[0]), low=float(min(low, values[0])), high=float(max(high, values[0])), n=n, method=_METHOD,
+        estimate=seen, low=seen + wider * min(low - seen, 0.0), high=seen + wider * max(high - seen, 0.0), n=n, method=_METHOD,
         note=note,
     )  # fmt: skip
+
+
+def _within(share: Estimate) -> Estimate:
+    low, high = max(share.low or 0.0, 0.0), min(1.0 if share.high is None else share.high, 1.0)
+    return Estimate(estimate=share.estimate, low=low, high=high, n=share.n, method=share.method, note=share.note)
+
+
+def _widening(n: int, error: float) -> float:
+    """What percentiles of a bootstrap lack with few prompts: Student's t, and n - 1 for n (Hesterberg, Am. Stat. 69, 2015)."""
+    from scipy.special import ndtri, stdtrit
+
+    return float(stdtrit(n - 1, 1 - error / 2) / ndtri(1 - error / 2)) * math.sqrt(n / (n - 1))
 
 
 # --- agreement of judges
