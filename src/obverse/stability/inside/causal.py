@@ -4,8 +4,8 @@
     add      x ← x + s v behind one layer, s = ‖difference of means‖ there: do harmless prompts begin to be refused?
     patch    the component along v behind one layer ← its mean over harmless prompts: do harmful prompts stop being refused?
 
-The direction is learnt on half of the folds, its layer chosen there (the one whose ablation lowers the refusal margin most), and
-all is shown on the other half. Source: Arditi et al. (2024). Controls, each orthogonal to v and of equal norm: random
+The direction is learnt on half of the folds, its layer chosen there (of those that separate well, the one whose ablation lowers
+the refusal margin most), and all is shown on the other half. Source: Arditi et al. (2024). Controls, each orthogonal to v and of equal norm: random
 directions, and a difference of means of the same prompts under shuffled labels, which lies where activations lie. The one that
 comes nearest to the effect counts, by an exact sign test over the prompts on which it and v differ.
 """
@@ -23,9 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from obverse.stability.findings import Intervention
-from obverse.stability.inside.directions import Floats, direction
+from obverse.stability.inside.directions import Floats, difference_of_means, direction
 from obverse.stability.inside.folds import Folds, Missing
 from obverse.stability.inside.lexical import margin
+from obverse.stability.inside.ranking import areas
 from obverse.stability.inside.words import GROUPS
 from obverse.stability.ports import Answers, Edit, Job, Looks, Read, Wants
 from obverse.stability.records import Behaviour, Prompt
@@ -37,6 +38,8 @@ TRIED_ON: Final = 8
 """Harmful prompts that the layer is chosen on, at most."""
 CANDIDATES: Final = 8
 """Layers that are tried, evenly spread between a quarter and 85 % of the depth."""
+NEARLY: Final = 0.05
+"""How far below the best candidate's AUROC a layer may be."""
 RANDOM: Final = 2
 SHUFFLED: Final = 1
 CONTROLS: Final = RANDOM + SHUFFLED
@@ -122,7 +125,7 @@ def interventions(
     labels = np.where(learnt, folds.labels, -1)
     units, norms = direction(states, labels)
     tried = [prompts[place] for place in _spread(prompts, learnt & (folds.labels == 1), TRIED_ON)]
-    layer = _layer(bench, tried, units)
+    layer = _layer(bench, tried, units, separating(states, labels, folds))
     if isinstance(layer, Missing):
         return layer
     vector, norm = units[layer], float(norms[layer])
@@ -180,10 +183,25 @@ def sign_test(better: int, worse: int) -> float:
     return float(sum(math.comb(better + worse, k) for k in range(better, better + worse + 1)) / 2 ** (better + worse))
 
 
-def _layer(bench: Bench, tried: Sequence[Prompt], units: Floats) -> int | Missing:
-    """The candidate whose ablation lowers the mean refusal margin most."""
+def separating(states: Floats, labels: NDArray[np.int64], folds: Folds) -> list[int]:
+    """The candidates whose direction tells the learning half's own held-out folds apart nearly as well as the best of them does.
+
+    Without this, the layer could be one whose direction is noise that happens to upset the model.
+    """
+    learn = difference_of_means(states, labels)
+    scores = np.zeros(states.shape[:2])
+    for fold in set(folds.of[labels >= 0].tolist()):
+        here = folds.of == fold
+        scores[here] = learn(~here)[here, :, 0]
+    tried = candidates(states.shape[1] - 1)
+    area = areas(scores, Folds(of=folds.of, labels=labels, count=folds.count))[tried]
+    return [layer for layer, one in zip(tried, area) if one >= area.max() - NEARLY]
+
+
+def _layer(bench: Bench, tried: Sequence[Prompt], units: Floats, layers: Sequence[int]) -> int | Missing:
+    """The layer whose ablation lowers the mean refusal margin most."""
     lowest: tuple[float, int] | None = None
-    for layer in candidates(len(units) - 1):
+    for layer in layers:
         found = [
             value for value in bench.margins(tried, edits("ablate", units[layer], layer, 0.0, 0.0)) if value is not None
         ]

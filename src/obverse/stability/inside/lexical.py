@@ -31,5 +31,4 @@ def lens(reading: Reading) -> Doubles | None:
     if refusal is None or hazard is None:
         return None
     both = np.stack([refusal, hazard]).astype(np.float64)
-    values = np.vstack([both, np.logaddexp(both[0], both[1])])
-    return values if np.isfinite(values).all() else None
+    return np.vstack([both, np.logaddexp(both[0], both[1])]) if np.isfinite(both).all() else None

@@ -35,7 +35,9 @@ class Sense(msgspec.Struct, frozen=True, kw_only=True):
 
     def of(self, mean: Floats) -> float | None:
         """How impossible a request looks, in deviations above our sensible sentences; `mean` is (L + 1, d)."""
-        value = (float(mean[self.layer] @ self.vector) - self.zero) / self.unit
+        if not np.isfinite(mean[self.layer]).all():
+            return None
+        value = (float(mean[self.layer].astype(np.float64) @ self.vector) - self.zero) / self.unit
         return value if np.isfinite(value) else None
 
 
