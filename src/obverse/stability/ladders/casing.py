@@ -31,8 +31,7 @@ def make(prompt: Prompt, place: Place) -> Made | Impossible:
                 changes.append(Change(*found.span(), other))
     if not changes:
         return Impossible(reason="no word has letters of two cases")
-    count = place.share(len(changes))
-    return altered(prompt, shuffled(changes, *place.key)[:count], f"{count} of {len(changes)} words in {way}")
+    return altered(prompt, shuffled(changes, *place.key), place.share(len(changes)), f"words in {way}")
 
 
 def _cased(word: str, way: str, place: Place, start: int) -> str:

@@ -5,7 +5,7 @@ Places never overlap. Nothing here knows what is kept: that is `literals`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from obverse.stability.ladders.forms import Made, with_request
@@ -44,13 +44,15 @@ def moved(start: int, end: int, changes: Iterable[Change]) -> tuple[int, int]:
     return first, last
 
 
-def altered(prompt: Prompt, changes: Iterable[Change], note: str) -> Made:
-    """The prompt with changes made to its request, its span moved along."""
-    changes = list(changes)
-    text = changed(prompt.request, changes)
+def altered(prompt: Prompt, changes: Sequence[Change], count: int, note: str) -> Made:
+    """The prompt with the first so many of the changes made to its request; its span moved along, its strength their share."""
+    chosen = changes[:count]
     span = prompt.span
     if span:
         start = prompt.request.find(span)
-        first, last = moved(start, start + len(span), changes)
-        span = text[first:last]
-    return Made(messages=with_request(prompt, text), span=span, note=note)
+        first, last = moved(start, start + len(span), chosen)
+        span = changed(prompt.request, chosen)[first:last]
+    return Made(
+        messages=with_request(prompt, changed(prompt.request, chosen)), span=span, strength=count / len(changes),
+        note=f"{count} of {len(changes)} {note}",
+    )  # fmt: skip

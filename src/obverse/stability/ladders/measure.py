@@ -74,8 +74,8 @@ def _only(messages: Sequence[ChatMessage], other: Counter[tuple[str, str]], requ
 
 def distance(before: str, after: str) -> int:
     """Levenshtein's distance of two texts."""
-    if not before:
-        return len(after)
+    if before in after or after in before:
+        return abs(len(after) - len(before))
     where: dict[str, int] = defaultdict(int)
     for place, letter in enumerate(before):
         where[letter] |= 1 << place

@@ -36,8 +36,7 @@ def make(prompt: Prompt, place: Place) -> Made | Impossible:
     changes = end + shuffled(list(_within(prompt.request, place)), *place.key)
     if not changes:
         return Impossible(reason="no place for another mark")
-    count = place.share(len(changes))
-    return altered(prompt, changes[:count], f"{count} of {len(changes)} places with other marks")
+    return altered(prompt, changes, place.share(len(changes)), "places with other marks")
 
 
 def _at_end(text: str, place: Place) -> Iterator[Change]:

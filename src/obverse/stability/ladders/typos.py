@@ -49,8 +49,7 @@ def make(prompt: Prompt, place: Place) -> Made | Impossible:
                 changes.append(Change(*found.span(), slip))
     if not changes:
         return Impossible(reason="no word that could be mistyped and still be read")
-    count = place.share(len(changes))
-    return altered(prompt, shuffled(changes, *place.key)[:count], f"{count} of {len(changes)} words mistyped")
+    return altered(prompt, shuffled(changes, *place.key), place.share(len(changes)), "words mistyped")
 
 
 def words_of(text: str) -> frozenset[str]:

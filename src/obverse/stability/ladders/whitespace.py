@@ -25,8 +25,7 @@ def make(prompt: Prompt, place: Place) -> Made | Impossible:
     if not gaps:
         return Impossible(reason="no gap between words")
     changes = [Change(gap, gap + 1, pick(_BLANKS, *place.key, gap)) for gap in gaps]
-    count = place.share(len(gaps))
-    return altered(prompt, shuffled(changes, *place.key)[:count], f"{count} of {len(gaps)} gaps with other white space")
+    return altered(prompt, shuffled(changes, *place.key), place.share(len(gaps)), "gaps with other white space")
 
 
 def free_gaps(text: str) -> list[int]:
