@@ -306,7 +306,7 @@ def _boundary(
     if crossed:
         return "found", f"{does} {_of(found, zone)} as they are{open_ones}{along}"
     if zones["undecided"]:
-        return "undecided", f"{does} all {placed} prompts that could be placed{open_ones}: no boundary was shown"
+        return "undecided", f"{does} {_of(found, zone)}, all that could be placed{open_ones}: no boundary was shown"
     ladders = (
         "" if not pools else ", and no ladder leads out of it" if all(curve.verdict == "flat" for curve in pools)
         else "; the ladders leave open whether they lead out of it"
