@@ -1,0 +1,182 @@
+"""Where the variance comes from, and which detector tells unstable prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from obverse.report.stability.palette import TONES
+from obverse.report.stability.picture import Key, Picture
+from obverse.report.stability.plotting import (
+    NARROW,
+    WIDE,
+    Form,
+    Row,
+    as_is,
+    config,
+    down,
+    field,
+    label,
+    layer,
+    panel,
+    percent_axis,
+    places,
+    plot,
+)
+from obverse.report.stability.rendering import Spec
+from obverse.report.stability.words import judge_share, number
+from obverse.report.wording import percent, plain_percent
+from obverse.stability.findings import Component, Components, DetectorLine, Joint
+
+_STEP: Final = 24.0
+
+
+def is_of_judge(component: Component) -> bool:
+    """Whether this part of the variance is the judge's and not the model's."""
+    return "judge" in component.name
+
+
+def variance(components: Components, confidence: float) -> Picture | None:
+    """The components of variance as bars; None without any."""
+    if not components.components:
+        return None
+    return Picture(
+        name="stability-variance",
+        title="Where the variance comes from",
+        says=(judge_share(components), "Parts are not clipped at 0: one below it is noise around nothing."),
+        keys=(
+            Key(sign="square", tone="twin", means="of the model and the prompts"),
+            Key(sign="square", tone="judge", means="of the judges"),
+            Key(sign="tick", tone="ink", means=f"interval, {confidence * 100:g} %"),
+        ),
+        wide=_variance(components, WIDE),
+        narrow=_variance(components, NARROW),
+    )
+
+
+def _variance(components: Components, form: Form) -> Spec:
+    names, said = (112, 50) if form.narrow else (170, 76)
+    width = form.width - names - said - 8
+    rows: list[Row] = []
+    ends = [0.0]
+    for place, one in enumerate(components.components):
+        at = place * _STEP + 4
+        found = one.variance
+        ends += [end for end in (found.low, found.high, found.estimate) if end is not None]
+        rows.append({
+            "y": at + 4, "y2": at + _STEP - 4, "m": at + _STEP / 2, "x": 0.0, "x2": found.estimate, "low": found.low, "high": found.high,
+            "tone": TONES["judge" if is_of_judge(one) else "twin"], "t": label(one.name, names - 12, form.text),
+            "s": "" if one.share.estimate is None else percent(one.share.estimate),
+        })  # fmt: skip
+    height = len(rows) * _STEP + 8
+    room = (max(ends) - min(ends)) * 0.03 or 0.1
+    x = {
+        **places(
+            "x",
+            min(ends) - (room if min(ends) < 0 else 0),
+            max(ends) + room,
+            grid=True,
+            domain=False,
+            tickCount=4 if form.narrow else 7,
+            format=".3~r",
+        ),
+        "title": "variance of the outcome",
+    }
+    y, middle = down("y", height), down("m", height)
+    return plot(
+        form,
+        layer("rect", [row for row in rows if row["x2"] is not None], {"x": x, "x2": field("x2"), "y": y, "y2": field("y2"), "color": as_is()}, opacity=0.85),
+        layer("rule", [row for row in rows if row["low"] is not None and row["high"] is not None], {"x": {**x, "field": "low"}, "x2": field("high"), "y": middle}, color=TONES["ink"], strokeWidth=1.4),
+        layer("tick", [{"m": row["m"], "x": row[end]} for row in rows for end in ("low", "high") if row[end] is not None], {"x": x, "y": middle}, color=TONES["ink"], orient="vertical", thickness=1.4, size=7),
+        layer("rule", [{"x": 0.0}], {"x": x}, color=TONES["ink"], strokeWidth=1.1),
+        layer("text", rows, {"x": {"value": -8}, "y": middle, "text": field("t")}, align="right", baseline="middle", fontSize=form.text, color=TONES["ink"]),
+        layer("text", rows, {"x": {"value": width + said}, "y": middle, "text": field("s")}, align="right", baseline="middle", fontSize=form.text, color=TONES["soft"]),
+        layer("text", [{"y": -4, "t": "share of all"}], {"x": {"value": width + said}, "y": y, "text": field("t")}, align="right", baseline="bottom", fontSize=form.text - 1, color=TONES["soft"]),
+        width=width,
+        height=height,
+    )  # fmt: skip
+
+
+def detectors(joint: Joint, confidence: float) -> Picture | None:
+    """AUROC and recall of each detector; None without any."""
+    if not joint.lines:
+        return None
+    return Picture(
+        name="stability-joint",
+        title="Which detector tells unstable prompts",
+        says=(
+            f"{joint.unstable:,} of {joint.of:,} prompts are unstable. AUROC of `joint`: {rate_of(joint)}.",
+            "Held out by family; recall at the rate of false alarms that was aimed at on the training folds.",
+        ),
+        keys=(
+            Key(sign="diamond", tone="unstable", means="all signals together"),
+            Key(sign="dot", tone="twin", means="one group of signals alone"),
+            Key(sign="hollow", tone="unsure", means="baseline"),
+            Key(sign="line", tone="soft", means=f"interval, {confidence * 100:g} %"),
+            Key(sign="dashes", tone="soft", means="chance; false alarms aimed at"),
+        ),
+        wide=_detectors(joint, WIDE),
+        narrow=_detectors(joint, NARROW),
+    )
+
+
+def rate_of(joint: Joint) -> str:
+    """The AUROC of the first detector called joint, or of the first there is."""
+    first = next((line for line in joint.lines if "joint" in line.name), joint.lines[0])
+    return number(first.auroc)
+
+
+def detector_tone(line: DetectorLine) -> str:
+    """`unstable` for the joint one, `unsure` for a baseline, `twin` for one signal."""
+    name = line.name.lower()
+    return "unstable" if name.startswith("joint") else "unsure" if "baseline" in name else "twin"
+
+
+def _detectors(joint: Joint, form: Form) -> Spec:
+    names = 118 if form.narrow else 214
+    rows: list[Row] = []
+    for place, line in enumerate(joint.lines):
+        tone = detector_tone(line)
+        rows.append({
+            "m": place * _STEP + 16, "t": label(line.name, names - 12, form.text - (0.5 if form.narrow else 0)), "tone": TONES[tone],
+            "fill": TONES["paper" if tone == "unsure" else tone], "shape": "diamond" if tone == "unstable" else "circle",
+            "a": line.auroc.estimate, "al": line.auroc.low, "ah": line.auroc.high, "r": line.recall.estimate,
+            "rl": line.recall.low, "rh": line.recall.high,
+        })  # fmt: skip
+    height = len(rows) * _STEP + 12
+    width = (form.width - names - 34) / 2
+    lowest = min([0.4, *(float(str(row["al"])) for row in rows if row["al"] is not None)])
+    aimed = sorted({line.at for line in joint.lines})
+    y = down("m", height)
+
+    def side(value: str, low: str, high: str, x: Row, *, chance: Sequence[float], title: str, labels: bool) -> Spec:
+        known = [row for row in rows if row[value] is not None]
+        bounded = [row for row in rows if row[low] is not None and row[high] is not None]
+        return panel(
+            layer("rule", [{"x": at} for at in chance], {"x": x}, color=TONES["soft"], strokeDash=[2, 2.5]),
+            layer("rule", bounded, {"x": {**x, "field": low}, "x2": field(high), "y": y, "color": as_is()}, strokeWidth=3, opacity=0.5, strokeCap="round"),
+            layer("point", known, {"x": {**x, "field": value}, "y": y, "fill": as_is("fill"), "stroke": as_is(), "shape": as_is("shape")}, size=70, opacity=1, strokeWidth=1.5),
+            layer("text", rows if labels else [], {"x": {"value": -10}, "y": y, "text": field("t")}, align="right", baseline="middle", fontSize=form.text - (0.5 if form.narrow else 0), color=TONES["ink"]),
+            layer("text", [{"m": -4, "t": title}], {"x": {"value": 0}, "y": y, "text": field("t")}, align="left", baseline="bottom", fontSize=form.text, fontWeight=600, color=TONES["ink"]),
+            width=width,
+            height=height,
+        )  # fmt: skip
+
+    auroc = places(
+        "x",
+        lowest - 0.02,
+        1.02,
+        grid=True,
+        domain=False,
+        values=[at for at in (0.25, 0.5, 0.75, 1) if at > lowest - 0.02],
+        format=".3~r",
+    )
+    recall = places("x", -0.03, 1.03, **(percent_axis(form, [0, 0.5, 1]) | {"grid": True, "domain": False}))
+    return {
+        "config": config(form),
+        "hconcat": [
+            side("a", "al", "ah", auroc, chance=[0.5], title="AUROC", labels=True),
+            side("r", "rl", "rh", recall, chance=aimed, title="recall" if form.narrow else f"recall at {plain_percent(aimed[0])} false alarms" if len(aimed) == 1 else "recall", labels=False),
+        ],
+        "spacing": 24,
+    }  # fmt: skip

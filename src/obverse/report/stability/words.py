@@ -1,0 +1,121 @@
+"""What is found, in words: each figure with its interval and its number, or the reason why there is none."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from obverse.report.stability.plotting import KINDS, MANY
+from obverse.report.visible import one_line
+from obverse.report.wording import count, interval, listed, percent, spelled
+from obverse.stability.findings import Comparison, Components, Diagnosis, Estimate, Tallies
+
+ZONES: Final = ("refuse", "unstable", "comply", "undecided")
+ZONE_WORDS: Final = {"refuse": "refuse", "unstable": "unstable", "comply": "comply", "undecided": "undecided"}
+
+
+def figure(found: float | None) -> str:
+    """`0.031`, `1.4`, `−0.2`: three digits that count, or `not known`."""
+    if found is None or not math.isfinite(found):
+        return "not known"
+    said = f"{found:.3g}"
+    return f"{found:.0f}" if "e+" in said else said.replace("-", "−", 1) if said.startswith("-") else said
+
+
+def value(found: float) -> str:
+    """The same of a figure that is known: `1,240`, `0.31`."""
+    return f"{found:,.0f}" if abs(found) >= 100 else figure(found)
+
+
+def number(found: Estimate | None, *, unit: str = "") -> str:
+    """`0.31 (0.22 to 0.45, n = 120)`, or why there is none."""
+    if found is None:
+        return "not known"
+    if found.estimate is None:
+        return one_line(found.note, 120) or "no data"
+    after = f" {unit}" if unit else ""
+    ends = (
+        f"{figure(found.low)} to {figure(found.high)}"
+        if found.low is not None and found.high is not None
+        else f"above {figure(found.low)}, no upper end"
+        if found.low is not None
+        else f"below {figure(found.high)}"
+        if found.high is not None
+        else "no interval"
+    )
+    return f"{figure(found.estimate)}{after} ({ends}, n = {found.n:,})"
+
+
+def rate(found: Estimate | None) -> str:
+    """`48 % (34 % to 62 %, n = 41)`, or why there is none."""
+    if found is None:
+        return "not known"
+    if found.estimate is None:
+        return one_line(found.note, 120) or "no data"
+    return f"{percent(found.estimate)} ({interval(found.low, found.high)}, n = {found.n:,})"
+
+
+def tally_says(tally: Tallies) -> str:
+    """`20 cases: 6 refuse, 11 unstable, 1 comply, 2 undecided; unstable are 31 % to 85 %.`"""
+    of = tally.refuse + tally.unstable + tally.comply + tally.undecided
+    parts = [f"{getattr(tally, zone):,} {ZONE_WORDS[zone]}" for zone in ZONES if getattr(tally, zone)]
+    name = MANY.get(tally.kind, one_line(tally.kind)) if of != 1 else one_line(tally.kind)
+    share = interval(tally.share.low, tally.share.high)
+    return f"{of:,} {name}: {', '.join(parts) or 'none placed'}; unstable: {share}."
+
+
+def most_flipping(diagnosis: Diagnosis) -> str:
+    """`Most flips come from `system`, level 4: 11 of 41 decisions (15 % to 43 %), 9 to comply and 2 to refuse.`"""
+    compared = [one for one in diagnosis.flips if one.of]
+    if not compared:
+        return "No decision at a rung could be compared with the one at the prompt itself."
+    top = max(compared, key=lambda one: (one.flipped / one.of, one.low))
+    if not top.flipped:
+        return f"No decision flipped on any of {count(len(compared), 'level')}."
+    where = f"{one_line(top.ladder, 60)}, level {top.level}"
+    return (
+        f"Most flips: {where}: {top.flipped:,} of {count(top.of, 'decision')} ({interval(top.low, top.high)}), "
+        f"{top.to_comply:,} to comply and {top.to_refuse:,} to refuse."
+    )
+
+
+def judge_share(components: Components) -> str:
+    """`The judges account for 6.2 % of the variance (judge 1.6 %, case × judge 4.6 %).`"""
+    parts = [one for one in components.components if "judge" in one.name and one.share.estimate is not None]
+    if not parts:
+        why = next((reason for name, reason in components.missing.items() if "judge" in name), "")
+        return f"The judges' part of the variance is not known{f': {one_line(why, 200)}' if why else ''}."
+    said = listed(
+        [
+            f"{one_line(one.name, 40)} {percent(one.share.estimate or 0.0)} ({interval(one.share.low, one.share.high)})"
+            for one in parts
+        ]
+    )
+    return f"Of the variance is the judges': {said}."
+
+
+def signed(difference: float) -> str:
+    """`+12 points`, of a share."""
+    return f"{bare(difference)} points"
+
+
+def bare(difference: float) -> str:
+    """`+12`: the same without its unit."""
+    points = round(difference * 100, 1 if abs(difference) < 0.1 else 0)
+    return f"{'+' if points > 0 else '−' if points < 0 else ''}{abs(points):g}"
+
+
+def moved_says(comparison: Comparison, kind: str) -> str:
+    """`Cases moved to comply: +21 points (+9 to +33, n = 24, p = 0.001).`"""
+    found, verdict, p = comparison.moved[kind], comparison.verdict.get(kind, "not shown"), comparison.p.get(kind)
+    name = MANY[kind].capitalize()
+    said = f"{name} {verdict}" if verdict != "not shown" else f"{name}: no move is shown"
+    if found.estimate is None:
+        return f"{said}: {one_line(found.note, 120) or 'no data'}."
+    ends = (
+        f"{bare(found.low)} to {bare(found.high)}"
+        if found.low is not None and found.high is not None
+        else "no interval"
+    )
+    chance = "" if p is None else f", p {'< 0.001' if p < 0.001 else f'= {p:.2g}'}"
+    return f"{said}: {signed(found.estimate)} ({ends}, n = {found.n:,}{chance})."
