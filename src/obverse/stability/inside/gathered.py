@@ -85,6 +85,8 @@ def gathered(
         else:
             errors[fault or "nothing read"] += 1
         told(1)
+    if next(readings, None) is not None:  # and the model knows that this reading is over
+        raise EvidenceError(f"more readings than the `{len(reads)}` that were asked", code="B405")
     return Gathered(
         states=states[: len(rows)],
         kept=tuple(kept),
