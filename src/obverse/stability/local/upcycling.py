@@ -150,6 +150,8 @@ def specialised(
     if not routers or not experts or not lessons:
         raise MisuseError("there are no routers or no lessons", code="B644")
     pairs = [one.encoded(lesson, longest=recipe.longest) for lesson in lessons]
+    before = one.model.config._experts_implementation  # noqa: SLF001  # transformers offers a setter only
+    one.model.set_experts_implementation("grouped_mm")  # expert by expert, each backward fills a gradient of all of them
     for weight in (*routers, *experts):
         weight.requires_grad_(requires_grad=True)
     # one pass over each weight a step (`fused`): the experts are most of the model, and most of a step
@@ -179,6 +181,7 @@ def specialised(
         losses.append(total)
     for weight in (*routers, *experts):
         weight.requires_grad_(requires_grad=False)
+    one.model.set_experts_implementation(before)
     return Specialised(
         lessons=digest_of(lessons), recipe=recipe, steps=number, losses=tuple(losses),
         learnt=sum(weight.numel() for weight in (*routers, *experts)),
