@@ -18,6 +18,7 @@ HELP = {
     "texts": "Put the cases into other words, languages and manners.",
     "run": "Try a model or agent, and say which clauses hold.",
     "report": "Write the report of a run again, from its journal.",
+    "stability": "Where does a model waver, how widely, and what moves it.",
     "audit": "Which clauses do recorded transcripts break, and where.",
     "suggest": "Rules that would have stopped a step, and what else they would have.",
     "why": "Explain one verdict of a transcript, and what would turn it.",
