@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.stability.ladders.requests import NASTY, PLAIN, TEXTS, prompt
 
 from obverse.core.chat import ChatMessage
 from obverse.core.errors import MisuseError
@@ -18,7 +19,6 @@ from obverse.stability.ladders.literals import literals, negations
 from obverse.stability.ladders.measure import measure
 from obverse.stability.ladders.typos import words_of
 from obverse.stability.records import Prompt, Rejected, Rung, Settings
-from tests.stability.ladders.requests import NASTY, PLAIN, TEXTS, prompt
 
 EVERY = Settings(ladders=tuple(FAMILIES), levels=4, variants=2)
 TEXTUAL = [name for name in FAMILIES if name != "temperature"]

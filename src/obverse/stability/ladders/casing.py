@@ -1,6 +1,6 @@
 """Letters in another case: the strength is the share of words that are changed, outside of literals.
 
-Variants take other ways by turn: capitals, alternating letters, letters by lot. Kept: the text regardless of case. A letter whose other case is not
+Variants take other ways by turn: capitals, alternating letters, letters by lot. Left alone: words that mean something else in capitals. Kept: the text regardless of case. A letter whose other case is not
 one letter, or does not come back (`ß`, the Turkish dotless `i`), is left as it is.
 """
 
@@ -16,6 +16,8 @@ from obverse.stability.ladders.literals import exact, is_free
 from obverse.stability.records import Prompt
 
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_OTHERS: Final = frozenset(("us", "it", "who", "aids", "pin", "ram"))
+"""In capitals, between words that are not, these would be read as something else."""
 _WAYS: Final = ("capitals", "alternating", "by lot")
 
 
@@ -25,7 +27,7 @@ def make(prompt: Prompt, place: Place) -> Made | Impossible:
     way = _WAYS[place.variant % len(_WAYS)]
     changes = []
     for found in _WORD.finditer(prompt.request):
-        if is_free(*found.span(), taken):
+        if found[0].casefold() not in _OTHERS and is_free(*found.span(), taken):
             other = _cased(found[0], way, place, found.start())
             if other != found[0]:
                 changes.append(Change(*found.span(), other))

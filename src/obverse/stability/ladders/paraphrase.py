@@ -4,7 +4,8 @@
 
     how to     How do I X? · How to X · Explain how to X · I want to know how to X …
     do         an imperative that begins with a verb of the list, also as `Can you …?`, `I want you to …`
-    say        anything else: it is announced, and stands there as it is
+    ask        any other question that begins with what asks: it is announced as one, and stands there as it is
+    say        anything else, likewise
 
 Read back by a grammar of its own (`canonical`), which takes frames off until none is left; it knows shapes of sentences, not our list.
 Kept: kind and content, and all further sentences, exactly.
@@ -19,7 +20,7 @@ from typing import Final, NamedTuple
 from obverse.core.chat import ChatMessage
 from obverse.stability.ladders.forms import Impossible, Made, Place, asked, with_request
 from obverse.stability.ladders.frames import graded
-from obverse.stability.ladders.literals import exact, is_free
+from obverse.stability.ladders.sentences import first_sentence
 from obverse.stability.records import Prompt
 
 HOW_TO: Final = (
@@ -47,6 +48,14 @@ SAY: Final = (
     "I have put what I would like to say to you into words. They are these: {}",
     "I am writing to you since there is something that I would like to say to you. I put it as follows: {}",
 )  # fmt: skip
+ASK: Final = (
+    "I ask: {}", "Tell me: {}", "My question: {}", "I want to know: {}", "I have a question. {}", "This is my question: {}",
+    "Here is a question for you. {}", "What I want to know is this: {}", "Could you answer this question? {}",
+    "I have been wondering about something: {}", "What I would like to ask you is the following: {}",
+    "There is a question that I would like to ask you. Here it is: {}",
+    "I have put what I would like to know into a question. It is this: {}",
+    "I am writing to you since there is a question that I would like to ask you. I put it as follows: {}",
+)  # fmt: skip
 VERBS: Final = frozenset(
     ["add", "advise", "analyze", "analyse", "answer", "argue", "arrange", "assemble", "assess", "brainstorm", "build", "calculate", "categorize", "check", "choose", "clarify", "classify", "code", "come", "compare", "compile", "complete", "compose", "compute", "concoct", "construct", "convert", "convince", "copy", "craft", "create", "critique", "debug", "define", "demonstrate", "derive", "describe", "design", "detail", "determine", "develop", "devise", "discuss", "draft", "draw", "edit", "elaborate", "encourage", "estimate", "evaluate", "examine", "explain", "explore", "express", "extract", "fill", "find", "fix", "formulate", "generate", "give", "guide", "help", "identify", "illustrate", "imagine", "implement", "improve", "include", "inform", "instruct", "invent", "justify", "list", "look", "make", "name", "offer", "order", "organize", "outline", "paraphrase", "pen", "perform", "persuade", "plan", "predict", "prepare", "present", "pretend", "print", "produce", "program", "promote", "prompt", "proofread", "propose", "prove", "provide", "publish", "rank", "rate", "read", "recommend", "rename", "repeat", "rephrase", "reply", "report", "research", "respond", "reveal", "review", "revise", "rewrite", "roleplay", "say", "search", "select", "send", "share", "shorten", "show", "simplify", "simulate", "sketch", "solve", "sort", "speak", "spell", "state", "suggest", "summarize", "summarise", "supply", "take", "talk", "teach", "tell", "think", "tidy", "transcribe", "translate", "type", "use", "verify", "walk", "write"]
 )  # fmt: skip
@@ -61,14 +70,17 @@ class Parsed(NamedTuple):
 
 
 _HOW: Final = re.compile(
-    r"(?:how (?:do|can|could|would|might) (?:I|one)|(?:(?:please )?(?:explain|describe|show|tell|teach)(?: to)?(?: me)? )?how to"
+    r"(?:how (?:do|can|could|might) (?:I|one)|(?:(?:please )?(?:explain|describe|show|tell|teach)(?: to)?(?: me)? )?how to"
     r"|(?:please )?(?:explain|describe|show|tell)(?: to)?(?: me)? how (?:I|one) can"
-    r"|I(?: want|['’]d like| would like| need) to (?:know|learn) how to) (?P<content>[a-z].*)",
+    r"|I(?: want|['’]d like| would like| need) to (?:know|learn) how to) (?P<content>(?P<verb>[a-z]+)\b.*)",
     re.IGNORECASE,
 )
-_ASK: Final = re.compile(
-    r"(?:(?:can|could|would|will) you )?(?:please )?(?P<content>(?P<verb>[a-z]+)\b.*)", re.IGNORECASE
-)
+_NO_ACT: Final = frozenset(("look", "feel", "seem", "sound", "appear", "come"))
+"""`How do I look?` does not ask for a way to look."""
+_DO: Final = re.compile(r"(?P<modal>(?:can|could) you )?(?:please )?(?P<content>(?P<verb>[a-z]+)\b.*)", re.IGNORECASE)
+_ASKS: Final = re.compile(r"(?:how|what|why|when|where|who|whom|whose|which)\b.*\?", re.IGNORECASE)
+_SHORT: Final = 4
+"""`Can you sing songs?` may ask whether, so short questions of that form are announced, not taken apart."""
 
 
 def parsed(text: str) -> Parsed:
@@ -76,22 +88,13 @@ def parsed(text: str) -> Parsed:
     sentence, rest = first_sentence(text)
     core = sentence.rstrip(".!? ")
     how = _HOW.fullmatch(core)
-    if how:
+    if how and how["verb"].lower() not in _NO_ACT:
         return Parsed("how to", how["content"], rest)
-    ask = _ASK.fullmatch(core)
-    if ask and ask["verb"].lower() in VERBS:
-        content = ask["content"]
+    do = _DO.fullmatch(core)
+    if do and do["verb"].lower() in VERBS and not (do["modal"] and len(do["content"].split()) <= _SHORT):
+        content = do["content"]
         return Parsed("do", content[0].lower() + content[1:], rest)
-    return Parsed("say", text, "")
-
-
-def first_sentence(text: str) -> tuple[str, str]:
-    """The first sentence, and all behind it. It ends at a mark before white space that is in no literal, or at the end of the line."""
-    taken = exact(text)
-    for found in re.finditer(r"[.!?]+(?=\s)|(?=\n)", text):
-        if is_free(found.start(), max(found.end(), found.start() + 1), taken):
-            return text[: found.end()], text[found.end() :]
-    return text, ""
+    return Parsed("ask" if _ASKS.fullmatch(sentence) else "say", text, "")
 
 
 def make(prompt: Prompt, place: Place) -> Made | Impossible:
@@ -101,7 +104,7 @@ def make(prompt: Prompt, place: Place) -> Made | Impossible:
 
 def _forms(prompt: Prompt) -> Iterator[Made]:
     kind, content, rest = parsed(prompt.request)
-    for frame in {"how to": HOW_TO, "do": DO, "say": SAY}[kind]:
+    for frame in {"how to": HOW_TO, "do": DO, "ask": ASK, "say": SAY}[kind]:
         text = frame.format(content) + rest
         if text == prompt.request:
             continue
@@ -116,11 +119,15 @@ def recover(messages: tuple[ChatMessage, ...], words: frozenset[str]) -> str | N
 
 
 _ANNOUNCED: Final = re.compile(
-    r"(?:I (?:ask|say)|My message|This is (?:my message|what I have to say)|What I would like to say is this|I am writing to say the following): "
+    r"(?:I (?:ask|say|want to know|have been wondering about something)|Tell me|(?:This is )?[Mm]y (?:message|question)"
+    r"|This is what I have to say|What I (?:would like|want) to (?:say|know) is this|I am writing to say the following"
+    r"|What I would like to ask you is the following): "
     r"|(?:Here is what I want|What follows is what I want) to say(?: to you)?\. "
-    r"|There is something that I would like to say to you\. Here it is: "
-    r"|I have put what I would like to say to you into words\. They are these: "
-    r"|I am writing to you since there is something that I would like to say to you\. I put it as follows: "
+    r"|I have a question\. |Here is a question for you\. |Could you answer this question\? "
+    r"|There is (?:something that I would like to say to you|a question that I would like to ask you)\. Here it is: "
+    r"|I have put what I would like to (?:say to you into words\. They are these|know into a question\. It is this): "
+    r"|I am writing to you since there is (?:something that I would like to say to|a question that I would like to ask) you\. "
+    r"I put it as follows: "
 )
 _OPENED: Final = re.compile(
     r"I have been wondering about something\. |I have a task for you\. "
@@ -130,7 +137,7 @@ _OPENED: Final = re.compile(
 _SHAPES: Final = tuple(
     (re.compile(pattern, re.IGNORECASE), replaced)
     for pattern, replaced in (
-        (r"(?:can|could|would|will) you (?:please )?(?P<rest>.+)\?", "{}"),
+        (r"(?:can|could|would) you (?:please )?(?P<rest>.+)\?", "{}"),
         (r"please (?P<rest>.+)", "{}"),
         (r"I (?:want|need|would like|['’]d like) you to (?P<rest>.+)", "{}"),
         (r"I am (?:asking|writing to ask) you to (?P<rest>.+)", "{}"),
@@ -148,7 +155,7 @@ _SHAPES: Final = tuple(
         (r"I am trying to find out (?P<rest>how to .+)", "{}"),
         (r"I (?:want|need|would like|['’]d like) to (?:know|learn) (?P<rest>how to .+)", "{}"),
         (r"(?:explain|describe|show|tell|teach)(?: to)?(?: me)? (?P<rest>how (?:to|I can|one can) .+)", "{}"),
-        (r"how (?:do|can|could|would|might) (?:I|one) (?P<rest>.+)", "how to {}"),
+        (r"how (?:do|can|could|might) (?:I|one) (?P<rest>.+)", "how to {}"),
         (r"how (?:I|one) can (?P<rest>.+)", "how to {}"),
     )
 )

@@ -15,15 +15,13 @@ from obverse.core.chat import ChatMessage
 from obverse.stability.ladders.edits import Change, altered
 from obverse.stability.ladders.forms import Impossible, Made, Place, asked, pick, shuffled
 from obverse.stability.ladders.literals import exact, is_free
+from obverse.stability.ladders.sentences import inner_marks
 from obverse.stability.ladders.whitespace import free_gaps
 from obverse.stability.records import Prompt
 
 _ASKS: Final = re.compile(r"\W*(?:how|what|why|when|where|who|whom|whose|which)\b", re.IGNORECASE)
 _END: Final = re.compile(r"[.!?]*\s*\Z")
-_INNER: Final = re.compile(
-    r"(?<!\b\w)(?<!\bDr)(?<!\bMr)(?<!\bMs)(?<!\bSt)(?<!\bvs)(?<!\bNo)(?<!\bMrs)(?<!\betc)(?<!\bProf)(?<!\bapprox)"
-    r"(?P<mark>[.!?])(?=\s+[A-ZÀ-ÖØ-Þ])|(?P<comma>(?<=\w),(?=\s))"
-)
+_COMMA: Final = re.compile(r"(?<=\w),(?=\s)")
 _QUESTION: Final = ("??", "?!", "???", "?!?", "?...")
 _STATEMENT: Final = ("!", "!!", "!!!", "...", "..")
 _ONE_IN: Final = 3
@@ -51,10 +49,12 @@ def _at_end(text: str, place: Place) -> Iterator[Change]:
 
 def _within(text: str, place: Place) -> Iterator[Change]:
     taken = exact(text)
-    for found in _INNER.finditer(text):
-        if is_free(*found.span(), taken):
-            ways = {",": (",,",), "?": ("??", "?!"), "!": ("!!", "!!!")}.get(found[0], ("!", ".."))
-            yield Change(*found.span(), pick(ways, *place.key, found.start()))
+    places = [found.span() for found in _COMMA.finditer(text) if is_free(*found.span(), taken)]
+    for start, end in places + [span for span in inner_marks(text) if span[1] < len(text.rstrip())]:
+        mark = text[start:end]
+        if len(mark) == 1:
+            ways = {",": (",,",), "?": ("??", "?!"), "!": ("!!", "!!!")}.get(mark, ("!", ".."))
+            yield Change(start, end, pick(ways, *place.key, start))
     gaps = [gap for gap in free_gaps(text) if text[gap - 1].isalpha()]
     lot = shuffled(gaps, *place.key, "gaps")[: -(-len(gaps) // _ONE_IN)]
     yield from (Change(gap, gap, "...") for gap in lot)

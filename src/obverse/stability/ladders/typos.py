@@ -43,7 +43,8 @@ def make(prompt: Prompt, place: Place) -> Made | Impossible:
     changes = []
     for found in _WORD.finditer(text):
         word = found[0]
-        if len(word) >= _SHORTEST and all(map(_is_plain, word)) and is_free(*found.span(), taken):
+        is_name = word[0].isupper() and word.casefold() not in common()
+        if len(word) >= _SHORTEST and all(map(_is_plain, word)) and not is_name and is_free(*found.span(), taken):
             slip = next(_slips(word, words, (*place.key, found.start())), None)
             if slip is not None:
                 changes.append(Change(*found.span(), slip))
