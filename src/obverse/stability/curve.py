@@ -202,19 +202,21 @@ def _posterior(points: Points, strengths: Sequence[float]) -> _Posterior:
 
 
 def _weighed(tables: Floats, grid: _Grid) -> _Posterior:
-    logs = np.stack([_summed(table, grid.places) for table in tables]) + (grid.log_prior - math.log(len(tables)))
+    logs = (
+        np.stack([_summed(table, grid.places) + share for table, share in zip(tables, np.log(_PARTS))]) + grid.log_prior
+    )
     top = float(logs.max())
     weights = np.exp(logs - top).sum(axis=0)
     whole = float(weights.sum())
     # the flat model: one bin for all strengths, uniform in the angle (Jeffreys' prior)
-    flats = tables.sum(axis=1)
+    flats = tables.sum(axis=1) + np.log(_PARTS)[:, None]
     crest = float(flats.max())
     flat = np.exp(flats - crest).sum(axis=0)
     return _Posterior(
         grid=grid,
         weights=weights / whole,
         log_curve=top + math.log(whole),
-        log_flat=crest + math.log(float(flat.sum())) - math.log(_BINS * len(tables)),
+        log_flat=crest + math.log(float(flat.sum())) - math.log(_BINS),
         flat=flat / flat.sum(),
     )
 
@@ -254,13 +256,10 @@ def _norm(count: int) -> Floats:
 # --- grids and priors
 
 
-def _beta_quantiles(power: float, many: int) -> Floats:
-    """The middles of `many` equally probable parts of Beta(1, power)."""
-    found: Floats = 1 - (1 - (np.arange(many) + 0.5) / many) ** (1 / power)
-    return found
-
-
-_PRECISIONS: Final = 1 / _beta_quantiles(_OVER, 4) ** 2 - 1
+_PARTS: Final = np.array([0.3, 0.3, 0.2, 0.12, 0.06, 0.02])
+"""The prior of overdispersion, cut into parts: finer where there is much of it, since that is where a wild ladder puts it."""
+_OVERS: Final = 1 - (1 - (np.cumsum(_PARTS) - _PARTS / 2)) ** (1 / _OVER)
+_PRECISIONS: Final = 1 / _OVERS**2 - 1
 
 
 def _threshold_axis(low: float, high: float, many: int) -> _Axis:
@@ -293,7 +292,7 @@ def _lapse_axis(low: float, high: float, many: int) -> _Axis:
 
 @lru_cache(maxsize=16)
 def _standard(strengths: tuple[float, ...]) -> _Grid:
-    lapse = _lapse_axis(0.0, 1.0, 8)
+    lapse = _lapse_axis(0.0, 1.0, 7)
     return _grid(strengths, _threshold_axis(-_MARGIN, 1 + _MARGIN, 40), _width_axis(_NARROW, _WIDE, 14), lapse, lapse)
 
 
@@ -414,7 +413,7 @@ def _steepness(width: Estimate, direction: int) -> Estimate:
 def _band(posterior: _Posterior, alpha: float) -> tuple[tuple[float, float, float, float], ...]:
     """The rate along the ladder, curve and flat weighed by their posterior."""
     grid = posterior.grid
-    heavy = np.flatnonzero(posterior.weights > 1e-5 * posterior.weights.max())
+    heavy = np.flatnonzero(posterior.weights > 1e-4 * posterior.weights.max())
     direction, *places = np.unravel_index(heavy, grid.shape)
     middle, width = grid.threshold.nodes[places[0]], grid.width.nodes[places[1]]
     lower, span = grid.lower.nodes[places[2]], grid.upper.nodes[places[3]]
