@@ -34,6 +34,12 @@ def tokenizer() -> Any:
     return make_tokenizer(TEMPLATE)
 
 
+@pytest.fixture(scope="session")
+def templated() -> Callable[[str | None], Any]:
+    """A tokenizer with this template."""
+    return make_tokenizer
+
+
 def make_tokenizer(template: str | None) -> Any:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast

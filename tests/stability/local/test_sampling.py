@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -22,11 +23,8 @@ def slowly(logits: list[float], temperature: float, uniform: float) -> tuple[int
     if not temperature:
         token = logits.index(top)
     else:
-        token, passed = 0, 0.0
-        for token, share in enumerate(shares):
-            passed += share
-            if passed > uniform:
-                break
+        passed = list(itertools.accumulate(shares))
+        token = next((at for at, each in enumerate(passed) if each > uniform), len(shares) - 1)
     return token, math.log(shares[token]), entropy
 
 

@@ -75,7 +75,7 @@ class Reader:
         count, context = len(rendered.ids), self._runner.anatomy.context
         if count > context:
             return Reading(id=prompt.id, tokens=count, error="context overflow", reason=f"{count} tokens, of {context}")
-        span = self._template.find(rendered, prompt.messages, prompt.span)
+        span = self._template.find(rendered, prompt.messages, prompt.tools, prompt.span)
         if span is None:
             reason = "the span does not stand in the messages" if prompt.span else "no message of a user"
             return Reading(id=prompt.id, tokens=count, error="no span", reason=reason)

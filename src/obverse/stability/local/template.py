@@ -26,6 +26,7 @@ PLAIN: Final = (
 )
 _SPARE: Final = tuple(chr(code) for code in range(0xE000, 0xE100))  # of private use: no text means anything by them
 _DAY: Final = datetime.date(2024, 7, 26)  # what a template that asks for the day is told: a draw must not depend on it
+_ASKS_THE_DAY: Final = re.compile(r"""strftime_now\((['"])(.*?)\1\)""")
 _TOOLS: Final = "You may call these tools; to call one, answer with JSON that has its `name` and `arguments`.\n"
 
 
@@ -59,7 +60,7 @@ class Template:
         if isinstance(own, dict):
             own = own.get("default") or next(iter(own.values()), None)
         self.is_plain = not own
-        self._source: str = own or PLAIN
+        self._source: str = _ASKS_THE_DAY.sub(lambda asked: repr(_DAY.strftime(asked[2])), own or PLAIN)
         self.knows_tools = bool(re.search(r"\btools\b", self._source))
         added = {str(token) for token in tokenizer.get_added_vocab()}
         self._control = re.compile(
@@ -70,7 +71,7 @@ class Template:
     @property
     def digest(self) -> str:
         """Of the template's text, and of our words about tools where it has none."""
-        return digest({"template": self._source, "tools": None if self.knows_tools else _TOOLS, "day": str(_DAY)})
+        return digest({"template": self._source, "tools": None if self.knows_tools else _TOOLS})
 
     def render(self, messages: Sequence[ChatMessage], tools: Sequence[ToolSpec] = ()) -> Rendered:
         """The conversation, ready for an answer.
@@ -78,37 +79,51 @@ class Template:
         Raises:
             MisuseError: if the template refuses these messages.
         """
-        mark = self._unused(messages)
-        said = [_plain(message) for message in messages]
-        offered = [_function(tool) for tool in tools]
-        if offered and not self.knows_tools:
-            said, offered = _spoken(said, offered), []
-        guarded = self._guarded([*said, *offered], mark)
-        text = self._filled(guarded[: len(said)], guarded[len(said) :])
-        return self._tokenised(text.split(mark))
+        mark, _ = _unused(messages)
+        return self._tokenised(self._text(messages, tools, mark).split(mark))
 
-    def find(self, rendered: Rendered, messages: Sequence[ChatMessage], span: str) -> tuple[int, int] | None:
+    def find(
+        self, rendered: Rendered, messages: Sequence[ChatMessage], tools: Sequence[ToolSpec], span: str
+    ) -> tuple[int, int] | None:
         """The tokens of the span: where it stands last in the last message of the user, else last in the whole; None if nowhere.
 
         An empty span is that whole message. A template may strip a message; so does the search.
         """
-        request = next((message.content for message in reversed(messages) if message.role == "user"), "").strip()
-        at = rendered.text.rfind(request) if request else -1
+        at = next((at for at in reversed(range(len(messages))) if messages[at].role == "user"), None)
+        request = messages[at].content.strip() if at is not None else ""
         sought = span.strip() or request
         if not sought:
             return None
-        start = request.rfind(sought) + at if at >= 0 and sought in request else rendered.text.rfind(sought)
+        start = -1
+        if at is not None and sought in request:
+            begins = self._begins(rendered, messages, tools, at, request)
+            start = begins + request.rfind(sought) if begins >= 0 else -1
+        if start < 0:
+            start = rendered.text.rfind(sought)
         if start < 0:
             return None
         first, last = rendered.tokens(start, start + len(sought))
         return (first, last) if first < last else None
 
-    def _unused(self, messages: Sequence[ChatMessage]) -> str:
-        said = "".join(message.content for message in messages)
-        for spare in _SPARE:
-            if spare not in said:
-                return spare
-        raise MisuseError("a message holds every character of private use", code="B311", hint="take them out")
+    def _begins(
+        self, rendered: Rendered, messages: Sequence[ChatMessage], tools: Sequence[ToolSpec], at: int, request: str
+    ) -> int:
+        """Where in the text message `at` begins: it is told once more with a mark at both its ends. -1 if that tells another text."""
+        mark, tag = _unused(messages)
+        tagged = msgspec.structs.replace(
+            messages[at], content=messages[at].content.replace(request, tag + request + tag)
+        )
+        pieces = self._text([*messages[:at], tagged, *messages[at + 1 :]], tools, mark).replace(mark, "").split(tag)
+        return len(pieces[0]) if len(pieces) == 3 and "".join(pieces) == rendered.text else -1
+
+    def _text(self, messages: Sequence[ChatMessage], tools: Sequence[ToolSpec], mark: str) -> str:
+        """The whole text, with `mark` where it has to be cut."""
+        said = [_plain(message) for message in messages]
+        offered = [_function(tool) for tool in tools]
+        if offered and not self.knows_tools:
+            said, offered = _spoken(said, offered), []
+        guarded = self._guarded([*said, *offered], mark)
+        return self._filled(guarded[: len(said)], guarded[len(said) :])
 
     def _guarded(self, said: list[Any], mark: str) -> list[Any]:
         """The same, with `mark` in the middle of whatever the tokenizer would take for a control token: the text is cut there
@@ -136,7 +151,6 @@ class Template:
                 chat_template=self._source,
                 tokenize=False,
                 add_generation_prompt=True,
-                strftime_now=_DAY.strftime,
             )
         except Exception as error:  # the template is a program of the model's maker, and may raise anything
             raise MisuseError(
@@ -173,6 +187,15 @@ class Template:
             return ()
         behind = self._control.match(text, text.rfind(word) + len(word))
         return (int(self._tokenizer.convert_tokens_to_ids(behind[0])),) if behind else ()
+
+
+def _unused(messages: Sequence[ChatMessage]) -> tuple[str, str]:
+    """Two characters that stand in none of the messages."""
+    said = set().union(*(message.content for message in messages))
+    spare = [each for each in _SPARE if each not in said]
+    if len(spare) < 2:
+        raise MisuseError("a message holds every character of private use", code="B311", hint="take them out")
+    return spare[0], spare[1]
 
 
 def _plain(message: ChatMessage) -> dict[str, Any]:
