@@ -55,47 +55,11 @@ NASTY = (
     "\x00\x01 control",
     "DO NOT SHOUT AT ME WITHOUT A REASON",
 )
-_WORDS = st.sampled_from(
-    [
-        "how",
-        "do",
-        "I",
-        "not",
-        "never",
-        "explain",
-        "write",
-        "please",
-        "table",
-        "chocolate",
-        "seven",
-        "don't",
-        "cannot",
-        "garden",
-        "Robin",
-        "NATO",
-        "iPhone",
-        "x1",
-        "12.50",
-        "a.b@c.org",
-        "`code`",
-        '"quoted',
-        'words"',
-        "neighbour",
-        "without",
-        "because",
-        "tutorial",
-        "Straße",
-        "éclair",
-        "question?",
-        "yes,",
-        "no;",
-        "maybe:",
-        "well...",
-        "stop.",
-        "Go!",
-        "🎂",
-    ]
-)
+_WORDS = st.sampled_from((
+    "how", "do", "I", "not", "never", "explain", "write", "please", "table", "chocolate", "seven", "don't", "cannot", "garden",
+    "Robin", "NATO", "iPhone", "x1", "12.50", "a.b@c.org", "`code`", '"quoted', 'words"', "neighbour", "without", "because",
+    "tutorial", "Straße", "éclair", "question?", "yes,", "no;", "maybe:", "well...", "stop.", "Go!", "🎂",
+))  # fmt: skip
 SENTENCES = st.lists(_WORDS, min_size=1, max_size=25).map(" ".join)
 TEXTS = st.one_of(st.sampled_from(PLAIN), st.sampled_from(NASTY), SENTENCES, st.text(max_size=60))
 

@@ -40,7 +40,7 @@ NUMERAL: Final = re.compile(
     r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen|"
     r"twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundreds?|thousands?|millions?|billions?|dozens?|half|halves|"
     r"quarters?|thirds?|once|twice|first|second|fourth|fifth|sixth|seventh|eighth|ninth|tenth|double|triple|single|zero|"
-    r"mon|tues|wednes|thurs|fri|satur|sun)(?:day)?\b",
+    r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?)\b",
     re.IGNORECASE,
 )
 _NAME: Final = re.compile(r"(?<=[^\s.!?:;\n•*-] )[A-ZÀ-ÖØ-Þ][^\W\d_]+")
@@ -77,13 +77,13 @@ def is_free(start: int, end: int, taken: tuple[tuple[int, int], ...]) -> bool:
 
 
 def kept(before: str, after: str) -> bool:
-    """Whether the text after holds each literal of the one before, as often and in the same order."""
+    """Whether the text after holds each literal of the one before, whole and in the same order."""
     at = 0
     for literal in literals(before):
-        found = after.find(literal, at)
-        if found < 0:
+        found = re.compile(rf"(?:(?<!\w)|(?!\w)){re.escape(literal)}(?:(?!\w)|(?<!\w))").search(after, at)
+        if found is None:
             return False
-        at = found + len(literal)
+        at = found.end()
     return True
 
 
