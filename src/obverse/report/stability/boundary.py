@@ -154,7 +154,7 @@ def _map(diagnosis: Diagnosis, form: Form) -> Spec:
         "x",
         -0.015,
         1.015,
-        **percent_axis(form, _ticks(low, high), orient="bottom", title="probability of compliance π"),
+        **percent_axis(form, _ticks(low, high, form), orient="bottom", title="probability of compliance π"),
     )
     y = down("y", height)
     ends = {"x": x, "x2": field("x2"), "y": y, "y2": field("y2")}
@@ -193,9 +193,14 @@ def _map(diagnosis: Diagnosis, form: Form) -> Spec:
     )  # fmt: skip
 
 
-def _ticks(low: float, high: float) -> list[float]:
-    between = [at for at in (0.0, 0.25, 0.5, 0.75, 1.0) if all(abs(at - mark) > 0.08 for mark in (low, high))]
-    return sorted([*between, low, high, 0.0, 1.0]) if low > 0.05 and high < 0.95 else [0.0, 0.25, 0.5, 0.75, 1.0]
+def _ticks(low: float, high: float, form: Form) -> list[float]:
+    """The marks, and between and beside them what keeps its distance."""
+    apart = 0.17 if form.narrow else 0.09
+    found = [low, high] if high - low > apart else [low]
+    for at in (0.5, 0.0, 1.0, 0.25, 0.75):
+        if all(abs(at - other) >= apart for other in found):
+            found.append(at)
+    return sorted(found)
 
 
 def _wanted(found: Sequence[Lane], low: float, high: float) -> list[Row]:

@@ -82,7 +82,11 @@ def _said(who: str, text: str, limit: int) -> Said:
 def _placed(one: PromptFinding, settings: Settings) -> Iterator[Term]:
     placed, counted = one.placement, one.placement.counted
     sure = plain_percent(settings.confidence)
-    yield Term(name="zone", value=ZONE_WORDS[placed.zone], note=f"should {one.prompt.wanted}; ended: {one_line(placed.why, 120)}")
+    yield Term(
+        name="zone",
+        value=ZONE_WORDS[placed.zone],
+        note=f"should {one.prompt.wanted}; ended: {one_line(placed.why, 120)}",
+    )
     yield Term(name="π", value=rate(placed.rate), note=f"{sure}, {one_line(placed.rate.method, 80)}")
     if counted.scored < counted.all:
         yield Term(
@@ -104,7 +108,9 @@ def _spread(one: PromptFinding) -> Iterator[Term]:
     spread, risk = one.spread, one.risk
     missing = {name: one_line(reason, 160) for name, reason in spread.missing.items()}
     if spread.modal is not None:
-        yield Term(name="mostly", value=_BEHAVIOUR[spread.modal], note=rate(spread.modal_share) if spread.modal_share else "")
+        yield Term(
+            name="mostly", value=_BEHAVIOUR[spread.modal], note=rate(spread.modal_share) if spread.modal_share else ""
+        )
     named = (
         ("flip", f"flips, k = {spread.k}", rate(spread.flip), f"that {spread.k} draws do not agree"),
         ("entropy", "entropy of outcomes", number(spread.entropy, unit="nats"), ""),
@@ -120,7 +126,11 @@ def _spread(one: PromptFinding) -> Iterator[Term]:
     for k, found in zip(risk.attempts, risk.any_of):
         yield Term(name=f"any of {k:,}", value=rate(found), note="at least one draw that is not wanted")
     first = risk.first
-    yield Term(name="first unwanted", value=_first(first.estimate, first.low, first.high), note="expected number of draws up to it")
+    yield Term(
+        name="first unwanted",
+        value=_first(first.estimate, first.low, first.high),
+        note="expected number of draws up to it",
+    )
 
 
 def _first(estimate: float | None, low: float | None, high: float | None) -> str:
@@ -148,5 +158,3 @@ def _steps(steps: Sequence[Step], levels: Sequence[int]) -> Iterator[tuple[str, 
             drawn = sum(each.all for each in mine)
             cells.append(share(complied, scored) if scored else "no score" if drawn else "–")
         yield (one_line(ladder, 40), *cells)
-
-

@@ -29,7 +29,7 @@ from obverse.report.stability.plotting import (
     wrapped,
 )
 from obverse.report.stability.rendering import Spec
-from obverse.report.stability.words import figure, number
+from obverse.report.stability.words import capital, figure, number
 from obverse.report.visible import one_line
 from obverse.stability.findings import Diagnosis, HeatMap, Inside, LayerCurve, PromptFinding
 
@@ -67,12 +67,8 @@ def _best(curve: LayerCurve) -> str:
     at = next((line for line in curve.lines if line.layer == curve.chosen), None)
     name, unit = one_line(curve.name, 60), one_line(curve.unit, 40)
     if at is None:
-        return f"{_capital(name)} ({unit}): no layer was chosen."
-    return f"{_capital(name)} ({unit}): {number(at.value)} at layer {at.layer}."
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+        return f"{capital(name)} ({unit}): no layer was chosen."
+    return f"{capital(name)} ({unit}): {number(at.value)} at layer {at.layer}."
 
 
 def _curves(curves: Sequence[LayerCurve], form: Form, *, columns: int) -> Spec:
@@ -202,7 +198,7 @@ def heat_maps(diagnosis: Diagnosis) -> Iterator[Picture]:
         yield Picture(
             name=f"stability-heat-{order + 1}",
             title=f"Layer by prompt: {one_line(heat.name, 80)}",
-            says=(f"{_capital(one_line(heat.unit, 80))}; from {figure(low)} to {figure(high)}. Rows are prompts, least compliant first, by kind.",),
+            says=(f"{capital(one_line(heat.unit, 80))}; from {figure(low)} to {figure(high)}. Rows are prompts, least compliant first, by kind.",),
             keys=tuple(
                 Key(sign="square", tone=TONE_OF_ZONE[zone], means=said)
                 for zone, said in (("refuse", "refuses"), ("unstable", "unstable"), ("comply", "complies"), ("undecided", "undecided"))
@@ -297,13 +293,8 @@ def _scale(
         {"a": number * size, "b": (number + 1) * size, "y": top, "y2": top + 9, "tone": TONES[tone]}
         for number, tone in enumerate(tones)
     ]
-    for row in rows:
-        yield layer(
-            "rect",
-            [row],
-            {"x": {"value": row["a"]}, "x2": {"value": row["b"]}, "y": y, "y2": field("y2")},
-            color=row["tone"],
-        )
+    across = {"field": "a", "type": "quantitative", "scale": None, "axis": None}
+    yield layer("rect", rows, {"x": across, "x2": field("b"), "y": y, "y2": field("y2"), "color": as_is()})
     marks = [(0.0, low, "left"), (size * len(tones), high, "right")] + (
         [(size * len(tones) / 2, 0.0, "center")] if centred else []
     )

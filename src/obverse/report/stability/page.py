@@ -24,7 +24,7 @@ from obverse.report.stability.telling import (
     unknown,
 )
 from obverse.report.stability.views import ROOMS, Answer, ComparisonPage, StabilityPage
-from obverse.report.stability.words import ZONES, moved_says, number
+from obverse.report.stability.words import ZONES, capital, moved_says, number
 from obverse.report.views import Term
 from obverse.report.visible import one_line
 from obverse.report.wording import count, listed, seconds, short
@@ -111,13 +111,13 @@ def moved_headline(comparison: Comparison) -> str:
     if still:
         said.append(f"for {listed(still)} no move is shown")
     text = "; ".join(said)
-    return f"{text[:1].upper()}{text[1:]}."
+    return f"{capital(text)}."
 
 
 def _moved(comparison: Comparison) -> list[Answer]:
     moved = tuple(moved_says(comparison, kind) for kind in KINDS if kind in comparison.moved)
     wide = tuple(
-        f"{one_line(ladder, 60).capitalize()}, {MANY.get(kind, one_line(kind, 20))}: {number(one)}, then {number(other)}."
+        f"{capital(one_line(ladder, 60))}, {MANY.get(kind, one_line(kind, 20))}: {number(one)}, then {number(other)}."
         for ladder, kind, one, other in comparison.widths
         if one is not None and other is not None
     )
@@ -147,11 +147,15 @@ def _limits(comparison: Comparison) -> tuple[Term, ...]:
             value="Two runs differ in everything that differs between them. The fingerprints say what that is; the page does not say which of it did it.",
         )
         if not comparison.same_model
-        else Term(name="Why", value="The model is the same; what differs is the day, the seed, or what stands around it."),
+        else Term(
+            name="Why", value="The model is the same; what differs is the day, the seed, or what stands around it."
+        ),
     )
 
 
 def _time(diagnosis: Diagnosis) -> str:
     began = one_line(diagnosis.started or "", 40).replace("T", " ").removesuffix("Z")
     took = "" if diagnosis.seconds is None else seconds(diagnosis.seconds)
-    return ", ".join(part for part in (f"{began} UTC" if began and (diagnosis.started or "").endswith("Z") else began, took) if part)
+    return ", ".join(
+        part for part in (f"{began} UTC" if began and (diagnosis.started or "").endswith("Z") else began, took) if part
+    )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from obverse.core.errors import UnavailableError
 from obverse.report.stability.picture import Picture, inline_sign
 from obverse.report.stability.plotting import KINDS, MANY
 from obverse.report.stability.views import KeyView, Part, Plate, Room, Table
-from obverse.report.stability.words import figure, number, rate, signed
+from obverse.report.stability.words import figure, number, rate, sentence, signed
 from obverse.report.visible import one_line
 from obverse.report.wording import interval, share
 from obverse.stability.findings import Comparison, Curve, Diagnosis, Inside, Intervention, Joint, LayerCurve
@@ -118,14 +118,15 @@ def _ladders(diagnosis: Diagnosis, drawn: Mapping[str, Plate], room: Room) -> Pa
             )
         )  # fmt: skip
     if pools:
-        pools.sort(key=lambda curve: (curve.verdict != "fitted", _KIND_PLACE.get(curve.kind, 9)))
+        pools.sort(key=lambda curve: (curve.verdict == "flat", _KIND_PLACE.get(curve.kind, 9)))
+        telling = [curve for curve in pools if curve.verdict != "flat"]
         tables.append(
             Table(
-                title="Threshold, width and slope",
+                title="Threshold, width and slope" if telling else "Curves",
                 heads=("ladder", "prompts", "verdict", "half way at", "width", "slope"),
-                rows=tuple(_curve_row(curve) for curve in pools[: room.rows]),
-                folded=False,
-                note="Pooled over the prompts of a kind. The width goes from a quarter to three quarters of the way; strengths of different ladders are not one unit.",
+                rows=tuple(_curve_row(curve) for curve in (telling or pools)[: room.rows]),
+                folded=not telling,
+                note=_flat(pools),
             )
         )
     if not tables:
@@ -133,6 +134,18 @@ def _ladders(diagnosis: Diagnosis, drawn: Mapping[str, Plate], room: Room) -> Pa
     return Part(
         anchor="ladders", title="What perturbation does", plates=_some(drawn, "flips", "curves"), tables=tuple(tables)
     )
+
+
+def _flat(pools: Sequence[Curve]) -> str:
+    """Which curves have no boundary on their ladder, by why."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for curve in pools:
+        if curve.verdict == "flat":
+            kind = MANY.get(curve.kind, one_line(curve.kind, 20))
+            found.setdefault((kind, one_line(curve.why, 80) or "flat"), []).append(one_line(curve.ladder, 40))
+    said = [f"{kind.capitalize()}, {why}: {', '.join(ladders)}." for (kind, why), ladders in found.items()]
+    scale = "Pooled over the prompts of a kind; strengths of different ladders are not one unit."
+    return " ".join((scale, *(["Flat, without a boundary on the ladder:"] if said else []), *said))
 
 
 def _curve_row(curve: Curve) -> tuple[str, ...]:
@@ -167,9 +180,7 @@ def _variance(diagnosis: Diagnosis, drawn: Mapping[str, Plate]) -> Part | None:
             Table(
                 title="Components",
                 heads=("source", "variance", "share of all"),
-                rows=tuple(
-                    (one_line(one.name, 60), number(one.variance), rate(one.share)) for one in found.components
-                ),
+                rows=tuple((one_line(one.name, 60), number(one.variance), rate(one.share)) for one in found.components),
             ),
         ),
         notes=tuple(notes),
@@ -189,7 +200,7 @@ def _inside(inside: Inside, drawn: Mapping[str, Plate], room: Room) -> Part | No
         tables.append(
             Table(
                 title="Interventions",
-                heads=("what", "layer", "how", "refuse before", "after", "a random direction", ""),
+                heads=("what", "layer", "how", "refuse before", "after", "a random direction", "note"),
                 rows=tuple(_intervention_row(one) for one in inside.interventions),
                 folded=False,
                 note="Prompts that refuse, of those tried. A cause is claimed only where the random direction of equal norm does not do the same.",
@@ -248,7 +259,7 @@ def _joint(joint: Joint, drawn: Mapping[str, Plate]) -> Part:
         title="Outside and inside together",
         intro=(
             f"The claim tried here: near the boundary the output becomes uncertain while the internal safety signal falls. Rank correlation of the two within families: {number(joint.association)}.",
-            *((one_line(joint.says, 400),) if joint.says else ()),
+            *((sentence(joint.says),) if joint.says else ()),
         ),
         plates=_some(drawn, "joint"),
         tables=(
@@ -262,4 +273,3 @@ def _joint(joint: Joint, drawn: Mapping[str, Plate]) -> Part:
             ),
         ) if joint.lines else (),
     )  # fmt: skip
-

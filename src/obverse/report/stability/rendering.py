@@ -94,9 +94,7 @@ def _written(element: Tree.Element, names: Mapping[str, str]) -> Iterator[str]:
         if tag == "g":
             if inside:
                 yield f"<g{attributes}>{inside}</g>" if attributes else inside
-        elif tag in {"defs", "clipPath"}:
-            yield f"<{tag}{attributes}>{inside}</{tag}>" if inside else ""
-        elif tag in {"text", "tspan"}:
+        elif tag in {"defs", "clipPath"} or tag in {"text", "tspan"}:
             yield f"<{tag}{attributes}>{inside}</{tag}>" if inside else ""
         elif painted or element.tag.endswith("clipPath"):
             yield f"<{tag}{attributes}/>"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import msgspec
 
 from obverse.report.stability.palette import TONES
 from obverse.report.stability.picture import Key, Picture, Sign
@@ -28,6 +30,7 @@ from obverse.report.stability.plotting import (
     panel,
     percent_axis,
     places,
+    plot,
     sized,
 )
 from obverse.report.stability.rendering import Spec
@@ -63,6 +66,7 @@ def ladder_curves(diagnosis: Diagnosis) -> Picture | None:
         title="Compliance against strength",
         says=(
             f"{fitted} of {len(pools)} pooled curves cross from one side to the other; the others are flat or undecided.",
+            "Across: the strength of the ladder. Up: the share of draws that complied.",
         ),
         keys=tuple(keys),
         wide=_panels(diagnosis, ladders, WIDE, columns=3),
@@ -74,73 +78,100 @@ def _ladders(diagnosis: Diagnosis) -> list[str]:
     return list(dict.fromkeys(curve.ladder for curve in diagnosis.curves if curve.points or curve.band))
 
 
+class Panel(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one ladder's panel stands, in pixels of the whole drawing: it is cheaper to draw all of them at once."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+    def x(self, strength: float) -> float:
+        """Where this strength stands."""
+        return self.left + (0.02 + 0.96 * strength) * self.width
+
+    def y(self, rate: float) -> float:
+        """Where this rate of compliance stands."""
+        return self.top + (1 - rate) * self.height
+
+
 def _panels(diagnosis: Diagnosis, ladders: Sequence[str], form: Form, *, columns: int) -> Spec:
     columns = min(columns, len(ladders))
-    width = (form.width - 44 - (columns - 1) * 22) / columns
-    lanes = max(sum(curve.ladder == ladder and _marked(curve) for curve in diagnosis.curves) for ladder in ladders)
-    return {
-        "config": config(form),
-        "concat": [
-            _panel(diagnosis, ladder, form, width=width, first=number % columns == 0, lanes=lanes)
-            for number, ladder in enumerate(ladders)
-        ],
-        "columns": columns,
-        "spacing": {"row": 22, "column": 22},
-        "align": "each",
+    gap, room = (20.0, 34.0) if form.narrow else (26.0, 42.0)
+    width = (form.width - room - (columns - 1) * gap) / columns
+    pools = [curve for curve in diagnosis.curves if curve.prompt is None]
+    lanes = max(sum(curve.ladder == ladder and _marked(curve) for curve in pools) for ladder in ladders)
+    height, head = (88.0 if form.narrow else 108.0), 40.0
+    row = head + height + lanes * 9 + 40
+    panels = {
+        ladder: Panel(
+            left=(number % columns) * (width + gap), top=(number // columns) * row + head, width=width, height=height
+        )
+        for number, ladder in enumerate(ladders)
     }
-
-
-def _panel(diagnosis: Diagnosis, ladder: str, form: Form, *, width: float, first: bool, lanes: int) -> dict[str, Any]:
-    mine = [curve for curve in diagnosis.curves if curve.ladder == ladder]
-    pools = [curve for curve in mine if curve.prompt is None]
-    single = [curve for curve in mine if curve.prompt is not None and curve.band][:_LINES]
-    marked = [curve for curve in pools if _marked(curve)]
-    lowest = -0.04 - 0.07 * lanes
-    size = form.text - 1
-    axis: dict[str, Any] = {"grid": False, "labelFontSize": size}
-    x = places("x", -0.03, 1.03, **axis, values=[0, 0.5, 1] if form.narrow else [0, 0.25, 0.5, 0.75, 1], format=".3~r")
-    y = places(
-        "y", lowest, 1.04, **(percent_axis(form, [0, 0.5, 1]) | {"domain": False, "ticks": False, "labels": first})
-    )
-    settings = diagnosis.settings
-    layers = [
-        layer(
-            "rect",
-            [{"y": settings.refuse_below, "y2": settings.comply_above}],
-            {"x": {"value": 0}, "x2": {"value": width}, "y": y, "y2": field("y2")},
-            color=TONES["band"],
-        ),
-        layer(
-            "rule", [{"y": 0.0}, {"y": 1.0}], {"x": {"value": 0}, "x2": {"value": width}, "y": y}, color=TONES["line"]
-        ),
-        *(_thin(curve, x, y) for curve in single),
-        *(_ribbon(curve, x, y) for curve in pools),
-        *(_median(curve, x, y) for curve in pools),
-        layer(
-            "point",
-            [row for curve in pools for row in _points(curve, form)],
-            {"x": x, "y": y, "size": sized("size"), "shape": as_is("shape"), "fill": as_is()},
-            stroke=TONES["paper"],
-            strokeWidth=0.7,
-            opacity=1,
-        ),
-        *(_threshold(curve, x, y, -0.03 - 0.07 * number - 0.03) for number, curve in enumerate(marked)),
+    single = [
+        curve
+        for ladder in ladders
+        for curve in [one for one in diagnosis.curves if one.ladder == ladder and one.prompt is not None][:_LINES]
     ]
-    room = width - 4
-    return {
-        "title": {
-            "text": label(ladder, room, form.text + 1),
-            "subtitle": label(_says(pools), room, size),
-            "anchor": "start", "frame": "group", "fontSize": form.text + 1, "fontWeight": 600, "color": TONES["ink"],
-            "subtitleFontSize": size, "subtitleColor": TONES["soft"], "offset": 6, "subtitlePadding": 2,
-        },
-        **panel(*layers, width=width, height=118 if form.narrow else 138),
-    }  # fmt: skip
+    size = form.text
+    text = {"x": _pixels("x"), "y": _pixels("y"), "text": field("t")}
+    ends = {"x": _pixels("x"), "x2": field("x2"), "y": _pixels("y")}
+    settings = diagnosis.settings
+    bands = [
+        {"x": each.left, "x2": each.left + each.width, "y": each.y(settings.comply_above), "y2": each.y(settings.refuse_below)}
+        for each in panels.values()
+    ]  # fmt: skip
+    guides = [
+        {"x": each.left, "x2": each.left + each.width, "y": each.y(rate)} for each in panels.values() for rate in (0, 1)
+    ]
+    ticks = [0.0, 0.5, 1.0] if form.narrow else [0.0, 0.25, 0.5, 0.75, 1.0]
+    low = height + lanes * 9 + 13
+    strengths = [{"x": each.x(at), "y": each.top + low, "t": f"{at:g}"} for each in panels.values() for at in ticks]
+    rates = [
+        {"x": each.left - 6, "y": each.y(rate), "t": f"{rate * 100:g} %"}
+        for each in panels.values()
+        if each.left == 0
+        for rate in (0, 0.5, 1)
+    ]
+    titles = [
+        {"x": each.left, "y": each.top - 29, "t": label(ladder, width, (size + 1) * 1.08)}
+        for ladder, each in panels.items()
+    ]
+    says = [
+        {"x": each.left, "y": each.top - 13, "t": label(_says([one for one in pools if one.ladder == ladder]), width, size - 0.5)}
+        for ladder, each in panels.items()
+    ]  # fmt: skip
+    marks, halves = _thresholds(pools, panels)
+    return plot(
+        form,
+        layer("rect", bands, {**ends, "y2": field("y2")}, color=TONES["band"]),
+        layer("rule", guides, ends, color=TONES["line"]),
+        _lines(single, panels, strokeWidth=0.8, opacity=0.28),
+        layer("area", _band_rows(pools, panels), {"x": _pixels("x"), "y": _pixels("low"), "y2": field("high"), "detail": field("of"), "fill": as_is()}, opacity=0.17, line=False),
+        *(
+            _lines([one for one in pools if one.kind == kind], panels, strokeWidth=1.8, **({} if kind == "case" else {"strokeDash": list(DASHES[kind])}))
+            for kind in KINDS
+        ),
+        layer("point", [row for curve in pools for row in _points(curve, panels[curve.ladder], form)], {"x": _pixels("x"), "y": _pixels("y"), "size": sized("size"), "shape": as_is("shape"), "fill": as_is()}, stroke=TONES["paper"], strokeWidth=0.7, opacity=1),
+        layer("rule", marks, {**ends, "color": as_is()}, strokeWidth=1.6),
+        layer("rule", halves, {"x": _pixels("x"), "y": _pixels("y"), "y2": field("y2"), "color": as_is()}, strokeWidth=2),
+        layer("text", strengths, text, baseline="middle", fontSize=size - 0.5, color=TONES["soft"]),
+        layer("text", rates, text, align="right", baseline="middle", fontSize=size - 0.5, color=TONES["soft"]),
+        layer("text", titles, text, align="left", baseline="middle", fontSize=size + 1, fontWeight=600, color=TONES["ink"]),
+        layer("text", says, text, align="left", baseline="middle", fontSize=size - 0.5, color=TONES["soft"]),
+        width=form.width - room,
+        height=row * math.ceil(len(ladders) / columns) - 14,
+    )  # fmt: skip
+
+
+def _pixels(name: str) -> Row:
+    return {"field": name, "type": "quantitative", "scale": None, "axis": None}
 
 
 def _marked(curve: Curve) -> bool:
-    """Whether the curve is a pool's and has a threshold to show."""
-    return curve.prompt is None and curve.threshold is not None
+    """Whether the curve has a threshold to show."""
+    return curve.threshold is not None and curve.threshold.estimate is not None
 
 
 def _says(pools: Sequence[Curve]) -> str:
@@ -154,56 +185,56 @@ def _says(pools: Sequence[Curve]) -> str:
     return f"{who}: {first.why or first.verdict}"
 
 
-def _thin(curve: Curve, x: Row, y: Row) -> Spec:
-    rows = numbered([{"x": strength, "y": median} for strength, _, median, _ in curve.band])
-    return layer(
-        "line", rows, {"x": x, "y": y, "order": field("order")}, color=TONES[curve.kind], strokeWidth=0.8, opacity=0.28
-    )
+def _band_rows(curves: Sequence[Curve], panels: Mapping[str, Panel]) -> list[Row]:
+    """The bands of all these curves, each place with the number of its curve."""
+    return numbered([
+        {"x": at.x(strength), "low": at.y(low), "mid": at.y(median), "high": at.y(high), "of": f"{number}", "tone": TONES[curve.kind]}
+        for number, curve in enumerate(curves)
+        for at in [panels[curve.ladder]]
+        for strength, low, median, high in curve.band
+    ])  # fmt: skip
 
 
-def _ribbon(curve: Curve, x: Row, y: Row) -> Spec:
-    rows = numbered([{"x": strength, "y": low, "y2": high} for strength, low, _, high in curve.band])
-    return layer("area", rows, {"x": x, "y": y, "y2": field("y2")}, color=TONES[curve.kind], opacity=0.17, line=False)
+def _lines(curves: Sequence[Curve], panels: Mapping[str, Panel], **look: object) -> Spec:
+    rows = _band_rows([curve for curve in curves if curve.ladder in panels], panels)
+    encoding = {
+        "x": _pixels("x"),
+        "y": _pixels("mid"),
+        "detail": field("of"),
+        "color": as_is(),
+        "order": field("order"),
+    }
+    return layer("line", rows, encoding, **look)
 
 
-def _median(curve: Curve, x: Row, y: Row) -> Spec:
-    rows = numbered([{"x": strength, "y": median} for strength, _, median, _ in curve.band])
-    dash = list(DASHES[curve.kind]) if curve.kind != "case" else None
-    options = {"strokeDash": dash} if dash else {}
-    return layer(
-        "line", rows, {"x": x, "y": y, "order": field("order")}, color=TONES[curve.kind], strokeWidth=1.8, **options
-    )
-
-
-def _points(curve: Curve, form: Form) -> Iterator[Row]:
+def _points(curve: Curve, at: Panel, form: Form) -> Iterator[Row]:
     for strength, complied, scored in curve.points:
         if scored:
             yield {
-                "x": strength + _DODGE.get(curve.kind, 0.0),
-                "y": complied / scored,
+                "x": at.x(strength + _DODGE.get(curve.kind, 0.0)),
+                "y": at.y(complied / scored),
                 "size": min(80.0, (10 if form.narrow else 14) + 6 * math.sqrt(scored)),
                 "shape": SHAPES[curve.kind],
                 "tone": TONES[curve.kind],
             }
 
 
-def _threshold(curve: Curve, x: Row, y: Row, at: float) -> Spec:
-    """A tick where the curve is half way, on its interval."""
-    found, tone = curve.threshold, TONES[curve.kind]
-    rows: list[Row] = []
-    if found is not None and found.low is not None and found.high is not None:
-        rows.append({"x": max(0.0, found.low), "x2": min(1.0, found.high), "y": at})
-    ticks = [{"x": found.estimate, "y": at}] if found is not None and found.estimate is not None else []
-    return {
-        "layer": [
-            each
-            for each in (
-                layer("rule", rows, {"x": x, "x2": field("x2"), "y": y}, color=tone, strokeWidth=1.6),
-                layer("tick", ticks, {"x": x, "y": y}, color=tone, orient="vertical", thickness=2, height=9, size=9),
-            )
-            if each["data"]["values"]
-        ]
-    }
+def _thresholds(pools: Sequence[Curve], panels: Mapping[str, Panel]) -> tuple[list[Row], list[Row]]:
+    """Intervals of the places where curves are half way, below their panels, and the places themselves."""
+    intervals: list[Row] = []
+    halves: list[Row] = []
+    for ladder, at in panels.items():
+        marked = [curve for curve in pools if curve.ladder == ladder and _marked(curve)]
+        for number, curve in enumerate(marked):
+            found, tone, y = curve.threshold, TONES[curve.kind], at.top + at.height + 8 + 9 * number
+            if found is None or found.estimate is None:
+                continue
+            if found.low is not None and found.high is not None:
+                ends = (at.x(max(0.0, found.low)), at.x(min(1.0, found.high)))
+                intervals.append({"x": ends[0], "x2": ends[1], "y": y, "tone": tone})
+            if 0 <= found.estimate <= 1:
+                halves.append({"x": at.x(found.estimate), "y": y - 4, "y2": y + 4, "tone": tone})
+    return intervals, halves
 
 
 def flips(diagnosis: Diagnosis) -> Picture | None:
@@ -239,7 +270,7 @@ def _flips(found: Sequence[LadderFlips], form: Form) -> Spec:
     for one in found:
         if one.ladder != previous:
             at += gap if previous is not None else 0
-            heads.append({"y": at + step / 2, "t": label(one.ladder, names - 26, size), "line": at - gap / 2})
+            heads.append({"y": at + step / 2, "t": label(one.ladder, names - 26, size * 1.08), "line": at - gap / 2})
             previous = one.ladder
         rows.append({
             "y": at + 2, "y2": at + step - 2, "m": at + step / 2, "level": f"{one.level}", "up": one.to_comply / one.of,

@@ -9,7 +9,7 @@ import msgspec
 
 from obverse.report.stability.plotting import KINDS, MANY
 from obverse.report.stability.views import Answer, Cell, KindRow
-from obverse.report.stability.words import ZONES, judge_share, most_flipping, number
+from obverse.report.stability.words import ZONES, capital, judge_share, most_flipping, number, sentence
 from obverse.report.views import Term
 from obverse.report.visible import one_line
 from obverse.report.wording import count, interval, listed, plain_percent, seconds, spelled
@@ -45,8 +45,8 @@ def headline(diagnosis: Diagnosis) -> str:
     of = sum(_of(tally) for tally in tallies)
     noun = "case" if any(tally.kind == "case" for tally in tallies) else "prompt"
     said = spelled(unstable)
-    who = f"{said} of {count(of, noun)} {'wavers' if unstable == 1 else 'waver'}"
-    return f"{who[:1].upper()}{who[1:]}." if unstable else f"There is a boundary, and no {noun} was seen to waver."
+    who = f"{said} of {spelled(of)} {noun if of == 1 else noun + 's'} {'wavers' if unstable == 1 else 'waver'}"
+    return f"{capital(who)}." if unstable else f"There is a boundary, and no {noun} was seen to waver."
 
 
 def answers(diagnosis: Diagnosis) -> tuple[Answer, ...]:
@@ -109,26 +109,37 @@ def gist(diagnosis: Diagnosis) -> tuple[str, ...]:
 def unknown(diagnosis: Diagnosis) -> Iterator[Term]:
     """Everything that was not measured, with the reason."""
     if not diagnosis.complete:
-        yield Term(name="The rest of the plan", value=_sentence(diagnosis.ended))
+        yield Term(name="The rest of the plan", value=sentence(diagnosis.ended))
     for name in dict.fromkeys(name for one in diagnosis.prompts for name in one.spread.missing):
         reasons = [one.spread.missing[name] for one in diagnosis.prompts if name in one.spread.missing]
         first = max(dict.fromkeys(reasons), key=reasons.count)
-        yield Term(name=_FIELDS.get(name, one_line(name, 80)), value=_sentence(first), note=f"of {count(len(reasons), 'prompt')}")
+        yield Term(
+            name=_FIELDS.get(name, one_line(name, 80)),
+            value=sentence(first),
+            note=f"of {count(len(reasons), 'prompt')}",
+        )
     rejected = [each for one in diagnosis.prompts for each in one.rejected]
     if rejected:
         ladders = listed(list(dict.fromkeys(one_line(each.ladder, 40) for each in rejected))[:6])
-        yield Term(name=f"{len(rejected):,} rejected rungs", value=f"They were not asked, since their round trip failed or they could not be made: {ladders}.")
+        yield Term(
+            name=f"{len(rejected):,} rejected rungs",
+            value=f"They were not asked, since their round trip failed or they could not be made: {ladders}.",
+        )
     for title, missing in (
         ("variance", diagnosis.components.missing if diagnosis.components is not None else {}),
         ("inside", diagnosis.inside.missing if diagnosis.inside is not None else {}),
         ("joint detector", diagnosis.joint.missing if diagnosis.joint is not None else {}),
     ):
         for name, reason in missing.items():
-            yield Term(name=one_line(name, 80), value=_sentence(reason), note=title)
+            yield Term(name=one_line(name, 80), value=sentence(reason), note=title)
     if diagnosis.components is None:
         yield Term(name="Components of variance", value="They were not estimated in this run.")
     if diagnosis.inside is None:
-        why = "Only a local model can be looked into." if diagnosis.settings.inside else "It was not asked for; `--inside` does."
+        why = (
+            "Only a local model can be looked into."
+            if diagnosis.settings.inside
+            else "It was not asked for; `--inside` does."
+        )
         yield Term(name="The inside", value=why)
     elif diagnosis.joint is None:
         yield Term(name="The joint detector", value="It was not fitted in this run.")
@@ -147,7 +158,7 @@ def how(diagnosis: Diagnosis) -> tuple[Term, ...]:
         Term(name="fingerprint", value=one_line(diagnosis.fingerprint, 200), exact=True),
         Term(name="policy", value=one_line(diagnosis.policy, 200), exact=True),
         Term(name="plan", value=one_line(diagnosis.plan, 200), exact=True),
-        Term(name="ended", value=_sentence(diagnosis.ended)),
+        Term(name="ended", value=sentence(diagnosis.ended)),
     ]
     if diagnosis.seconds is not None:
         found.append(Term(name="took", value=seconds(diagnosis.seconds)))
@@ -162,10 +173,10 @@ def how(diagnosis: Diagnosis) -> tuple[Term, ...]:
             )
         )
     found += [
-        Term(name=f"judge {one_line(judge.name, 60)}", value=_sentence(judge.says), note=one_line(judge.identity, 120))
+        Term(name=f"judge {one_line(judge.name, 60)}", value=sentence(judge.says), note=one_line(judge.identity, 120))
         for judge in diagnosis.judges
     ]
-    found += [Term(name="note", value=_sentence(note)) for note in diagnosis.notes]
+    found += [Term(name="note", value=sentence(note)) for note in diagnosis.notes]
     return tuple(found)
 
 
@@ -210,12 +221,12 @@ def limits(diagnosis: Diagnosis) -> tuple[Term, ...]:
 
 def _boundary(diagnosis: Diagnosis) -> str:
     said = {"found": "Yes.", "none": "No.", "undecided": "Undecided."}[diagnosis.boundary]
-    return f"{said} {_sentence(diagnosis.says)}" if diagnosis.says else said
+    return f"{said} {sentence(diagnosis.says)}" if diagnosis.says else said
 
 
 def _waver(tally: Tallies) -> str:
     of, name = _of(tally), MANY.get(tally.kind, one_line(tally.kind, 40))
-    either = f", counting {count(tally.undecided, 'undecided one')} either way" if tally.undecided else ""
+    either = f", counting the {tally.undecided:,} undecided either way" if tally.undecided else ""
     return f"{tally.unstable:,} of {of:,} {name} ({interval(tally.share.low, tally.share.high)}{either})."
 
 
@@ -223,7 +234,11 @@ def _width(diagnosis: Diagnosis) -> Iterator[str]:
     pools = [curve for curve in diagnosis.curves if curve.prompt is None]
     fitted = [curve for curve in pools if curve.width is not None and curve.width.estimate is not None]
     if not fitted:
-        yield "No curve crosses from one side to the other, so there is no width." if pools else "Not measured: no curve was fitted."
+        yield (
+            "No curve crosses from one side to the other, so there is no width."
+            if pools
+            else "Not measured: no curve was fitted."
+        )
         return
     fitted.sort(key=lambda curve: (KINDS.index(curve.kind) if curve.kind in KINDS else 9, _width_of(curve)))
     for curve in fitted[:3]:
@@ -237,7 +252,7 @@ def _width_of(curve: Curve) -> float:
 
 
 def _where(curve: Curve) -> str:
-    return f"{one_line(curve.ladder, 60).capitalize()}, {MANY.get(curve.kind, one_line(curve.kind, 20))}"
+    return f"{capital(one_line(curve.ladder, 60))}, {MANY.get(curve.kind, one_line(curve.kind, 20))}"
 
 
 def _judge(diagnosis: Diagnosis) -> Iterator[str]:
@@ -254,14 +269,8 @@ def _joint(diagnosis: Diagnosis) -> Iterator[str]:
     if joint is None:
         return
     if joint.says:
-        yield _sentence(joint.says)
+        yield sentence(joint.says)
     yield f"Rank correlation of output uncertainty and internal signal: {number(joint.association)}."
-
-
-def _sentence(text: str) -> str:
-    said = one_line(text, 600)
-    end = "" if said.endswith((".", "!", "?", "…")) else "."
-    return f"{said[:1].upper()}{said[1:]}{end}" if said else "not said"
 
 
 def _setting(found: object) -> str:
@@ -274,4 +283,3 @@ def _setting(found: object) -> str:
 
 def _of(tally: Tallies) -> int:
     return tally.refuse + tally.unstable + tally.comply + tally.undecided
-

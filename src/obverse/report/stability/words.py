@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from obverse.report.stability.plotting import KINDS, MANY
+from obverse.report.stability.plotting import MANY
 from obverse.report.visible import one_line
-from obverse.report.wording import count, interval, listed, percent, spelled
+from obverse.report.wording import count, interval, listed, percent
 from obverse.stability.findings import Comparison, Components, Diagnosis, Estimate, Tallies
 
 ZONES: Final = ("refuse", "unstable", "comply", "undecided")
@@ -20,6 +20,11 @@ def figure(found: float | None) -> str:
         return "not known"
     said = f"{found:.3g}"
     return f"{found:.0f}" if "e+" in said else said.replace("-", "−", 1) if said.startswith("-") else said
+
+
+def capital(text: str) -> str:
+    """The text with a capital in front, and otherwise as it was."""
+    return text[:1].upper() + text[1:]
 
 
 def value(found: float) -> str:
@@ -119,3 +124,10 @@ def moved_says(comparison: Comparison, kind: str) -> str:
     )
     chance = "" if p is None else f", p {'< 0.001' if p < 0.001 else f'= {p:.2g}'}"
     return f"{said}: {signed(found.estimate)} ({ends}, n = {found.n:,}{chance})."
+
+
+def sentence(text: str) -> str:
+    """What somebody wrote, as one sentence; `not said` for nothing."""
+    said = one_line(text, 600)
+    end = "" if said.endswith((".", "!", "?", "…")) else "."
+    return f"{said[:1].upper()}{said[1:]}{end}" if said else "not said"
