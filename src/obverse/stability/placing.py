@@ -69,14 +69,13 @@ def place(counted: Counted, settings: Settings, *, why: str = "budget") -> Place
     Raises:
         MisuseError: for settings whose marks, confidence or numbers of draws make no sense.
     """
-    check_settings(settings)
-    zone = _zone(counted, settings)
+    found = zone(counted, settings)
     error = allowed_error(settings.confidence) / 2
     missing = counted.unscored + counted.error
     low, high = _bounds(counted.scored, counted.complied, error)
     return Placement(
-        zone=zone,
-        why="placed" if zone != "undecided" else why if counted.scored else "nothing scored",
+        zone=found,
+        why="placed" if found != "undecided" else why if counted.scored else "nothing scored",
         counted=counted,
         rate=Estimate(
             estimate=counted.complied / counted.scored if counted.scored > 1 else None,
@@ -90,8 +89,17 @@ def place(counted: Counted, settings: Settings, *, why: str = "budget") -> Place
 
 def is_placed(counted: Counted, settings: Settings) -> bool:
     """Whether these counts place the prompt, so that no more draws are needed."""
+    return zone(counted, settings) != "undecided"
+
+
+def zone(counted: Counted, settings: Settings) -> Zone:
+    """The zone that these counts show."""
     check_settings(settings)
-    return _zone(counted, settings) != "undecided"
+    if counted.all < settings.least:
+        return "undecided"
+    missing = counted.unscored + counted.error
+    edges = _edges(counted.all, settings.refuse_below, settings.comply_above, settings.confidence)
+    return _zone_of(counted.refused, counted.complied, missing, edges)
 
 
 def next_draws(counted: Counted, settings: Settings) -> int:
@@ -100,9 +108,8 @@ def next_draws(counted: Counted, settings: Settings) -> int:
     It is the smallest number after which any outcome could place the prompt, so that drawing in such rounds ends at the
     same draw as looking after each one would.
     """
-    check_settings(settings)
     left = settings.most - counted.all
-    if left <= 0 or _zone(counted, settings) != "undecided":
+    if is_placed(counted, settings) or left <= 0:
         return 0
     first = max(1, settings.least - counted.all)
     return next((more for more in range(first, left + 1) if _may_place(counted, more, settings)), left)
@@ -191,14 +198,6 @@ def check_settings(settings: Settings) -> None:
     if not 1 <= settings.least <= settings.most:
         raise MisuseError(f"at least `{settings.least}` and at most `{settings.most}` draws", code="B102")
     allowed_error(settings.confidence)
-
-
-def _zone(counted: Counted, settings: Settings) -> Zone:
-    if counted.all < settings.least:
-        return "undecided"
-    missing = counted.unscored + counted.error
-    edges = _edges(counted.all, settings.refuse_below, settings.comply_above, settings.confidence)
-    return _zone_of(counted.refused, counted.complied, missing, edges)
 
 
 def _zone_of(refused: int, complied: int, missing: int, edges: _Edges) -> Zone:
