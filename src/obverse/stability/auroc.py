@@ -30,11 +30,13 @@ def auroc(
     confidence: float = 0.95,
     clusters: Sequence[str] | None = None,
     strata: Sequence[str] | None = None,
+    wider: float = 1.0,
 ) -> Estimate:
     """How probably a positive outscores a negative, with its interval; no estimate, from 0 to 1, without both groups.
 
     `clusters` names what belongs together (a family): then clusters are the unit of the interval. `strata` names what may be compared
-    (a fold): pairs across strata are left out. `n` counts the scores in strata that hold both groups.
+    (a fold): pairs across strata are left out. `wider` multiplies the standard error,
+    for scores whose chance is not only that of the prompts. `n` counts the scores in strata that hold both groups.
 
     Raises:
         MisuseError: for lengths that differ, or scores that are not numbers.
@@ -43,7 +45,7 @@ def auroc(
     if seen is None:
         return Estimate(estimate=None, low=0.0, high=1.0, n=0, method="AUROC", note="one of the two groups is empty")
     variance, freedom = seen.variance(seen.influence)
-    low, high = _interval(seen.area, variance, freedom, exact.allowed_error(confidence), *seen.sizes)
+    low, high = _interval(seen.area, variance * wider**2, freedom, exact.allowed_error(confidence), *seen.sizes)
     method = "AUROC, DeLong on the logit scale" if clusters is None else "AUROC, clustered DeLong on the logit scale"
     return Estimate(estimate=seen.area, low=low, high=high, n=sum(seen.sizes), method=method)
 
@@ -56,6 +58,7 @@ def difference(
     confidence: float = 0.95,
     clusters: Sequence[str] | None = None,
     strata: Sequence[str] | None = None,
+    wider: float = 1.0,
 ) -> Estimate:
     """How much larger the area of the second scores is than that of the first, on the same labels: paired, after DeLong."""
     from scipy.special import ndtri, stdtrit
@@ -69,7 +72,7 @@ def difference(
     variance, freedom = two.variance(two.influence - one.influence)
     # two areas with no spread at all say nothing of how they would differ on other prompts
     z = float(ndtri(1 - level / 2) if math.isinf(freedom) else stdtrit(freedom, 1 - level / 2))
-    step = z * math.sqrt(variance) if variance > 1e-14 else 1.0
+    step = z * wider * math.sqrt(variance) if variance > 1e-14 else 1.0
     middle = two.area - one.area
     return Estimate(
         estimate=middle, low=max(middle - step, -1.0), high=min(middle + step, 1.0), n=sum(two.sizes),

@@ -35,6 +35,8 @@ AT: Final = 0.1
 EXTERNAL: Final = {"outcomes": "outcomes on rungs", "token entropy": "token entropy on rungs"}
 INTERNAL: Final = ("margin", "projection", "lens", "probe", "attention", "routing", "plausibility")
 BASELINE: Final = ("tokens", "perplexity")
+WANTED: Final = "what is wanted"
+"""A second baseline, which a guard does not have: whether the prompt is to be refused. A signal of harm alone finds no more than this."""
 SAFETY: Final = ("projection", "probe", "lens", "margin")
 """Which signal stands for the internal safety signal: the first of these that was read. Larger is more refusal."""
 
@@ -131,7 +133,10 @@ def _table(
                 missing[f"{name}, in part"] = (
                     f"not known for {len(values) - known} prompts, which count as in the middle"
                 )
-    if found:
+    wanted = np.array([finding.prompt.wanted == "refuse" for finding, _ in kept], dtype=np.float64)
+    if len(set(wanted.tolist())) > 1:
+        found[WANTED] = wanted
+    if kept:
         missing["spread"] = (
             "entropies, distances and shares of base draws are no signals here: they come of the draws that make the label"
         )
@@ -227,6 +232,7 @@ def _groups(signals: Mapping[str, Floats]) -> dict[str, tuple[str, ...]]:
         "internal": inside if len(inside) > 1 else (),
         **{name: (name,) for name in outside + inside},
         "length and perplexity": base,
+        WANTED: (WANTED,) if WANTED in signals else (),
     }
     return {name: names for name, names in groups.items() if names}
 
@@ -308,7 +314,12 @@ def _line(name: str, table: _Table, scores: _Scores, folds: NDArray[np.int64], s
     return DetectorLine(
         name=name,
         auroc=auroc(
-            scores.held_out, table.wavers, confidence=settings.confidence, clusters=table.families, strata=_names(folds)
+            scores.held_out,
+            table.wavers,
+            confidence=settings.confidence,
+            clusters=table.families,
+            strata=_names(folds),
+            wider=_wider(folds),
         ),
         recall=flagged(flags, table.wavers, confidence=settings.confidence),
         fpr=flagged(flags, ~table.wavers, confidence=settings.confidence),
@@ -318,6 +329,16 @@ def _line(name: str, table: _Table, scores: _Scores, folds: NDArray[np.int64], s
 
 def _names(folds: NDArray[np.int64]) -> list[str]:
     return [str(fold) for fold in folds]
+
+
+def _wider(folds: NDArray[np.int64]) -> float:
+    """What DeLong's standard error lacks on scores that were learnt from the other folds: K / (K - 1).
+
+    The models of two folds share most of their training prompts, so their errors go together, the more the less a signal tells. The
+    factor is not derived but measured: with it intervals of signals that tell nothing cover a half as often as they should.
+    """
+    many = len(np.unique(folds))
+    return many / (many - 1)
 
 
 def _compared(table: _Table, scores: Mapping[str, _Scores], folds: NDArray[np.int64], settings: Settings) -> str:
@@ -330,6 +351,7 @@ def _compared(table: _Table, scores: Mapping[str, _Scores], folds: NDArray[np.in
         found = difference(
             scores[name].held_out, whole.held_out, table.wavers, confidence=settings.confidence, clusters=table.families,
             strata=_names(folds),
+            wider=_wider(folds),
         )  # fmt: skip
         return f"{_verdict(found)} {name} ({found.estimate or 0.0:+.2f}, {found.low:+.2f} to {found.high:+.2f})"
 
@@ -338,7 +360,7 @@ def _compared(table: _Table, scores: Mapping[str, _Scores], folds: NDArray[np.in
         return -1.0 if seen is None else seen
 
     alone = max((name for name in (*EXTERNAL.values(), *INTERNAL) if name in scores), key=area)
-    others = [name for name in ("length and perplexity", alone) if name in scores]
+    others = [name for name in ("length and perplexity", WANTED, alone) if name in scores]
     return (
         "All signals together: AUROC " + f"{area('external + internal'):.2f}; " + "; ".join(map(against, others)) + "."
     )
