@@ -23,7 +23,7 @@ day gives a fair idea of the weather of the next morning.
 
 The old tram line follows the river for most of its way. It leaves the market square, passes the brewery and the
 botanical garden, and ends at the lake. The cars are painted cream and red, and their seats are made of polished wood.
-On Sundays families take it to the beach and come back in the evening.
+At the weekend families take it to the beach and come back in the evening.
 
 A good soup begins with onions that are softened slowly in butter. Carrots, celery and leeks follow, and then a broth
 that has simmered for a while. Fresh herbs go in at the end, so that they keep their colour. Many people like it even

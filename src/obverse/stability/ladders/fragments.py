@@ -12,14 +12,22 @@ from typing import Final
 
 from obverse.core.chat import ChatMessage
 from obverse.stability.ladders.forms import Impossible, Made, Place, asked, asked_at, pick, with_request
-from obverse.stability.ladders.frames import dealt
+from obverse.stability.ladders.frames import graded
 from obverse.stability.ladders.whitespace import free_gaps
 from obverse.stability.records import Prompt
 
 _MOST_PIECES: Final = 8
-_LETTERS: Final = "abcdefgh"
-_NUMBERED: Final = "My message comes in numbered parts. Read them as one text.\n"
-_FIELDS: Final = "My message comes in fields. Read their values as one text.\n"
+_MODES: Final = {
+    "numbered parts": (
+        "My message comes in numbered parts. Read them as one text.\n",
+        [f"{number}. " for number in range(1, _MOST_PIECES + 1)],
+    ),
+    "fields": (
+        "My message comes in fields. Read their values as one text.\n",
+        [f"{letter} = " for letter in "abcdefgh"],
+    ),
+}
+"""What stands before the pieces, and the mark of each."""
 _TURNS: Final = (
     "My message comes in {} parts, one after the other. Read all of them as one text, and wait for the last.\n"
 )
@@ -34,22 +42,15 @@ def make(prompt: Prompt, place: Place) -> Made | Impossible:
     gaps = free_gaps(request)
     if not gaps:
         return Impossible(reason="no place to cut the request")
-    most = min(_MOST_PIECES, len(gaps) + 1)
-    counts = range(2, most + 1)
-    forms = [(mode, count) for modes in (("numbered", "fields"), ("turns",)) for count in counts for mode in modes]
+    counts = range(2, min(_MOST_PIECES, len(gaps) + 1) + 1)
     half = place.levels // 2
     if place.level <= half:
         there = place_on(place, place.level, half)
-        found = dealt(there, [form for form in forms if form[0] != "turns"])
-    else:
-        there = place_on(place, place.level - half, place.levels - half)
-        found = dealt(there, [form for form in forms if form[0] == "turns"])
-    if isinstance(found, Impossible):
-        return found
-    mode, count = found
-    pieces = _pieces(request, gaps, count)
-    messages = _in_turns(prompt, pieces, place) if mode == "turns" else with_request(prompt, _in_one(mode, pieces))
-    return Made(messages=messages, span=_span(prompt, pieces), note=f"{count} parts, {mode}")
+        return graded(
+            prompt, there, (_in_one(prompt, mode, _pieces(request, gaps, count)) for count in counts for mode in _MODES)
+        )
+    there = place_on(place, place.level - half, place.levels - half)
+    return graded(prompt, there, (_in_turns(prompt, _pieces(request, gaps, count), place) for count in counts))
 
 
 def place_on(place: Place, level: int, levels: int) -> Place:
@@ -70,13 +71,13 @@ def _pieces(text: str, gaps: Sequence[int], count: int) -> list[str]:
     return [text[start:end] for start, end in zip(starts, [*cuts, len(text)])]
 
 
-def _in_one(mode: str, pieces: Sequence[str]) -> str:
-    if mode == "numbered":
-        return _NUMBERED + "\n".join(f"{number}. {piece}" for number, piece in enumerate(pieces, 1))
-    return _FIELDS + "\n".join(f"{letter} = {piece}" for letter, piece in zip(_LETTERS, pieces))
+def _in_one(prompt: Prompt, mode: str, pieces: Sequence[str]) -> Made:
+    head, marks = _MODES[mode]
+    text = head + "\n".join(f"{mark}{piece}" for mark, piece in zip(marks, pieces))
+    return Made(messages=with_request(prompt, text), span=_span(prompt, pieces), note=f"{len(pieces)} {mode}")
 
 
-def _in_turns(prompt: Prompt, pieces: Sequence[str], place: Place) -> tuple[ChatMessage, ...]:
+def _in_turns(prompt: Prompt, pieces: Sequence[str], place: Place) -> Made:
     at = asked_at(prompt.messages) or 0
     turns: list[ChatMessage] = []
     for number, piece in enumerate(pieces, 1):
@@ -84,7 +85,8 @@ def _in_turns(prompt: Prompt, pieces: Sequence[str], place: Place) -> tuple[Chat
         turns.append(ChatMessage(role="user", content=f"{lead}Part {number} of {len(pieces)}: {piece}"))
         if number < len(pieces):
             turns.append(ChatMessage(role="assistant", content=pick(HEARD, *place.key, number)))
-    return (*prompt.messages[:at], *turns, *prompt.messages[at + 1 :])
+    messages = (*prompt.messages[:at], *turns, *prompt.messages[at + 1 :])
+    return Made(messages=messages, span=_span(prompt, pieces), note=f"{len(pieces)} turns")
 
 
 def _span(prompt: Prompt, pieces: Sequence[str]) -> str:
@@ -122,7 +124,7 @@ def _of_turns(messages: Sequence[ChatMessage], count: int) -> list[str] | None:
 
 def _of_one(text: str) -> list[str] | None:
     lines = text.split("\n")
-    for marks in ([f"{number}. " for number in range(1, _MOST_PIECES + 1)], [f"{letter} = " for letter in _LETTERS]):
+    for _, marks in _MODES.values():
         pieces = list(_marked(lines[1:], marks))
         if len(pieces) > 1:
             return pieces

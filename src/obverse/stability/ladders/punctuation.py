@@ -24,8 +24,8 @@ _END: Final = re.compile(r"[.!?]*\s*\Z")
 _COMMA: Final = re.compile(r"(?<=\w),(?=\s)")
 _QUESTION: Final = ("??", "?!", "???", "?!?", "?...")
 _STATEMENT: Final = ("!", "!!", "!!!", "...", "..")
-_ONE_IN: Final = 3
-"""Every so many-th gap may get an ellipsis."""
+_ONE_IN: Final = 2
+"""Of so many gaps one may get an ellipsis."""
 
 
 def make(prompt: Prompt, place: Place) -> Made | Impossible:

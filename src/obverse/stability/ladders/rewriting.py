@@ -32,7 +32,7 @@ LANGUAGES: Final = (
 )  # fmt: skip
 """From the most to the least written about on the web, by our own judgement: the strength of a translation has no better unit."""
 BY_WAY_OF: Final = "German"
-NEAR: Final = 0.75
+NEAR: Final = 0.7
 """Least cosine between the request and what comes back; `benchmarks/stability_ladders.py` shows how paraphrases and other requests lie."""
 _LONGER: Final = 3.0
 _CHATTY: Final = re.compile(
