@@ -65,10 +65,9 @@ def document(diagnosis: Diagnosis, folder: Path) -> dict[str, Any]:
 def lines(diagnosis: Diagnosis) -> list[str]:
     """The diagnosis in a few lines."""
     found = [f"{diagnosis.target}: {diagnosis.says}", ""]
-    found.append(f"{'':<9}{'refuse':>8}{'unstable':>10}{'comply':>8}{'undecided':>11}   share unstable")
+    found.append(f"{'':<9}{'refuse':>8}{'unstable':>10}{'comply':>8}{'undecided':>11}")
     found += [
-        f"{one.kind:<9}{one.refuse:>8}{one.unstable:>10}{one.comply:>8}{one.undecided:>11}   {estimate(one.share)}"
-        for one in diagnosis.tallies
+        f"{one.kind:<9}{one.refuse:>8}{one.unstable:>10}{one.comply:>8}{one.undecided:>11}" for one in diagnosis.tallies
     ]
     pools = [curve for curve in diagnosis.curves if curve.prompt is None]
     fitted = [curve for curve in pools if curve.verdict == "fitted"]

@@ -79,7 +79,9 @@ class DrawBook:
     def left(self) -> int:
         """How many draws are still to be made at most: prompts that are placed, and what was drawn, left out."""
         return sum(
-            max(point.draws, 0) - len(self._draws[point.name]) for point in self.points if point.name in self._open
+            point.draws - len(self._draws[point.name])
+            for point in self.points
+            if point.name in self._open and self._missing(point)
         )
 
     def _missing(self, point: Point) -> list[Due]:
