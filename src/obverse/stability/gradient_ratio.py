@@ -25,6 +25,7 @@ import numpy as np
 from obverse.core.errors import MisuseError
 from obverse.stability.auroc import auroc, flagged, mid_ranks, threshold_at
 from obverse.stability.findings import DetectorLine, Estimate
+from obverse.stability.inside.routing import adjusted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -158,18 +159,6 @@ def spearman(first: Sequence[float], second: Sequence[float]) -> float | None:
     return float((x * y).sum()) / size if size > 0 else None
 
 
-def benjamini_hochberg(ps: Sequence[float | None]) -> list[float | None]:
-    """The q-value of each p (J. R. Stat. Soc. B 57, 1995); None stays None and is not counted."""
-    known = sorted((p, place) for place, p in enumerate(ps) if p is not None)
-    result: list[float | None] = [None] * len(ps)
-    least = 1.0
-    for rank in range(len(known), 0, -1):
-        p, place = known[rank - 1]
-        least = min(least, p * len(known) / rank)
-        result[place] = least
-    return result
-
-
 # --- the ratios -------------------------------------------------------------------------------------------------------------
 
 
@@ -215,16 +204,16 @@ def _ratios(
     intercepts = _intercepts(y, x, chosen)
     parts: Floats = (weights[:, None] * residuals).astype(np.float64)
     plain, beyond = _flipped(signs, y), _flipped(signs, parts)
-    q, q_beyond = benjamini_hochberg(plain[1:]), benjamini_hochberg(beyond[1:])
+    q, q_beyond = adjusted(plain[1:]), adjusted(beyond[1:])
     return [
         LayerRatio(
             layer=layer,
             ratio=_estimate(float(y[:, layer].mean()), means[:, layer], pairs, confidence),
-            p=plain[layer],
-            q=q[layer - 1] if layer else plain[layer],
+            p=float(plain[layer]),
+            q=float(q[layer - 1] if layer else plain[layer]),
             beyond=_estimate(float(weights @ y[:, layer]), intercepts[:, layer], pairs, confidence),
-            p_beyond=beyond[layer],
-            q_beyond=q_beyond[layer - 1] if layer else beyond[layer],
+            p_beyond=float(beyond[layer]),
+            q_beyond=float(q_beyond[layer - 1] if layer else beyond[layer]),
         )
         for layer in range(columns)
     ]
@@ -247,10 +236,11 @@ def _intercepts(y: Floats, x: Floats, chosen: NDArray[np.int64]) -> Floats:
     return found
 
 
-def _flipped(signs: Floats, parts: Floats) -> list[float | None]:
+def _flipped(signs: Floats, parts: Floats) -> Floats:
     """Two-sided p of each column's sum when its parts change sign at random."""
     reached = np.abs(signs @ parts) >= np.abs(parts.sum(axis=0)) * (1 - 1e-12)
-    return [float(p) for p in (1 + reached.sum(axis=0)) / (1 + len(signs))]
+    found: Floats = (1 + reached.sum(axis=0)) / (1 + len(signs))
+    return found
 
 
 def _estimate(middle: float, resampled: Floats, n: int, confidence: float) -> Estimate:
