@@ -253,9 +253,9 @@ class Intervention(msgspec.Struct, frozen=True, kw_only=True):
 class Signals(msgspec.Struct, frozen=True, kw_only=True):
     """The internal signals of one prompt at one point, one number each; None where the model has none.
 
-    `margin` (nats), `perplexity` and `tokens` are as read. `projection`, `lens`, `probe` and `attention` are taken at the layer that was
-    chosen without the prompt's family, in standard deviations above the mean of the harmless prompts that it was chosen on, the sign
-    such that more is more like harmful prompts: so they compare between families. `routing` is in nats, likewise signed.
+    `margin` (nats), `perplexity` and `tokens` are as read. `projection`, `lens`, `probe`, `attention` and `routing` are taken at
+    the layer that was chosen without the prompt's family, in standard deviations above the mean of the harmless prompts that it was
+    chosen on, the sign such that more is more like harmful prompts: so they compare between families.
     `plausibility` grows with how impossible the request looks, in deviations above our own possible sentences.
     """
 

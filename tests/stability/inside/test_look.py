@@ -51,11 +51,11 @@ def whole(request):
 def test_every_planted_signal_is_found_from_its_layer_on(whole) -> None:
     inside, _, _ = whole
     for curve in inside.curves:
-        if curve.name.startswith(("refusal direction", "probe", "logit lens", "attention spread")):
+        if curve.name.startswith(("refusal direction", "probe", "logit lens", "attention spread", "routing likeness")):
             assert curve.chosen is not None
             assert curve.chosen >= 3
             assert curve.nested is not None
-            assert (curve.nested.low or 0) > 0.8
+            assert (curve.nested.low or 0) > 0.7
             for line in curve.lines:
                 area = line.value.estimate
                 assert area is not None
@@ -99,6 +99,20 @@ def test_progress_grows_to_no_more_than_its_whole(whole) -> None:
     _, _, told = whole
     assert [done for done, _ in told] == sorted(done for done, _ in told)
     assert all(done <= all_ for done, all_ in told)
+    assert told[-1][0] == told[-1][1]
+
+
+def test_what_is_wanted_of_a_family_does_not_change_its_own_signals(planted, some_prompts) -> None:
+    prompts = some_prompts(5, 4)
+    other = [
+        msgspec.structs.replace(prompt, wanted="comply" if prompt.wanted == "refuse" else "refuse")
+        if prompt.family == "f2"
+        else prompt
+        for prompt in prompts
+    ]
+    one, two = (seen(planted(experts=4, routed=1.0), some).signals for some in (prompts, other))
+    for first, second, prompt in zip(one, two, prompts):
+        assert (first == second) == (prompt.family == "f2"), prompt.id
 
 
 def test_the_same_again_is_the_same(planted, some_prompts) -> None:

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from obverse.stability.inside.folds import Missing
+from obverse.stability.inside.folds import Folds, Missing
+from obverse.stability.inside.nested import nested
+from obverse.stability.inside.ranking import ranked
 from obverse.stability.inside.routing import Pairs, adjusted, js, likeness, pairs, routed
 
 
@@ -135,14 +137,29 @@ def test_too_few_pairs_are_missing_since_no_p_could_be_small() -> None:
     assert "no layer" in nowhere.reason
 
 
-def test_likeness_leaves_the_prompts_own_groups_out() -> None:
+def test_likeness_is_learnt_from_pairs_of_the_training_prompts_only() -> None:
     found = drawn(np.random.default_rng(3), 10, harm=2.0)
-    row = np.vstack([found.harmful[0]])
-    without = frozenset({"g0", "g1"})
-    one = likeness(row, found, without=without)
-    changed = Pairs(
-        groups=found.groups, layers=found.layers,
-        harmful=np.concatenate([found.harmful[2:4], found.harmful[2:]]), benign=np.concatenate([found.benign[2:4], found.benign[2:]]),
-    )  # fmt: skip
-    assert one == likeness(row, changed, without=without)
-    assert likeness(row, found, without=frozenset(found.groups)) is None
+    shares = np.concatenate([found.harmful, found.benign])
+    labels, groups = np.repeat([1, 0], 10), [*found.groups, *found.groups]
+    train = np.tile(np.arange(10) < 7, 2)
+    train[0] = False  # its twin is left alone
+    scores = likeness(shares, labels, groups)(train)[:, :, 0]
+    benign, harmful = found.benign[1:7].mean(axis=0), found.harmful[1:7].mean(axis=0)
+    for row in range(20):
+        for layer in range(3):
+            slow = js(shares[row, layer], benign[layer]) - js(shares[row, layer], harmful[layer])
+            assert scores[row, layer] == pytest.approx(float(slow))
+    assert scores[:10, 2].mean() > scores[10:, 2].mean()
+    alone = likeness(shares, labels, [f"own{row}" for row in range(20)])(train)
+    assert np.isfinite(alone).all()
+
+
+def test_likeness_is_held_out_and_a_half_where_routing_follows_topic() -> None:
+    by = Folds(of=np.tile(np.repeat(np.arange(4), 6), 2), labels=np.repeat([1, 0], 24), count=4)
+    areas = []
+    for seed in range(20):
+        found = drawn(np.random.default_rng(40 + seed), 24)
+        shares = np.concatenate([found.harmful, found.benign])
+        areas.append(ranked(nested(likeness(shares, by.labels, [*found.groups] * 2), by).chosen, by, confidence=0.95))
+    assert abs(sum(one.estimate for one in areas) / 20 - 0.5) < 0.06
+    assert sum(one.low <= 0.5 <= one.high for one in areas) >= 17

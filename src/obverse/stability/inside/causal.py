@@ -133,7 +133,7 @@ def interventions(
     harmless = [prompts[place] for place in _spread(prompts, ~learnt & (folds.labels == 0), SHOWN)]
     base, calm = bench.outcomes(harmful, []), bench.outcomes(harmless, [])
     directions = [vector, *controls(states[:, layer], labels, vector, seed=bench.seed)]
-    level = states[labels == 0][:, layer].mean(axis=0, dtype=np.float64)
+    level = states[:, layer][labels == 0].mean(axis=0, dtype=np.float64)
     rows = []
     for kind, shown, before in (("ablate", harmful, base), ("add", harmless, calm), ("patch", harmful, base)):
         after = [bench.outcomes(shown, edits(kind, one, layer, norm, float(level @ one))) for one in directions]  # type: ignore[arg-type]  # the literals of the line above

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from obverse.stability.inside.folds import UNKNOWN
 from obverse.stability.inside.nested import Learn
 from obverse.stability.inside.ranking import Doubles
 
@@ -19,7 +20,9 @@ Floats = NDArray[np.float32]
 
 def direction(states: Floats, labels: NDArray[np.int64]) -> tuple[Floats, Doubles]:
     """The unit directions (layers, d) of these states (n, layers, d), and their norms (layers,); a zero difference stays zero."""
-    gap = _mean(states[labels == 1]) - _mean(states[labels == 0])
+    # One layer at a time, as a product with weights: the states are the one large array, and are not copied.
+    weigh = (labels == 1) / (labels == 1).sum() - (labels == 0) / (labels == 0).sum()
+    gap = np.stack([weigh @ states[:, layer].astype(np.float64) for layer in range(states.shape[1])])
     norm = np.sqrt((gap**2).sum(axis=1))
     unit = gap / np.where(norm > 0, norm, 1.0)[:, None]
     return unit.astype(np.float32), norm
@@ -27,23 +30,17 @@ def direction(states: Floats, labels: NDArray[np.int64]) -> tuple[Floats, Double
 
 def projected(states: Floats, unit: Floats) -> Doubles:
     """The component of each state along its layer's direction: (n, layers)."""
-    # One product a layer: an einsum over all would copy the states.
     return np.stack([states[:, layer] @ unit[layer] for layer in range(states.shape[1])], axis=1).astype(np.float64)
 
 
 def difference_of_means(states: Floats, labels: NDArray[np.int64]) -> Learn:
     """Learns the direction of each layer from the labelled prompts of the training folds, and projects all prompts on it.
 
-    `labels` may leave out (−1) prompts that are held out like all others but should not be learnt from.
+    `labels` may leave out (`UNKNOWN`) prompts that are held out like all others but should not be learnt from.
     """
 
     def learn(train: NDArray[np.bool_]) -> Doubles:
-        unit, _ = direction(states[train], labels[train])
+        unit, _ = direction(states, np.where(train, labels, UNKNOWN))
         return projected(states, unit)[:, :, None]
 
     return learn
-
-
-def _mean(states: Floats) -> Doubles:
-    mean: Doubles = states.mean(axis=0, dtype=np.float64)
-    return mean

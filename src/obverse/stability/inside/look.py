@@ -21,7 +21,7 @@ from obverse.stability.inside.folds import UNKNOWN, Missing
 from obverse.stability.inside.gathered import Gathered, gathered
 from obverse.stability.inside.plausibility import Sense, sensed, usable
 from obverse.stability.inside.ranking import Doubles
-from obverse.stability.inside.sentences import LIKELY, POSSIBLE, Square, sentences
+from obverse.stability.inside.sentences import LIKELY, POSSIBLE, Sentence, Square, sentences
 from obverse.stability.inside.sheet import Sheet, learnable
 from obverse.stability.inside.words import GROUPS
 from obverse.stability.ports import Answers, Looks, Read, Wants
@@ -39,11 +39,12 @@ def look(
     told: Callable[[int, int], None],
     answers: Answers | None = None,
     refuses: Refuses | None = None,
+    squares: Mapping[str, tuple[Square, ...]] = SETS,
 ) -> Inside:
     """Everything that can be known of these prompts from inside, with reasons for the rest. Memory: one residual stack a prompt.
 
     `zones` are those of `placing`, by prompt id; prompts that behave otherwise than is wanted of them are not learnt from. `told` is called
-    with (prompts read, all). With `answers` and `refuses` the causal checks read greedy answers, else the sign of the refusal margin.
+    with (prompts read, all). `squares` are the sentences for plausibility; the set `possible` also measures the prompts. With `answers` and `refuses` the causal checks read greedy answers, else the sign of the refusal margin.
 
     Raises:
         MisuseError: no prompts, or two of one id.
@@ -54,11 +55,11 @@ def look(
         raise MisuseError(
             f"two prompts are called `{repeated[0]}`" if repeated else "there is no prompt to look at", code="B404"
         )
-    asking = {name: tuple(sentences(squares)) for name, squares in SETS.items()}
+    asking = {name: tuple(sentences(some)) for name, some in squares.items()}
     step = _Steps(told, all_=len(prompts) + sum(map(len, asking.values())))
     sheet = Sheet(settings=settings)
-    senses = {name: _sense(model, name, sheet, step) for name in SETS}
-    sense = senses["possible"]
+    senses = {name: _sense(model, name, some, sheet, step) for name, some in asking.items()}
+    sense = senses.get("possible")
     found = gathered(
         model,
         [asked(prompt) for prompt in prompts],
@@ -71,6 +72,7 @@ def look(
     values = _signals(found, read, zones, sheet)
     lines = _route(found, read, model, sheet, values, settings.seed)
     changed = _change(model, read, found, sheet, step, answers, refuses)
+    step.end()
     stack = found.states.nbytes
     sheet.notes.append(
         f"kept {stack / 2**20:.1f} MiB of activations: prompts × (layers + 1) × width × 4 bytes is the bound"
@@ -107,10 +109,13 @@ class _Steps:
     def more(self, number: int) -> None:
         self._all += number
 
+    def end(self) -> None:
+        """What was planned at most and not needed counts as done."""
+        self(max(0, self._all - self._done))
 
-def _sense(model: Looks, name: str, sheet: Sheet, step: _Steps) -> Sense | None:
+
+def _sense(model: Looks, name: str, asking: Sequence[Sentence], sheet: Sheet, step: _Steps) -> Sense | None:
     """The direction of this set of our own sentences; its states are let go of at once."""
-    asking = tuple(sentences(SETS[name]))
     reads = [
         Read(id=f"{name}/{place}", messages=(ChatMessage(role="user", content=one.text),))
         for place, one in enumerate(asking)
@@ -156,9 +161,9 @@ def _signals(found: Gathered, read: Sequence[Prompt], zones: Mapping[str, Zone],
     lens = _table([one.lens for one in kept])
     for place, name in enumerate(("refusal", "hazard", "either")):
         rows = None if lens is None else lens[:, place]
-        values["lens"] = sheet.signal(f"logit lens: {name}", "lens", rows, mapped=name == "either")
+        values["lens"] = sheet.signal(f"logit lens: {name}", "lens", rows, unit="nats" if name == "either" else "")
     values["attention"] = sheet.signal(
-        "attention spread", "attention", _table([one.spread for one in kept]), first=1, mapped=True
+        "attention spread", "attention", _table([one.spread for one in kept]), first=1, unit="share of ln(tokens)"
     )
     sheet.signal("attention share", "attention share", _table([one.share for one in kept]), first=1)
     values["margin"] = _column([one.margin for one in kept])
@@ -182,22 +187,17 @@ def _route(
         sheet.missing["routing"] = "the model has no experts"
         return ()
     labels = np.array([1 if prompt.wanted == "refuse" else 0 for prompt in read], dtype=np.int64)
-    rows = [kept.routing for kept in found.kept]
+    rows = [None if kept.routing is None else kept.routing.astype(np.float64) for kept in found.kept]
     paired = routing.pairs(rows, [prompt.group for prompt in read], labels)
     if isinstance(paired, Missing):
         sheet.missing["routing"] = paired.reason
         return ()
     result = routing.routed(paired, seed=seed)
     sheet.maps.extend(result.maps)
-    if sheet.folds is not None:
-        for fold in range(sheet.folds.count):
-            here = np.flatnonzero(sheet.folds.of == fold).tolist()
-            without = frozenset(read[place].group for place in here)
-            for place in here:
-                row = rows[place]
-                like = None if row is None else routing.likeness(row.astype(np.float64), paired, without=without)
-                values["routing"][place] = np.nan if like is None else like
-        sheet.number("routing", "routing", values["routing"])
+    table = _table(rows)
+    if table is not None:
+        shares = table[:, [layer - 1 for layer in paired.layers]]
+        values["routing"] = sheet.routing(shares / shares.sum(axis=-1, keepdims=True), paired.layers)
     return result.lines
 
 

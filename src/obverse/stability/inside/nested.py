@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -95,17 +95,25 @@ def threshold(harmless: Doubles, at: float) -> float:
 
 
 def curve(
-    name: str, scores: Doubles, folds: Folds, found: Nested, *, confidence: float, first: int = 0, note: str = ""
+    name: str,
+    scores: Doubles,
+    folds: Folds,
+    found: Nested,
+    *,
+    confidence: float,
+    numbers: Sequence[int] | None = None,
+    note: str = "",
 ) -> LayerCurve:
-    """AUROC of each layer's scores (n, layers), and of the nested choice; `first` is the number of the first layer."""
+    """AUROC of each layer's scores (n, layers), and of the nested choice; `numbers` are the layers', from 0 if not given."""
+    numbers = range(scores.shape[1]) if numbers is None else numbers
     return LayerCurve(
         name=name,
         unit="AUROC",
         lines=tuple(
-            LayerLine(layer=layer + first, value=ranked(scores[:, layer], folds, confidence=confidence))
-            for layer in range(scores.shape[1])
+            LayerLine(layer=number, value=ranked(scores[:, layer], folds, confidence=confidence))
+            for layer, number in enumerate(numbers)
         ),
-        chosen=Counter(found.layers).most_common(1)[0][0] + first,
+        chosen=numbers[Counter(found.layers).most_common(1)[0][0]],
         nested=ranked(found.chosen, folds, confidence=confidence),
         note=note,
     )

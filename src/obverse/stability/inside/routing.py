@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from obverse.stability.findings import HeatMap, RoutingLine
 from obverse.stability.inside.folds import Missing
+from obverse.stability.inside.nested import Learn
 from obverse.stability.inside.ranking import Doubles
 
 LEAST_GROUPS: Final = 6
@@ -62,14 +63,12 @@ def entropy(shares: Doubles) -> Doubles:
     return total
 
 
-def pairs(
-    routing: Sequence[NDArray[np.float32] | None], groups: Sequence[str], labels: NDArray[np.int64]
-) -> Pairs | Missing:
+def pairs(routing: Sequence[Doubles | None], groups: Sequence[str], labels: NDArray[np.int64]) -> Pairs | Missing:
     """The groups that hold both kinds, routing renormalised; layers without experts are left out."""
     held: dict[str, tuple[list[Doubles], list[Doubles]]] = defaultdict(lambda: ([], []))
     for row, group, label in zip(routing, groups, labels.tolist()):
         if row is not None and label >= 0:
-            held[group][0 if label == 1 else 1].append(row.astype(np.float64))
+            held[group][0 if label == 1 else 1].append(row)
     names = tuple(sorted(group for group, (harmful, benign) in held.items() if harmful and benign))
     if len(names) < LEAST_GROUPS:
         return Missing(
@@ -131,19 +130,20 @@ def routed(found: Pairs, *, seed: int, swaps: int = SWAPS) -> Routed:
     )
 
 
-def likeness(routing: Doubles, found: Pairs, *, without: frozenset[str]) -> float | None:
-    """How much more one prompt's routing (layers, experts) is like harmful ones' than like benign ones', in nats, mean over layers.
-
-    JS to the benign mean minus JS to the harmful mean, over the groups that are not in `without`. None if too few are left.
+def likeness(shares: Doubles, labels: NDArray[np.int64], groups: Sequence[str]) -> Learn:
+    """How much more each prompt's routing (n, layers, experts) is like harmful ones' than like benign ones', in nats: JS to the benign mean
+    minus JS to the harmful mean. The means are learnt from training prompts whose group has both kinds there, or from all if none has.
     """
-    left = np.array([group not in without for group in found.groups])
-    if left.sum() < LEAST_GROUPS // 2:
-        return None
-    shares = routing[[layer - 1 for layer in found.layers]]
-    shares = shares / shares.sum(axis=-1, keepdims=True)
-    gap = js(shares, found.benign[left].mean(axis=0)) - js(shares, found.harmful[left].mean(axis=0))
-    value = float(gap.mean())
-    return value if np.isfinite(value) else None
+    names = np.unique(np.asarray(groups), return_inverse=True)[1]
+
+    def learn(train: NDArray[np.bool_]) -> Doubles:
+        kinds = [np.bincount(names[train & (labels == label)], minlength=names.max() + 1) > 0 for label in (0, 1)]
+        paired = train & (kinds[0] & kinds[1])[names]
+        use = paired if (paired & (labels == 1)).any() else train
+        benign, harmful = (shares[use & (labels == label)].mean(axis=0) for label in (0, 1))
+        return (js(shares, benign) - js(shares, harmful))[:, :, None]
+
+    return learn
 
 
 def adjusted(p: Doubles) -> Doubles:

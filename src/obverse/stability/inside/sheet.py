@@ -13,6 +13,7 @@ from obverse.stability.inside.folds import LEAST_EACH, UNKNOWN, Folds, Missing, 
 from obverse.stability.inside.nested import Nested, curve, detector, nested, signed
 from obverse.stability.inside.probes import probe
 from obverse.stability.inside.ranking import Doubles
+from obverse.stability.inside.routing import likeness
 from obverse.stability.records import Prompt, Settings
 
 KINDS = ("harmful", "harmless")
@@ -46,13 +47,26 @@ class Sheet:
         if self.folds is None:
             return self._none("projection", self._why)
         found = nested(difference_of_means(states, learn), self.folds)
-        return self._kept("refusal direction", found, self.folds, note=note)
+        return self._kept("refusal direction", found, self.folds, range(states.shape[1]), note=note)
 
     def probe(self, states: Floats, learn: NDArray[np.int64], *, note: str) -> Doubles:
         """The linear probe, likewise."""
         if self.folds is None:
             return self._none("probe", self._why)
-        return self._kept("probe", nested(probe(states, learn), self.folds), self.folds, note=note)
+        found = nested(probe(states, learn), self.folds)
+        return self._kept("probe", found, self.folds, range(states.shape[1]), note=note)
+
+    def routing(self, shares: Doubles, layers: Sequence[int]) -> Doubles:
+        """Likeness to the routing of harmful prompts; `shares` is (n, layers, experts), NaN for prompts without."""
+        flat = shares.reshape(len(shares), -1)
+        known = self._known("routing", flat)
+        if known is None:
+            return np.full(len(self._prompts), np.nan)
+        by, filled = known
+        groups = [prompt.group for prompt in self._prompts]
+        found = nested(likeness(filled.reshape(shares.shape), by.labels, groups), by)
+        values = self._kept("routing likeness", found, by, layers, note="learnt from pairs of the same group")
+        return np.where(np.isfinite(flat).all(axis=1), values, np.nan)
 
     def behaviour(self, states: Floats, labels: NDArray[np.int64]) -> None:
         """The difference of means between prompts that are refused and prompts that are complied with, whatever is wanted of them."""
@@ -64,8 +78,8 @@ class Sheet:
         found = nested(difference_of_means(states, labels), by)
         self.curves.append(curve(name, found.shown, by, found, confidence=self.settings.confidence))
 
-    def signal(self, name: str, field: str, values: Doubles | None, *, first: int = 0, mapped: bool = False) -> Doubles:
-        """A signal (n, layers) that is read and not learnt; `first` is the number of its first layer."""
+    def signal(self, name: str, field: str, values: Doubles | None, *, first: int = 0, unit: str = "") -> Doubles:
+        """A signal (n, layers) that is read and not learnt; `first` is the number of its first layer. With a `unit` it gets map and detector."""
         known = self._known(field, values)
         if known is None or values is None:
             return np.full(len(self._prompts), np.nan)
@@ -79,12 +93,12 @@ class Sheet:
                 by,
                 found,
                 confidence=self.settings.confidence,
-                first=first,
+                numbers=range(first, first + filled.shape[1]),
                 note="no sign is learnt in the lines",
             )
         )
-        if mapped:
-            self.maps.append(self._map(name, "nats" if field == "lens" else "share of ln(tokens)", shown, first))
+        if unit:
+            self.maps.append(self._map(name, unit, shown, range(first, first + filled.shape[1])))
             self.detectors.append(detector(name, found, by, confidence=self.settings.confidence))
         return np.where(np.isfinite(values).all(axis=1), found.chosen, np.nan)
 
@@ -116,23 +130,23 @@ class Sheet:
         self.notes.append(f"{field}: {int((~good).sum())} of {len(good)} prompts do not have it")
         return by, np.where(good[:, None], values, 0.0)
 
-    def _kept(self, name: str, found: Nested, by: Folds, *, note: str) -> Doubles:
+    def _kept(self, name: str, found: Nested, by: Folds, layers: Sequence[int], *, note: str) -> Doubles:
         confidence = self.settings.confidence
-        self.curves.append(curve(name, found.shown, by, found, confidence=confidence, note=note))
+        self.curves.append(curve(name, found.shown, by, found, confidence=confidence, numbers=layers, note=note))
         self.detectors.append(detector(name, found, by, confidence=confidence))
-        self.maps.append(self._map(name, "standard deviations above harmless prompts", found.shown, 0))
+        self.maps.append(self._map(name, "standard deviations above harmless prompts", found.shown, layers))
         return found.chosen
 
     def _none(self, field: str, why: str) -> Doubles:
         self.missing[field] = why
         return np.full(len(self._prompts), np.nan)
 
-    def _map(self, name: str, unit: str, values: Doubles, first: int) -> HeatMap:
+    def _map(self, name: str, unit: str, values: Doubles, layers: Sequence[int]) -> HeatMap:
         return HeatMap(
             name=name,
             unit=unit,
             rows=tuple(prompt.id for prompt in self._prompts),
-            columns=tuple(str(layer + first) for layer in range(values.shape[1])),
+            columns=tuple(map(str, layers)),
             values=tuple(
                 tuple(float(f"{value:.5g}") if np.isfinite(value) else None for value in row) for row in values.tolist()
             ),
