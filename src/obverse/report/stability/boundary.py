@@ -112,7 +112,7 @@ def row_height(number: int) -> float:
     for most, height in ((15, 20.0), (36, 16.0), (75, 13.0), (130, 8.0), (220, 5.0)):
         if number <= most:
             return height
-    return max(1.5, 1100 / number)
+    return 1100 / number
 
 
 def lanes(diagnosis: Diagnosis) -> list[Lane]:

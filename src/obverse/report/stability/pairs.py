@@ -155,9 +155,9 @@ def _moves(comparison: Comparison, kinds: Sequence[str], form: Form) -> Spec:
         grid=True,
         domain=False,
         tickCount=5,
-        labelExpr="format(datum.value * 100, '+~r') + ' points'"
+        labelExpr="(datum.value === 0 ? '0' : format(datum.value * 100, '+~r')) + ' points'"
         if not form.narrow
-        else "format(datum.value * 100, '+~r')",
+        else "datum.value === 0 ? '0' : format(datum.value * 100, '+~r')",
     )
     y = down("m", height)
     return plot(

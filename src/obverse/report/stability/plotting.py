@@ -87,7 +87,7 @@ def config(form: Form) -> Spec:
     """The look of all pictures."""
     return {
         "font": FONT,
-        "background": None,
+        "background": "transparent",
         "padding": {"left": 1, "right": 1, "top": 2, "bottom": 2},
         "view": {"stroke": None},
         "axis": {

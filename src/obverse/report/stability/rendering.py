@@ -8,6 +8,8 @@ a policy that allows no inline style, and the same specification gives the same 
 from __future__ import annotations
 
 import re
+import struct
+import zlib
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any, Final, TypeAlias
@@ -28,6 +30,7 @@ _KEPT: Final = frozenset({
 })  # fmt: skip
 _ELEMENTS: Final = frozenset({"g", "path", "line", "rect", "circle", "text", "tspan", "defs", "clipPath"})
 _NUMERIC: Final = frozenset({"d", "transform", "x", "y", "x1", "x2", "y1", "y2", "width", "height"})
+_PNG: Final = b"\x89PNG\r\n\x1a\n"
 _LONG: Final = re.compile(r"-?\d+\.\d{3,}(?:e-?\d+)?")
 _SAME: Final = {
     ("opacity", "1"),
@@ -77,7 +80,44 @@ def png(svg: str, *, scale: float) -> bytes:
     except ImportError as missing:
         raise UnavailableError("PNG pictures need `vl-convert-python`", code="B702", hint=INSTALL) from missing
     plain = svg.replace("−", "–")  # the fonts that it falls back to for a minus are bold or slanted for the whole text
-    return bytes(vl_convert.svg_to_png(plain, scale=scale))
+    return packed(bytes(vl_convert.svg_to_png(plain, scale=scale)))
+
+
+def packed(picture: bytes) -> bytes:
+    """The same picture in about a quarter of the bytes: plain rows without transparency pack better than the renderer's.
+
+    One of another make (rows filtered in another way, pixels that let through) comes back as it is.
+    """
+    import numpy as np
+
+    chunks = list(_chunks(picture))
+    width, height, *kind = struct.unpack(">IIBBBBB", chunks[0][1])
+    packed_rows = np.frombuffer(zlib.decompress(b"".join(data for name, data in chunks if name == b"IDAT")), np.uint8)
+    if kind != [8, 6, 0, 0, 0] or packed_rows.size != height * (width * 4 + 1):
+        return picture
+    rows = packed_rows.reshape(height, width * 4 + 1)
+    if not (rows[:, 0] == 1).all():
+        return picture
+    pixels = rows[:, 1:].reshape(height, width, 4).cumsum(axis=1, dtype=np.uint8)  # undoes the filter “sub”
+    if not (pixels[..., 3] == 255).all():
+        return picture
+    plain = np.concatenate([np.zeros((height, 1), np.uint8), pixels[..., :3].reshape(height, -1)], axis=1)
+    parts = [
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(plain.tobytes(), 9)),
+        (b"IEND", b""),
+    ]
+    return _PNG + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in parts
+    )
+
+
+def _chunks(picture: bytes) -> Iterator[tuple[bytes, bytes]]:
+    at = len(_PNG)
+    while at < len(picture):
+        length, name = struct.unpack(">I4s", picture[at : at + 8])
+        yield name, picture[at + 8 : at + 8 + length]
+        at += 12 + length
 
 
 def _written(element: Tree.Element, names: Mapping[str, str]) -> Iterator[str]:
