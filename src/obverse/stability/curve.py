@@ -18,7 +18,7 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,8 +142,8 @@ def fit(points: Points, *, ladder: str, prompt: str | None, kind: str, settings:
 def fit_pool(by_prompt: Mapping[str, Points], *, ladder: str, kind: str, settings: Settings) -> Curve:
     """The curve of a population of prompts (`prompt` None), by a hierarchy: how wide *one* prompt's curve is, and where the thresholds lie.
 
-    A share ρ of the prompts has a curve, with thresholds from a normal distribution (μ, τ) and one width in common; the others are
-    flat, each at its own rate. `threshold` is μ, `width` is a single prompt's, τ and ρ stand in `why`. `fitted` asks that
+    A share ρ of the prompts has a curve, with thresholds from a normal distribution (μ, τ) and width, lapses and overdispersion in
+    common; the others are flat, each at its own rate. `threshold` is μ, `width` is a single prompt's, τ and ρ stand in `why`. `fitted` asks that
     at least half of the prompts have a threshold within the ladder; `flat`, that fewer have. `slope` is that of a prompt that goes
     all the way. `band` is that of the pool as if it were one prompt: what a prompt drawn at random does.
     """
@@ -454,6 +454,10 @@ class _Sorted(NamedTuple):
 
 _SPREAD: Final = _Axis(np.geomspace(0.019, 0.66, 10), np.geomspace(0.016, 0.8, 11), np.zeros(10))
 _SHARES: Final = (np.arange(20) + 0.5) / 20
+_COMMON: Final = np.array([0.0, 0.015, 0.05, 0.13, 1.0])
+"""Edges of the lapses that a population has in common."""
+_FEW: Final = (0, 1, 3)
+"""Which overdispersions a population may have in common: near none, some, much."""
 
 
 class _Hyper(NamedTuple):
@@ -465,32 +469,85 @@ class _Hyper(NamedTuple):
     within: Floats
 
 
+class _Said(NamedTuple):
+    """What the draws of one prompt say, up to a factor: of each curve by overdispersion, and of being flat."""
+
+    curves: NDArray[np.float32]
+    """Shape (overdispersions, 2, thresholds, widths, lapses)."""
+    flat: Floats
+    """Shape (overdispersions,)."""
+
+
 def _hyper(by_prompt: Mapping[str, Points]) -> _Hyper:
-    wide = _standard((0.0, 1.0))
-    center = _Axis(*(part[5:35] if at != 1 else part[5:36] for at, part in enumerate(wide.threshold)))
-    nodes = wide.threshold.nodes
-    # (centers, spreads, thresholds): how the prompts' thresholds lie
-    lie = np.exp(-(((nodes - center.nodes[:, None, None]) / _SPREAD.nodes[None, :, None]) ** 2) / 2)
+    """Lapses and overdispersion are the population's: of a single prompt they cannot be told, and a guess narrows the width.
+
+    First their posterior on a coarse grid of everything else, then everything else on a fine one, with them averaged over.
+    """
+    said = [_said(points) for points in by_prompt.values()]
+    grid = _common((0.0, 1.0))
+    coarse = _Axis(grid.threshold.nodes[6:34:3], grid.threshold.edges, grid.threshold.log_prior[6:34:3])
+    few = np.array(_PARTS)[list(_FEW)]
+    lapses = np.add.outer(grid.lower.log_prior, grid.upper.log_prior).ravel()
+    logs = sum(
+        (
+            _mixed(
+                one.curves, one.flat[:, None, None, None, None, None, None], coarse, _SPREAD.nodes[::3], _SHARES[2::4]
+            )
+            for one in said
+        ),
+        np.log(few / few.sum())[:, None, None, None, None, None, None]
+        + grid.width.log_prior[:, None, None]
+        + lapses[:, None],
+    )
+    common = np.exp(logs - logs.max()).sum(axis=(1, 2, 3, 4, 6))
+    common /= common.sum()
+    center = _Axis(grid.threshold.nodes[5:35], grid.threshold.edges[5:36], grid.threshold.log_prior[5:35])
+    finer = grid.width.log_prior[:, None] + center.log_prior[:, None, None, None]
+    for one in said:
+        curves = np.einsum("edtwl,el->dtw", one.curves, common)[None, ..., None]
+        flat = np.sum(one.flat * common.sum(axis=1))
+        finer = finer + _mixed(curves, np.array(flat), center, _SPREAD.nodes, _SHARES)[0, :, :, :, :, 0]
+    weights = np.exp(finer - finer.max())
+    nodes = grid.threshold.nodes
+    inside = _lie(nodes, center, _SPREAD.nodes)[:, :, (nodes >= 0) & (nodes <= 1)].sum(axis=2)
+    within = np.broadcast_to(inside[None, :, :, None, None] * _SHARES, weights.shape)
+    return _Hyper(center, grid.width, weights / weights.sum(), within)
+
+
+@lru_cache(maxsize=16)
+def _common(strengths: tuple[float, ...]) -> _Grid:
+    standard = _standard((0.0, 1.0))
+    inside = (1 - _COMMON) ** _LAPSE
+    # the middle of each cell by probability, but for the last, which is mostly empty
+    nodes = np.array([0.006, 0.03, 0.085, 0.22])
+    lapse = _Axis(nodes, _COMMON, np.log(inside[:-1] - inside[1:]))
+    return _grid(strengths, standard.threshold, standard.width, lapse, lapse)
+
+
+def _said(points: Points) -> _Said:
+    strengths = sorted({strength for strength, _, _ in points})
+    tables, grid = _tables(points, strengths)[list(_FEW)], _common(tuple(strengths))
+    logs = np.stack([_summed(table, grid.places) for table in tables])
+    flats = tables.sum(axis=1)
+    top = max(float(logs.max()), float(flats.max()))
+    curves = np.exp(logs - top).reshape(len(tables), *grid.shape[:3], -1).astype(np.float32)
+    return _Said(curves, np.exp(flats - top).mean(axis=1))
+
+
+def _lie(nodes: Floats, center: _Axis, spreads: Floats) -> Floats:
+    """How the thresholds of prompts lie: shape (centers, spreads, thresholds); adds up to 1 over thresholds."""
+    found: Floats = np.exp(-(((nodes - center.nodes[:, None, None]) / spreads[None, :, None]) ** 2) / 2)
     # a spread below the distance of the nodes is that of the nearest
-    lie /= lie.sum(axis=2, keepdims=True)
-    shape = (2, len(center.nodes), len(_SPREAD.nodes), len(wide.width.nodes), len(_SHARES))
-    logs = np.zeros(shape)
-    for points in by_prompt.values():
-        strengths = sorted({strength for strength, _, _ in points})
-        tables = _tables(points, strengths)
-        grid = _standard(tuple(strengths))
-        one = _weighed(tables, grid)
-        # the likelihood of (direction, threshold, width) against the flat model, lapses and overdispersion integrated out
-        prior = math.log(0.5) + grid.threshold.log_prior[:, None] + grid.width.log_prior[None, :]
-        gain = one.weights.reshape(grid.shape).sum(axis=(3, 4)) / np.exp(prior)
-        gain *= math.exp(min(one.log_curve - one.log_flat, 300.0))
-        mixed = np.einsum("cst,dtw->dcsw", lie, gain)
-        logs += np.log(np.maximum(_SHARES * mixed[..., None] + (1 - _SHARES), 1e-300))
-    logs += center.log_prior[None, :, None, None, None]
-    weights = np.exp(logs - logs.max())
-    inside = lie[:, :, (nodes >= 0) & (nodes <= 1)].sum(axis=2)
-    within = np.broadcast_to(inside[None, :, :, None, None] * _SHARES, shape)
-    return _Hyper(center, wide.width, weights / weights.sum(), within)
+    found /= found.sum(axis=2, keepdims=True)
+    return found
+
+
+def _mixed(curves: NDArray[Any], flat: Floats, center: _Axis, spreads: Floats, shares: Floats) -> Floats:
+    """The log-likelihood of one prompt by (overdispersion, direction, center, spread, width, lapses, share)."""
+    lie = _lie(_standard((0.0, 1.0)).threshold.nodes, center, spreads).astype(curves.dtype)
+    with_curve = np.einsum("cst,edtwl->edcswl", lie, curves, optimize=True)[..., None]
+    found: Floats = np.log(np.maximum(shares * with_curve * 1.0 + (1 - shares) * flat, 1e-300))
+    return found
 
 
 # --- input
