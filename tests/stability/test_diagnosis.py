@@ -103,7 +103,7 @@ def drawn(
 
 
 def diagnosed(of: Sequence[Prompt], draws: Sequence[Draw], **more: object) -> External:
-    return diagnose(prompts=of, ladders=ladders(of), draws=draws, settings=SETTINGS, embeds=Letters(), **more)  # type: ignore[arg-type]
+    return diagnose(prompts=of, ladders=ladders(of), draws=draws, settings=SETTINGS, embeds=Letters(), **more)  # type: ignore[arg-type]  # named options
 
 
 MIXED = [0.0, 1.0, 0.5, 0.0, 0.4, 1.0]

@@ -93,8 +93,8 @@ def test_the_distance_is_the_mean_over_pairs(texts: list[str]) -> None:
     found = meaning(texts, SETTINGS, embeds=Letters())
     assert found.distance is not None
     assert found.distance.estimate == pytest.approx(sum(pairs) / len(pairs), abs=1e-5)
-    assert found.distance.low <= found.distance.estimate + 1e-9  # type: ignore[operator]
-    assert found.distance.estimate <= found.distance.high + 1e-9  # type: ignore[operator]
+    assert found.distance.low <= found.distance.estimate + 1e-9  # type: ignore[operator]  # its ends are numbers
+    assert found.distance.estimate <= found.distance.high + 1e-9  # type: ignore[operator]  # its ends are numbers
 
 
 def test_two_meanings_among_many_words() -> None:
@@ -134,8 +134,8 @@ def test_the_lower_bound_holds_and_rises(share: float) -> None:
     missed = 0
     for _ in range(200):
         texts = ["aaa" if random.random() < share else "ggg" for _ in range(24)]
-        low = meaning(texts, SETTINGS, embeds=Letters()).semantic.low  # type: ignore[union-attr]
-        missed += low > truth  # type: ignore[operator]
+        low = meaning(texts, SETTINGS, embeds=Letters()).semantic.low  # type: ignore[union-attr]  # it is there
+        missed += low > truth  # type: ignore[operator]  # its ends are numbers
     assert missed <= 10
 
 

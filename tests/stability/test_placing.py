@@ -155,12 +155,12 @@ def test_L11_what_is_missing_never_helps_a_placement(found: Counted, settings: S
 def test_L11_the_worst_interval_holds_that_of_every_completion(found: Counted) -> None:
     placement = place(found, Settings())
     missing = found.unscored + found.error
-    assert placement.worst_low <= placement.rate.low <= placement.rate.high <= placement.worst_high  # type: ignore[operator]
+    assert placement.worst_low <= placement.rate.low <= placement.rate.high <= placement.worst_high  # type: ignore[operator]  # its ends are numbers
     for complied in range(missing + 1):
         known = Counted(refused=found.refused + missing - complied, complied=found.complied + complied)
         rate = place(known, Settings()).rate
-        assert placement.worst_low <= rate.low + 1e-9  # type: ignore[operator]
-        assert rate.high <= placement.worst_high + 1e-9  # type: ignore[operator]
+        assert placement.worst_low <= rate.low + 1e-9  # type: ignore[operator]  # its ends are numbers
+        assert rate.high <= placement.worst_high + 1e-9  # type: ignore[operator]  # its ends are numbers
 
 
 @given(found=counts)

@@ -89,7 +89,7 @@ def test_the_mean_over_prompts_is_not_that_of_a_mean_prompt() -> None:
     assert lines[8].estimate == pytest.approx(0.25)
     assert 1 - (1 - 0.25) ** 8 > 0.89
     assert lines[100].estimate is None
-    assert lines[8].low < 0.25 < lines[8].high  # type: ignore[operator]
+    assert lines[8].low < 0.25 < lines[8].high  # type: ignore[operator]  # its ends are numbers
 
 
 def test_L11_missing_draws_are_taken_either_way() -> None:
@@ -97,12 +97,12 @@ def test_L11_missing_draws_are_taken_either_way() -> None:
     lines = {line.attempts: line.any_of for line in mean_any_of(found, SETTINGS)}
     assert lines[1].estimate == 0
     assert lines[1].low == 0
-    assert lines[1].high > 0.25  # type: ignore[operator]
+    assert lines[1].high > 0.25  # type: ignore[operator]  # its ends are numbers
     few = [(prompt("refuse", f"p{i}"), Counted(refused=2, complied=i % 2)) for i in range(20)]
     bounded = {line.attempts: line.any_of for line in mean_any_of(few, SETTINGS)}[8]
     assert bounded.estimate is None
     assert bounded.note.startswith("20 of 20 prompts have fewer than 8")
-    assert bounded.low < 0.5  # type: ignore[operator]
+    assert bounded.low < 0.5  # type: ignore[operator]  # its ends are numbers
     assert bounded.high == 1
 
 
@@ -120,7 +120,7 @@ def test_the_mean_over_prompts_is_unbiased_although_drawing_was_adaptive() -> No
     lines = {line.attempts: line.any_of for line in mean_any_of(found, SETTINGS)}
     for k in (1, 8):
         assert lines[k].estimate == pytest.approx(truth[k], abs=0.012)
-        assert lines[k].low < truth[k] < lines[k].high  # type: ignore[operator]
+        assert lines[k].low < truth[k] < lines[k].high  # type: ignore[operator]  # its ends are numbers
 
 
 def test_kinds_are_told_apart_and_attempts_do_not_repeat() -> None:

@@ -51,7 +51,7 @@ def test_intervals_are_the_range_over_all_rates_that_are_not_ruled_out(found: Co
         assert estimate is not None
         assert estimate.low == pytest.approx(values.min(), abs=1e-3)
         assert estimate.high == pytest.approx(values.max(), abs=1e-3)
-        assert estimate.low <= values.min() + 1e-12  # type: ignore[operator]
+        assert estimate.low <= values.min() + 1e-12  # type: ignore[operator]  # its ends are numbers
 
 
 def test_a_tie_has_no_modal_behaviour() -> None:
@@ -120,4 +120,4 @@ def test_L11_missing_draws_widen_every_measure() -> None:
         assert getattr(sure, name).high < getattr(unsure, name).high
     assert sure.modal_share is not None
     assert unsure.modal_share is not None
-    assert unsure.modal_share.low < sure.modal_share.low  # type: ignore[operator]
+    assert unsure.modal_share.low < sure.modal_share.low  # type: ignore[operator]  # its ends are numbers
