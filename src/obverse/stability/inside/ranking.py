@@ -7,7 +7,8 @@ pooling them pulls the AUROC below 1/2 where nothing is to be found (Airola et a
 
 The interval inverts a score test, |θ̂ - θ| = t √(D V(θ)): V is the variance of Hanley and McNeil (Radiology 143, 1982) in the
 form of Newcombe (Stat. Med. 25, 2006, method 5), which does not collapse at 0 or 1; D ≥ 1 is the design effect, how much more the
-folds differ than V says; t is Student's, with one degree of freedom fewer than there are folds.
+folds differ (by the jackknife over folds) than V says; t is Student's, with one degree of freedom fewer than there are
+folds of equal weight, (Σ n⁺n⁻)² / Σ (n⁺n⁻)²: a fold that outweighs the others leaves little to learn the spread from.
 """
 
 from __future__ import annotations
@@ -57,9 +58,9 @@ def ranked(scores: Doubles, folds: Folds, *, confidence: float) -> Estimate:
     total = number.sum()
     area = float(won.sum() / total)
     plain = variance(area, folds)
-    between = folds.count / (folds.count - 1) * float(((won - area * number) ** 2).sum()) / float(total) ** 2
-    effect = max(1.0, between / plain) if plain > 0 else 1.0
-    reach = float(stdtrit(folds.count - 1, 1 - allowed_error(confidence) / 2)) ** 2 * effect
+    effect = max(1.0, _jackknife(won, number) / plain) if plain > 0 else 1.0
+    freedom = max(1.0, float(total**2 / (number**2).sum()) - 1)
+    reach = float(stdtrit(freedom, 1 - allowed_error(confidence) / 2)) ** 2 * effect
     return Estimate(
         estimate=area,
         low=_end(area, 0.0, reach, folds),
@@ -67,6 +68,13 @@ def ranked(scores: Doubles, folds: Folds, *, confidence: float) -> Estimate:
         n=int((folds.labels >= 0).sum()),
         method=METHOD,
     )
+
+
+def _jackknife(won: Doubles, number: Doubles) -> float:
+    """The variance of the AUROC between folds, by leaving each out in turn (Quenouille; Miller, Biometrika 61, 1974)."""
+    left = (won.sum() - won) / (number.sum() - number)
+    count = len(number)
+    return float((count - 1) / count * ((left - won.sum() / number.sum()) ** 2).sum())
 
 
 def variance(area: float, folds: Folds) -> float:
