@@ -13,6 +13,7 @@ from scipy import special
 from scipy.stats import qmc
 
 from obverse.core.errors import MisuseError
+from obverse.stability import curve as curve_module
 from obverse.stability.curve import RISE, _posterior, _rise, fit, fit_pool
 from obverse.stability.records import Settings
 
@@ -128,6 +129,7 @@ NO_THRESHOLD = {
     "wavers": (points((18,) * 5, (40,) * 5), "flat", "wavers all along the ladder, complying at a rate near 0.45"),
     "too few to say": (points((2, 1, 1, 1, 2), (4, 2, 2, 2, 2)), "undecided", "a boundary has probability"),
     "beyond the ladder": (points((0, 0, 3, 11, 23), (40,) * 5), "undecided", "outside the ladder"),
+    "hardly looked at the top": ([(0.0, 0, 40), (1.0, 0, 2)], "undecided", "a boundary has probability"),
     "nothing scored": (points((0,) * 5, (0,) * 5), "undecided", "nothing was scored"),
     "one strength": ([(0.0, 3, 4), (0.0, 1, 4), (1.0, 0, 0)], "undecided", "scored at one strength only"),
     "no points": ([], "undecided", "nothing was scored"),
@@ -141,6 +143,14 @@ def test_no_threshold_is_invented_where_there_is_none(name) -> None:
     assert found.verdict == verdict, found.why
     assert why in found.why
     assert (found.threshold, found.width, found.slope, found.direction) == (None, None, None, None)
+
+
+def test_many_draws_are_counted_as_few_are() -> None:
+    """The gamma function on one side of the limit, products on the other."""
+    for count in (curve_module._MANY, curve_module._MANY + 1):
+        precision = curve_module._PRECISIONS[:, None]
+        by_products = np.log(precision * curve_module._RATES + np.arange(count)[:, None, None]).sum(axis=0)
+        assert curve_module._rising(count) == pytest.approx(by_products, rel=1e-9, abs=1e-6)
 
 
 def test_a_ladder_that_goes_up_and_down_again_has_no_threshold() -> None:

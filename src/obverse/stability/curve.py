@@ -45,6 +45,8 @@ _MARGIN: Final = 0.5
 _LAPSE: Final = 5.0
 _OVER: Final = 5.0
 _NARROW, _WIDE, _APART = 0.03, 1.5, 0.2
+_MANY: Final = 200
+"""Above so many draws products are taken by the gamma function."""
 _BAND: Final = tuple(step / 20 for step in range(21))
 
 
@@ -115,7 +117,8 @@ def fit(points: Points, *, ladder: str, prompt: str | None, kind: str, settings:
     rise = _rise(posterior.grid)
     is_boundary = np.abs(rise) >= RISE
     boundary = posterior.is_curve * float(posterior.weights[is_boundary].sum())
-    if boundary <= alpha:
+    # half of what speaks for a boundary beforehand is for the direction that the base alone excludes
+    if boundary <= alpha / 2:
         return without("flat", _all_along(posterior, settings), band)
     if boundary < confidence:
         return without("undecided", f"a boundary has probability {boundary:.2f}: more draws, or a longer ladder", band)
@@ -170,7 +173,7 @@ def fit_pool(by_prompt: Mapping[str, Points], *, ladder: str, kind: str, setting
     share = f"{middle:.0%} of the prompts ({low:.0%} to {high:.0%}) have a threshold within the ladder"
     most = float(hyper.weights[hyper.within >= 0.5].sum())
     if most <= alpha:
-        return said("flat", f"{share}; {alone.why}")
+        return said("flat", f"{share}; {alone.why}" if alone.verdict == "flat" else share)
     if most < confidence:
         return said("undecided", share)
     threshold = _estimate(hyper.center, hyper.weights.sum(axis=(0, 2, 3, 4)), alpha, n)
@@ -241,6 +244,11 @@ def _tables(points: Points, strengths: Sequence[float]) -> Floats:
 def _rising(count: int) -> Floats:
     """The logarithm of pν (pν + 1) … (pν + count - 1), the part of the beta-binomial that `count` successes leave."""
     shape = _PRECISIONS[:, None] * _RATES[None, :]
+    if count > _MANY:
+        from scipy.special import gammaln
+
+        found: Floats = gammaln(shape + count) - gammaln(shape)
+        return found
     total: Floats = np.zeros_like(shape)
     for step in range(count):
         total += np.log(shape + step)
