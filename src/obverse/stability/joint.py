@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -57,7 +57,7 @@ class _Table(NamedTuple):
 
 
 def joint(
-    findings: Sequence[PromptFinding], signals: Sequence[Signals], settings: Settings, *, draws: Sequence[Draw] = ()
+    findings: Sequence[PromptFinding], signals: Sequence[Signals], settings: Settings, *, draws: Iterable[Draw] = ()
 ) -> Joint:
     """Detectors of unstable prompts, held out by family: all signals, each kind of them, each alone, and length with perplexity.
 
@@ -93,11 +93,11 @@ def _table(
     findings: Sequence[PromptFinding],
     signals: Sequence[Signals],
     settings: Settings,
-    draws: Sequence[Draw],
+    draws: Iterable[Draw],
     missing: dict[str, str],
 ) -> _Table:
     inside = {signal.prompt: signal for signal in signals if signal.ladder == BASE and signal.level == 0}
-    entropies = _entropies(draws)
+    entropies, rungs = _entropies(draws)
     kept = [(finding, label) for finding in findings if (label := _label(finding, settings)) is not None]
     by_draws = sum(finding.placement.zone == "undecided" for finding, _ in kept)
     if by_draws:
@@ -124,7 +124,7 @@ def _table(
         values = np.array([_number(row[name]) for row in rows], dtype=np.float64)
         known = int((~np.isnan(values)).sum())
         if not known:
-            missing[name] = _why(name, draws)
+            missing[name] = _why(name, rungs=rungs)
         elif known < _KNOWN * len(values):
             missing[name] = f"known for {known} of {len(values)} prompts only"
         else:
@@ -169,23 +169,26 @@ def _differing(finding: PromptFinding) -> float | None:
     return complied / scored * (1 - complied / scored) if scored > 1 else None
 
 
-def _entropies(draws: Sequence[Draw]) -> dict[str, float]:
-    found = defaultdict[str, list[float]](list)
+def _entropies(draws: Iterable[Draw]) -> tuple[dict[str, float], bool]:
+    """The mean token entropy of each prompt's rungs, and whether rungs were given at all."""
+    found, rungs = defaultdict[str, list[float]](list), False
     for draw in draws:
-        if draw.ladder != BASE and draw.entropy is not None and draw.error is None:
-            found[draw.prompt].append(draw.entropy)
-    return {prompt: math.fsum(values) / len(values) for prompt, values in found.items()}
+        if draw.ladder != BASE and draw.error is None:
+            rungs = True
+            if draw.entropy is not None:
+                found[draw.prompt].append(draw.entropy)
+    return {prompt: math.fsum(values) / len(values) for prompt, values in found.items()}, rungs
 
 
 def _number(value: float | None) -> float:
     return math.nan if value is None or not math.isfinite(value) else float(value)
 
 
-def _why(name: str, draws: Sequence[Draw]) -> str:
+def _why(name: str, *, rungs: bool) -> str:
     if name == EXTERNAL["outcomes"]:
         return "no rung was drawn"
     if name == EXTERNAL["token entropy"]:
-        return "the target gives no log-probabilities" if draws else "no draws of rungs were given"
+        return "the target gives no log-probabilities" if rungs else "no draws of rungs were given"
     return "not read"
 
 
