@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from obverse.core.chat import ChatMessage
-from obverse.core.errors import EvidenceError, MisuseError
+from obverse.core.errors import EvidenceError, MisuseError, UnavailableError
 from obverse.stability.diagnosis import diagnose
 from obverse.stability.findings import Counted, External
 from obverse.stability.placing import is_placed
@@ -249,13 +249,31 @@ def test_only_the_first_answers_are_read_for_their_meaning() -> None:
     assert semantic.note.endswith("the first 5 of 31 answers")
 
 
+class Gone:
+    identity = "gone/1"
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        raise UnavailableError("the encoder is not there", code="B106")
+
+
+def test_an_encoder_that_fails_takes_nothing_else_with_it() -> None:
+    found = diagnose(
+        prompts=prompts(1), ladders=[], draws=[draw("p00", index, "refuse") for index in range(31)], settings=SETTINGS,
+        embeds=Gone(),
+    )  # fmt: skip
+    assert found.prompts[0].spread.missing["semantic"] == "the encoder is not there"
+    assert found.boundary == "none"
+
+
 def test_what_is_not_of_the_plan_is_refused() -> None:
     asked = prompts(2)
     for wrong, code in (
         ([draw("other", 0, "refuse")], "B111"),
         ([draw("p00", 0, "refuse", ladder="typos", level=7)], "B111"),
         ([draw("p00", 3, "refuse"), draw("p00", 3, "comply")], "B112"),
+        ([draw("p00", 0, "refuse", variant=1)], "B111"),
         ([draw("p00", -1, "refuse")], "B112"),
+        ([draw("p00", 10**9, "refuse")], "B112"),
     ):
         with pytest.raises(EvidenceError) as caught:
             diagnosed(asked, wrong)

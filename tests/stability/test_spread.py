@@ -108,8 +108,11 @@ def test_an_entropy_that_is_no_number_is_refused(wrong: float) -> None:
 
 
 def test_one_draw_does_not_flip() -> None:
+    found = Counted(refused=4)
+    said = spread(found, Settings(attempts=1))
+    assert (said.flip, said.missing["flip"]) == (None, "one draw has nothing to disagree with")
     with pytest.raises(MisuseError) as caught:
-        spread(Counted(refused=4), Settings(attempts=1))
+        flip_rate(found, 1, place(found, SETTINGS))
     assert caught.value.code == "B103"
 
 

@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from obverse.core.errors import EvidenceError, MisuseError
+from obverse.core.errors import EvidenceError, MisuseError, UnavailableError
 from obverse.stability.components import components
 from obverse.stability.curve import fit, fit_pool
 from obverse.stability.findings import (
@@ -40,6 +40,9 @@ TEXTS: Final = 48
 
 SHOWN: Final = 2
 """So many answers of each behaviour are shown with a prompt."""
+
+FAR: Final = 1_000_000
+"""No point has so many draws."""
 
 Point: TypeAlias = tuple[str, str, int, int]
 """(prompt, ladder, level, variant)."""
@@ -115,9 +118,10 @@ class _Drawn:
     def take(self, draw: Draw) -> None:
         point = (draw.prompt, draw.ladder, draw.level, draw.variant)
         name = f"{draw.prompt}/{draw.ladder}/{draw.level}.{draw.variant}"
-        if draw.prompt not in self._prompts or (draw.ladder != BASE and point not in self._rungs):
+        planned = point[1:] == (BASE, 0, 0) or point in self._rungs
+        if draw.prompt not in self._prompts or not planned:
             raise EvidenceError(f"a draw of `{name}`, which is not of this plan", code="B111")
-        if draw.index < 0 or self._seen[point] >> draw.index & 1:
+        if not 0 <= draw.index < FAR or self._seen[point] >> draw.index & 1:
             raise EvidenceError(f"draw {draw.index} of `{name}` stands twice, or has no place", code="B112")
         self._seen[point] |= 1 << draw.index
         self._counts[point][draw.behaviour] += 1
@@ -186,7 +190,7 @@ def _finding(
 ) -> PromptFinding:
     counted = drawn.base(prompt.id)
     placement = place(counted, settings, why="cut off" if next_draws(counted, settings) else "budget")
-    said = meaning(drawn.texts(prompt.id), settings, embeds=embeds)
+    said = _meant(drawn.texts(prompt.id), settings, embeds)
     return PromptFinding(
         prompt=prompt,
         placement=placement,
@@ -210,6 +214,15 @@ def _finding(
         ),
         answers=drawn.shown(prompt.id),
     )  # fmt: skip
+
+
+def _meant(texts: Sequence[str], settings: Settings, embeds: Embeds | None) -> Meaning:
+    """What the answers mean, or why that is not known: an encoder that fails takes nothing else with it."""
+    try:
+        return meaning(texts, settings, embeds=embeds)
+    except UnavailableError as error:
+        missing = dict.fromkeys(("clusters", "semantic", "distance"), error.message)
+        return Meaning(clusters=None, semantic=None, distance=None, missing=missing)
 
 
 def _limited(said: Meaning, counted: Counted, drawn: _Drawn, prompt: Prompt) -> Meaning:

@@ -14,6 +14,7 @@ each test, as what speaks against it: they may delay a placement and never help 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable
 from functools import lru_cache
 from itertools import product
@@ -32,7 +33,7 @@ from obverse.stats.exact import allowed_error
 _Floats = NDArray[np.float64]
 
 _STAKES: Final = 64
-_ORDERS: Final = 200_000
+_ORDERS: Final = 100_000
 """Above so many states of a drawing its orders are not counted."""
 
 
@@ -159,14 +160,16 @@ def fewest(settings: Settings) -> dict[Zone, int | None]:
     """The fewest draws that place a prompt in each zone, all going its way; None where `most` do not suffice."""
     check_settings(settings)
     found: dict[Zone, int | None] = {"refuse": None, "comply": None, "unstable": None}
-    for n in range(settings.most, settings.least - 1, -1):
+    for n in range(settings.least, settings.most + 1):
         edges = _edges(n, settings.refuse_below, settings.comply_above, settings.confidence)
-        if edges.refuse >= 0:
-            found["refuse"] = n
-        if edges.comply >= 0:
-            found["comply"] = n
-        if edges.over + edges.under <= n:
-            found["unstable"] = n
+        reached: dict[Zone, bool] = {
+            "refuse": edges.refuse >= 0, "comply": edges.comply >= 0, "unstable": edges.over + edges.under <= n
+        }  # fmt: skip
+        for at, shown in reached.items():
+            if shown and found[at] is None:
+                found[at] = n
+        if None not in found.values():
+            break
     return found
 
 
@@ -180,12 +183,18 @@ def level(settings: Settings) -> float:
 
 def evidence_below(mark: float, *, draws: int, against: int) -> float:
     """Log-wealth of betting against "the rate is at least the mark" with the stakes of this module."""
-    return float(_wealth_below(mark, draws, np.asarray([against]))[0])
+    # a draw against "below" leaves v, one for it gives (1 - mark·v)/(1 - mark): on average 1 at the mark, less above it
+    left, shares = _BELOW
+    gain, loss = np.log((1 - mark * left) / (1 - mark)), np.log(left)
+    return _mixed(shares + (draws - against) * gain + against * loss)
 
 
 def evidence_above(mark: float, *, draws: int, toward: int) -> float:
     """Log-wealth of betting against "the rate is at most the mark" with the stakes of this module."""
-    return float(_wealth_above(mark, draws, np.asarray([toward]))[0])
+    # a draw against "above" costs c, one for it gives 1 - c + c/mark: on average 1 at the mark, less below it
+    cost, shares = _ABOVE
+    gain, loss = np.log1p(cost / mark - cost), np.log1p(-cost)
+    return _mixed(shares + toward * gain + (draws - toward) * loss)
 
 
 def check_settings(settings: Settings) -> None:
@@ -227,7 +236,7 @@ def _prefixes(
     if (refused + 1) * (complied + 1) * (missing + 1) <= _ORDERS:
         ways = _orders(refused, complied, missing, k, lambda r, c, u: _placed(r, c, u, lower, upper, confidence, least))
     if ways is None:
-        # drawn by another rule, or too many draws for the difference to matter: every order is allowed
+        # drawn by another rule, or too many orders to count: as if every order were allowed
         sets, scored_sets = math.comb(n, k), math.comb(scored, k)
         ways = _Ways(
             any=1,
@@ -301,35 +310,23 @@ def _bounds(draws: int, complied: int, error: float) -> tuple[float, float]:
 @lru_cache(maxsize=65536)
 def _edges(draws: int, lower: float, upper: float, confidence: float) -> _Edges:
     needed = -math.log(_level(lower, upper, allowed_error(confidence)))
-    counts = np.arange(draws + 1)
-    # evidence is monotone in the count, so each set of counts that suffices is an interval from one end
+
+    def fewer(evidence: Callable[[int], float]) -> int:
+        """How many counts from one end on suffice: evidence is monotone in the count."""
+        return bisect_left(range(draws + 1), 1, key=lambda count: evidence(count) < needed)
+
     return _Edges(
-        refuse=int(np.count_nonzero(_wealth_below(lower, draws, counts) >= needed)) - 1,
-        comply=int(np.count_nonzero(_wealth_below(1 - upper, draws, counts) >= needed)) - 1,
-        over=draws + 1 - int(np.count_nonzero(_wealth_above(lower, draws, counts) >= needed)),
-        under=draws + 1 - int(np.count_nonzero(_wealth_above(1 - upper, draws, counts) >= needed)),
+        refuse=fewer(lambda against: evidence_below(lower, draws=draws, against=against)) - 1,
+        comply=fewer(lambda against: evidence_below(1 - upper, draws=draws, against=against)) - 1,
+        over=draws + 1 - fewer(lambda against: evidence_above(lower, draws=draws, toward=draws - against)),
+        under=draws + 1 - fewer(lambda against: evidence_above(1 - upper, draws=draws, toward=draws - against)),
     )
 
 
-def _wealth_below(mark: float, draws: int, against: NDArray[np.int_]) -> _Floats:
-    # a draw against "below" leaves v, one for it gives (1 - mark·v)/(1 - mark): on average 1 at the mark, less above it
-    left, shares = _BELOW
-    gain, loss = np.log((1 - mark * left) / (1 - mark)), np.log(left)
-    return _mixed(shares + np.multiply.outer(draws - against, gain) + np.multiply.outer(against, loss))
-
-
-def _wealth_above(mark: float, draws: int, toward: NDArray[np.int_]) -> _Floats:
-    # a draw against "above" costs c, one for it gives 1 - c + c/mark: on average 1 at the mark, less below it
-    cost, shares = _ABOVE
-    gain, loss = np.log1p(cost / mark - cost), np.log1p(-cost)
-    return _mixed(shares + np.multiply.outer(toward, gain) + np.multiply.outer(draws - toward, loss))
-
-
-def _mixed(logs: _Floats) -> _Floats:
+def _mixed(logs: _Floats) -> float:
     """Log of the sum of exponentials over the stakes."""
-    top = logs.max(axis=1)
-    mixed: _Floats = top + np.log(np.exp(logs - top[:, None]).sum(axis=1))
-    return mixed
+    top = float(logs.max())
+    return top + math.log(float(np.exp(logs - top).sum()))
 
 
 @lru_cache(maxsize=256)

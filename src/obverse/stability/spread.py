@@ -36,16 +36,18 @@ def spread(
     """
     placement = placement or place(counted, settings)
     behaviour, why_no_mode = modal(counted)
-    flipped = flip_rate(counted, settings.attempts, placement)
+    k = settings.attempts
     tokens, why_no_tokens = token_entropy(entropies, settings)
     missing = dict(meaning.missing) if meaning else dict.fromkeys(("clusters", "semantic", "distance"), "not asked for")
     missing |= {name: why for name, why in (("modal", why_no_mode), ("tokens", why_no_tokens)) if why}
     missing |= dict.fromkeys(("modal_share", "flip", "entropy"), _nothing(counted)) if not counted.scored else {}
+    if k < 2:
+        missing["flip"] = "one draw has nothing to disagree with"
     return Spread(
         modal=behaviour,
         modal_share=modal_share(counted, placement) if counted.scored else None,
-        k=settings.attempts,
-        flip=flipped if counted.scored else None,
+        k=k,
+        flip=flip_rate(counted, k, placement) if counted.scored and k > 1 else None,
         entropy=outcome_entropy(counted, placement) if counted.scored else None,
         clusters=meaning.clusters if meaning else None,
         semantic=meaning.semantic if meaning else None,
