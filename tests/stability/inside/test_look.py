@@ -135,6 +135,8 @@ def test_one_family_can_learn_nothing_and_still_gives_what_needs_no_learning(pla
     for name in ("projection", "probe", "lens", "attention", "interventions"):
         assert "too few families" in inside.missing[name]
     assert all(one.margin is not None and one.plausibility is not None for one in inside.signals)
+    assert "margin" not in inside.missing
+    assert "too few families" in inside.missing["refusal margin as a detector"]
     assert all(one.projection is None for one in inside.signals)
     assert inside.interventions == ()
 

@@ -104,7 +104,9 @@ class Sheet:
 
     def number(self, name: str, field: str, values: Doubles) -> None:
         """A signal that is one number a prompt, as a detector."""
-        known = self._known(field, values[:, None])
+        # Without folds the number is still there, and only what it is worth as a detector is not known.
+        there = self.folds is None and bool(np.isfinite(values).any())
+        known = self._known(f"{name} as a detector" if there else field, values[:, None])
         if known is not None:
             by, filled = known
             self.detectors.append(
