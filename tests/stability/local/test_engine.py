@@ -192,7 +192,7 @@ def test_a_row_that_goes_wrong_on_the_way_spoils_no_row_that_takes_its_place(tin
         for token in model.tokenizer(answer.text, add_special_tokens=False)["input_ids"]
     }
     prompts = {token for text in texts for token in model.render(job(text).messages)}
-    token = sorted(seen - prompts)[0]
+    token = min(seen - prompts)
     model.module.get_input_embeddings().weight.data[token] = float("nan")
     found = drawn(model, [job(text, temperature=1.5) for text in texts])
     wrong = {key for key, answer in found.items() if answer.error}

@@ -130,15 +130,15 @@ class Engine:
     def _begun(self, rows: Sequence[Row], stopped: Callable[[], bool]) -> list[Row]:
         """The rows with their prompt read and their first token drawn; rows of one prompt share one run. Those left out were stopped."""
         now = self._clock() if self._clock else None
-        by_prompt: dict[tuple[int, ...], list[Row]] = {}
-        for row in rows:
-            row.since = now
-            by_prompt.setdefault(row.prompt, []).append(row)
         runner = self._runner
-        runner.share([prompt[:-1] for prompt in by_prompt], stopped)
+        together: dict[tuple[tuple[int, ...], int], list[Row]] = {}
+        for at, row in enumerate(rows):
+            row.since = now
+            together.setdefault((row.prompt, 0 if runner.shares else at), []).append(row)
+        runner.share([prompt[:-1] for prompt, _ in together], stopped)
         begun: list[Row] = []
-        asked = [Asked(runner.prefixes.longest(prompt[:-1]), prompt) for prompt in by_prompt]
-        for batch in runner.batches(asked):
+        asked = {Asked(runner.prefixes.longest(prompt[:-1]), prompt): mine for (prompt, _), mine in together.items()}
+        for batch in runner.batches(list(asked)):
             if stopped():
                 break
             lasts = torch.tensor([len(each.new) - 1 for each in batch], device=runner.device)
@@ -147,7 +147,7 @@ class Engine:
             source: list[int] = []
             for at, each in enumerate(batch):
                 segment = runner.keep(cache, at, each)
-                for row in by_prompt[tuple(each.tokens)]:
+                for row in asked[each]:
                     row.past = [*each.past, segment]
                     members.append(row)
                     source.append(at)

@@ -41,7 +41,7 @@ class LocalModel:
     """A model of transformers with its tokenizer, ready to draw and to be read.
 
     `weights` names the weights, as a digest does; `rows` draws run at once at most; `settled` bytes bound the keys and values of a batch,
-    and again those of kept prefixes; `clock` times answers, where the caller has one.
+    and again those of kept prefixes; `clock` times answers, where the caller has one. `shares` is off only to measure what sharing saves.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class LocalModel:
         rows: int = _ROWS,
         settled: int = _SETTLED,
         clock: Callable[[], float] | None = None,
+        shares: bool = True,
     ) -> None:
         self.module = module.eval()
         self.tokenizer = tokenizer
@@ -63,7 +64,7 @@ class LocalModel:
         self._watches = _attend_watched(module)
         self.anatomy = Anatomy(module)
         self.template = Template(tokenizer)
-        self._runner = Runner(module, self.anatomy, settled)
+        self._runner = Runner(module, self.anatomy, settled, shares=shares)
         self.ends = _ends(module, tokenizer, self.template)
         self._engine = Engine(
             self._runner, self.template, ends=self.ends, decode=self._decode, most_rows=rows, clock=clock

@@ -34,13 +34,17 @@ class Asked:
 
 
 class Runner:
-    """The model, what it is made of, and what is kept of its prefixes; `settled` bytes hold batches and prefixes each."""
+    """The model, what it is made of, and what is kept of its prefixes; `settled` bytes hold batches and prefixes each.
 
-    def __init__(self, module: nn.Module, anatomy: Anatomy, settled: int) -> None:
+    Where it does not share (`shares`, for measurements), every sequence is run from its first token.
+    """
+
+    def __init__(self, module: nn.Module, anatomy: Anatomy, settled: int, *, shares: bool = True) -> None:
         self.module = module
         self.anatomy = anatomy
         self.device = next(module.parameters()).device
         self.settled = settled
+        self.shares = shares
         self.prefixes = Prefixes(settled)
         self._a_token: int | None = None
 
@@ -98,7 +102,7 @@ class Runner:
 
     def share(self, sequences: Sequence[tuple[int, ...]], stopped: Callable[[], bool]) -> None:
         """What several of the sequences begin with is run once and kept, where that is worth a run; from the root to the branches."""
-        while not stopped():
+        while self.shares and not stopped():
             wanted = [
                 tokens
                 for tokens in shared(sorted(sequences), self._matched)
@@ -118,7 +122,8 @@ class Runner:
         """What is new in this row, on its own; kept as a prefix as well."""
         start = rows.starts[row] + asked.at
         segment = rows.copy(row, start, start + len(asked.new))
-        self.prefixes.keep(asked.tokens, asked.at, segment)
+        if self.shares:
+            self.prefixes.keep(asked.tokens, asked.at, segment)
         return segment
 
     def _matched(self, tokens: Sequence[int]) -> int:

@@ -38,19 +38,21 @@ def choose(logits: torch.Tensor, temperatures: list[float], uniforms: list[float
     Temperature 0 takes the likeliest, the first of equals. Its figures are then those at temperature 1: of the distribution that
     was really sampled from, a single point, they would say nothing.
     """
-    top, best = logits.float().max(dim=-1)
+    wide = logits.float()
+    top, best = wide.max(dim=-1)
     bad = ~torch.isfinite(top)
     warm = torch.tensor([each or 1.0 for each in temperatures], dtype=torch.float32, device=logits.device)
-    shifted = (logits.float() - torch.where(bad, 0.0, top)[:, None]).div_(warm[:, None]).clamp_(min=_LEAST)
+    shifted = (wide - torch.where(bad, 0.0, top)[:, None]).div_(warm[:, None]).clamp_(min=_LEAST)
     shifted[bad] = 0.0
     weights = shifted.exp()
     total = weights.sum(dim=-1)
-    entropies = total.log() - (weights * shifted).sum(dim=-1) / total
-    drawn = _inverted(weights, uniforms)
-    tokens = [
-        int(greedy) if not temperature else token
-        for greedy, token, temperature in zip(best.tolist(), drawn, temperatures)
-    ]
+    entropies = total.log() - torch.linalg.vecdot(weights, shifted) / total
+    tokens = best.tolist()
+    warmed = [row for row, temperature in enumerate(temperatures) if temperature]
+    if warmed:
+        some = weights if len(warmed) == len(temperatures) else weights[warmed]
+        for row, token in zip(warmed, _inverted(some, [uniforms[row] for row in warmed]), strict=True):
+            tokens[row] = token
     picked = shifted.gather(1, torch.tensor(tokens, device=logits.device)[:, None])[:, 0]
     return Chosen(
         tokens=tokens,
@@ -64,10 +66,10 @@ def _inverted(weights: torch.Tensor, uniforms: list[float]) -> list[int]:
     """Sums of blocks first, then within one block: a running sum over the whole vocabulary in f64 would cost more than the draw."""
     rows, size = weights.shape
     whole = size // _BLOCK * _BLOCK
-    sums = weights[:, :whole].view(rows, -1, _BLOCK).sum(dim=-1, dtype=torch.float64)
+    sums = weights[:, :whole].reshape(rows, -1, _BLOCK).sum(dim=-1)
     if whole < size:
-        sums = torch.cat([sums, weights[:, whole:].sum(dim=-1, dtype=torch.float64, keepdim=True)], dim=1)
-    running = sums.cumsum(dim=1).cpu().numpy()
+        sums = torch.cat([sums, weights[:, whole:].sum(dim=-1, keepdim=True)], dim=1)
+    running = sums.double().cumsum(dim=1).cpu().numpy()
     drawn = []
     for row, uniform in enumerate(uniforms):
         sought = min(uniform * running[row, -1], np.nextafter(running[row, -1], 0.0))
