@@ -8,6 +8,8 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from obverse.core.errors import MisuseError
 from obverse.stability.components import NAMES, components
@@ -290,3 +292,35 @@ def test_a_prompt_without_a_kind_is_named() -> None:
     with pytest.raises(MisuseError) as caught:
         components([draw("a", "typos", 1, 0, 0, {"j": "comply"})], kinds={}, settings=SETTINGS)
     assert caught.value.code == "B206"
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("abcd"),
+            st.sampled_from(("base", "typos", "casing")),
+            st.integers(0, 2),
+            st.integers(0, 1),
+            st.integers(0, 3),
+            st.dictionaries(
+                st.sampled_from(("x", "y", "z")), st.sampled_from(("refuse", "comply", "unscored")), max_size=3
+            ),
+        ),
+        max_size=40,
+        unique_by=lambda row: row[:5],
+    )
+)
+def test_whatever_was_drawn_figures_are_finite_and_in_order(rows) -> None:
+    found = components(
+        [draw(*row) for row in rows], kinds={"a": "case", "b": "case", "c": "twin", "d": "twin"}, settings=SETTINGS
+    )
+    figures = [figure for part in found.components for figure in (part.variance, part.share)]
+    figures += [figure for figure in (found.agreement, found.kappa) if figure is not None]
+    for figure in figures:
+        assert all(map(math.isfinite, (figure.estimate, figure.low, figure.high))), (figure, found.missing)
+        assert figure.low <= figure.estimate <= figure.high
+    assert {part.name for part in found.components} <= set(NAMES)
+    assert not {part.name for part in found.components} & set(found.missing)
+    if not found.components:
+        assert found.total is None or found.missing
