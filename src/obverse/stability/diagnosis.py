@@ -74,7 +74,7 @@ def diagnose(
         drawn.take(draw)
     found = tuple(_finding(prompt, drawn, ladders, settings, embeds) for prompt in prompts)
     pools, curves = _curves(found, drawn, settings)
-    boundary, says = _boundary(found, pools)
+    boundary, says = _boundary(found, pools, settings)
     return External(
         boundary=boundary,
         says=says,
@@ -189,7 +189,9 @@ def _finding(
     prompt: Prompt, drawn: _Drawn, ladders: Sequence[Ladder], settings: Settings, embeds: Embeds | None
 ) -> PromptFinding:
     counted = drawn.base(prompt.id)
-    placement = place(counted, settings, why="cut off" if next_draws(counted, settings) else "budget")
+    # at temperature 0 a further draw would say the same: one is all that is planned
+    spent = next_draws(counted, settings) == 0 or (settings.temperature == 0 and counted.all > 0)
+    placement = place(counted, settings, why="budget" if spent else "cut off")
     said = _meant(drawn.texts(prompt.id), settings, embeds)
     return PromptFinding(
         prompt=prompt,
@@ -289,7 +291,7 @@ def _tally(kind: str, zones: Sequence[Zone]) -> Tallies:
 
 
 def _boundary(
-    found: Sequence[PromptFinding], pools: Sequence[Curve]
+    found: Sequence[PromptFinding], pools: Sequence[Curve], settings: Settings
 ) -> tuple[Literal["found", "none", "undecided"], str]:
     """Whether there is a boundary between refusing and complying among these prompts and their ladders, in words."""
     zones = Counter(each.placement.zone for each in found)
@@ -311,6 +313,8 @@ def _boundary(
         )
     if not placed:
         why = Counter(each.placement.why for each in found)
+        if settings.temperature == 0:
+            along = f": one draw at temperature 0 says what is answered, not how often{along}"
         return ("found" if crossed else "undecided"), (
             f"no prompt could be placed ({', '.join(f'{many} {reason}' for reason, many in sorted(why.items()))}){along}"
         )
@@ -355,7 +359,7 @@ def _notes(found: Sequence[PromptFinding], settings: Settings) -> tuple[str, ...
     ]
     if settings.temperature == 0:
         notes.append(
-            "draws at temperature 0 are copies of each other: a placement then says nothing of other temperatures"
+            "at temperature 0 a further draw is a copy of the first: draws say what is answered then, and nothing of how often otherwise"
         )
     missing = sum(each.placement.counted.unscored + each.placement.counted.error for each in found)
     drawn_at_base = sum(each.placement.counted.all for each in found)
