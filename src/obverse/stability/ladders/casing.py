@@ -12,7 +12,7 @@ from typing import Final
 from obverse.core.chat import ChatMessage
 from obverse.stability.ladders.edits import Change, altered
 from obverse.stability.ladders.forms import Impossible, Made, Place, asked, number, shuffled
-from obverse.stability.ladders.literals import exact, is_free
+from obverse.stability.ladders.literals import is_free, taken
 from obverse.stability.records import Prompt
 
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
@@ -23,11 +23,11 @@ _WAYS: Final = ("capitals", "alternating", "by lot")
 
 def make(prompt: Prompt, place: Place) -> Made | Impossible:
     """The first so many words, by lot, in another case."""
-    taken = exact(prompt.request)
+    mask = taken(prompt.request)
     way = _WAYS[place.variant % len(_WAYS)]
     changes = []
     for found in _WORD.finditer(prompt.request):
-        if found[0].casefold() not in _OTHERS and is_free(*found.span(), taken):
+        if found[0].casefold() not in _OTHERS and is_free(*found.span(), mask):
             other = _cased(found[0], way, place, found.start())
             if other != found[0]:
                 changes.append(Change(*found.span(), other))

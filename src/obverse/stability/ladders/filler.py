@@ -34,7 +34,7 @@ its own, and sailors learned these patterns by heart. The keepers lived beside t
 the lens and wrote down the weather. Today most of the lamps run by themselves.
 
 The choir meets in the hall next to the church. It sings folk songs from many countries and a few longer works each
-winter. New members sit beside experienced ones during the first weeks. After the rehearsal there is tea in the
+winter. New members sit beside experienced ones during the early weeks. After the rehearsal there is tea in the
 kitchen, and somebody usually brings a cake.
 
 Wool is washed, combed and spun before it can be knitted. Its colour depends on the sheep and on the plants that are

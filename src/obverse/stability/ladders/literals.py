@@ -6,7 +6,9 @@ Generous on purpose: what is kept too often costs a little strength, what is cha
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
+from itertools import chain
 from typing import Final
 
 _QUOTED: Final = (
@@ -22,7 +24,7 @@ _PARTS: Final = (
     r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+",
     r"(?<![\w@])[@#]\w+",
     r"\{[^{}\n]*\}|<[^<>\n]*>|\[[^\[\]\n]*\]",  # placeholders, tags
-    r"(?:[A-Za-z]:\\|\.{0,2}/)[\w./\\-]*\w",  # paths
+    r"(?<![\w./\\-])(?:[A-Za-z]:\\|\.{0,2}/)[\w./\\-]*\w",  # paths
     r"(?<![\w$€£¥%°§+±.,:/\\^*=-])[\w$€£¥%°§+±.,:/\\^*=-]*\d[\w$€£¥%°§+±.,:/\\^*=-]*",  # all that holds a digit
     r"(?<!\w)\w*[^\W\d_]_\w+|(?<!\w)\w+(?:\.\w+)+(?:\(\))?|(?<!\w)\w+\(\)",  # identifiers
     r"(?<!\w)[^\W\d_]*[a-z][A-Z]\w*",
@@ -71,9 +73,17 @@ def telling(text: str) -> tuple[tuple[int, int], ...]:
     return tuple(sorted(match.span() for pattern in (NOT, NUMERAL, _NAME) for match in pattern.finditer(text)))
 
 
-def is_free(start: int, end: int, taken: tuple[tuple[int, int], ...]) -> bool:
-    """Whether none of these places touches the characters from start to end."""
-    return all(end <= first or last <= start for first, last in taken)
+def taken(text: str, *places: Iterable[tuple[int, int]]) -> bytes:
+    """For each character of the text 1 where a literal stands, or one of these places, else 0."""
+    mask = bytearray(len(text))
+    for start, end in chain(exact(text), *places):
+        mask[start:end] = b"\x01" * (end - start)
+    return bytes(mask)
+
+
+def is_free(start: int, end: int, mask: bytes) -> bool:
+    """Whether none of the characters from start to end is taken."""
+    return mask.find(b"\x01", start, end) < 0
 
 
 def kept(before: str, after: str) -> bool:

@@ -74,8 +74,15 @@ def _only(messages: Sequence[ChatMessage], other: Counter[tuple[str, str]], requ
 
 def distance(before: str, after: str) -> int:
     """Levenshtein's distance of two texts."""
-    if before in after or after in before:
-        return abs(len(after) - len(before))
+    shorter, longer = (before, after) if len(before) <= len(after) else (after, before)
+    left = iter(longer)
+    if all(letter in left for letter in shorter):
+        return len(longer) - len(shorter)  # nothing but put in, or left out
+    first = _same(before, after)
+    before, after = before[first:], after[first:]
+    last = _same(before[::-1], after[::-1])
+    before, after = before[: len(before) - last], after[: len(after) - last]
+    # INVARIANT: both still hold letters: else the one would stand in the other
     where: dict[str, int] = defaultdict(int)
     for place, letter in enumerate(before):
         where[letter] |= 1 << place
@@ -92,6 +99,13 @@ def distance(before: str, after: str) -> int:
         more = (down | ~(diagonal | up)) & full
         less = up & diagonal & full
     return steps
+
+
+def _same(one: str, other: str) -> int:
+    """How many letters at the beginning are the same."""
+    return next(
+        (place for place, (ours, theirs) in enumerate(zip(one, other)) if ours != theirs), min(len(one), len(other))
+    )
 
 
 def _changed(before: str, after: str) -> float:

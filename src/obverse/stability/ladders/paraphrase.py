@@ -161,19 +161,24 @@ _SHAPES: Final = tuple(
 )
 
 
+_MOST_FRAMES: Final = 20
+"""So many frames within each other are taken off; a request with more is none that anybody asks."""
+
+
 def canonical(text: str) -> str:
     """The request without frames: `how to X`, `verb X`, or as it is; sentences behind the first stay as they are."""
     announced = _ANNOUNCED.match(text)
     if announced:
         return canonical(text[announced.end() :])
     sentence, rest = first_sentence(_OPENED.sub("", text, count=1) if _OPENED.match(text) else text)
-    was = None
-    while sentence != was:
+    for _ in range(_MOST_FRAMES):
         was = sentence
         for shape, replaced in _SHAPES:
             found = shape.fullmatch(sentence.rstrip(".! "))
             if found:
                 sentence = replaced.format(found["rest"])
+        if sentence == was:
+            break
     bare = sentence.rstrip(".!? ")
     if re.match(r"how to ", bare, re.IGNORECASE):
         return f"how to: {bare[7:]}{rest}"

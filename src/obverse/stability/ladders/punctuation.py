@@ -14,13 +14,12 @@ from typing import Final
 from obverse.core.chat import ChatMessage
 from obverse.stability.ladders.edits import Change, altered
 from obverse.stability.ladders.forms import Impossible, Made, Place, asked, pick, shuffled
-from obverse.stability.ladders.literals import exact, is_free
+from obverse.stability.ladders.literals import is_free, taken
 from obverse.stability.ladders.sentences import inner_marks
 from obverse.stability.ladders.whitespace import free_gaps
 from obverse.stability.records import Prompt
 
 _ASKS: Final = re.compile(r"\W*(?:how|what|why|when|where|who|whom|whose|which)\b", re.IGNORECASE)
-_END: Final = re.compile(r"[.!?]*\s*\Z")
 _COMMA: Final = re.compile(r"(?<=\w),(?=\s)")
 _QUESTION: Final = ("??", "?!", "???", "?!?", "?...")
 _STATEMENT: Final = ("!", "!!", "!!!", "...", "..")
@@ -38,18 +37,29 @@ def make(prompt: Prompt, place: Place) -> Made | Impossible:
 
 
 def _at_end(text: str, place: Place) -> Iterator[Change]:
-    end = _END.search(text)
-    if end is None or not re.search(r"[\w)\"'”’][.!?]*\s*\Z", text) or not is_free(end.start(), len(text), exact(text)):
+    body, mark, _ = _parts(text)
+    if (
+        not body
+        or not (body[-1].isalnum() or body[-1] in ")\"'”’")
+        or not is_free(len(body), len(body + mark), taken(text))
+    ):
         return
-    mark = end[0].rstrip()
     asks = _ASKS.match(text) is not None
     ways = [*(_QUESTION if "?" in mark else _STATEMENT), *([""] if mark and ("?" not in mark or asks) else [])]
-    yield Change(end.start(), end.start() + len(mark), pick([way for way in ways if way != mark], *place.key, "end"))
+    way = pick([way for way in ways if way != mark], *place.key, "end")
+    yield Change(len(body), len(body) + len(mark), way)
+
+
+def _parts(text: str) -> tuple[str, str, str]:
+    """The text up to its ending marks, these, and the blanks behind them."""
+    end = text.rstrip()
+    body = end.rstrip(".!?")
+    return body, end[len(body) :], text[len(end) :]
 
 
 def _within(text: str, place: Place) -> Iterator[Change]:
-    taken = exact(text)
-    places = [found.span() for found in _COMMA.finditer(text) if is_free(*found.span(), taken)]
+    mask = taken(text)
+    places = [found.span() for found in _COMMA.finditer(text) if is_free(*found.span(), mask)]
     for start, end in places + [span for span in inner_marks(text) if span[1] < len(text.rstrip())]:
         mark = text[start:end]
         if len(mark) == 1:
@@ -71,10 +81,8 @@ def alike(text: str) -> str:
 
     A question whose first word asks has none at the end either.
     """
-    end = _END.search(text)
-    last = "" if end is None else end[0]
-    text = text[: len(text) - len(last)]
+    text, last, _ = _parts(text)
     text = re.sub(r"(?<=\w)\.\.\.(?=\s)", "", text)
-    text = re.sub(r"[.!?]+(?=\s)", lambda run: "?" if "?" in run[0] else ".", text)
-    text = re.sub(r",+(?=\s)", ",", text)
+    text = re.sub(r"(?<![.!?])[.!?]+(?=\s)", lambda run: "?" if "?" in run[0] else ".", text)
+    text = re.sub(r"(?<!,),+(?=\s)", ",", text)
     return text + ("?" if "?" in last and not _ASKS.match(text) else "")

@@ -9,18 +9,20 @@ replaced by its only neighbour among common words and those of the request; two 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Final
 
 from obverse.core.chat import ChatMessage
 from obverse.stability.ladders.edits import Change, altered
 from obverse.stability.ladders.forms import Impossible, Made, Place, asked, shuffled
-from obverse.stability.ladders.literals import exact, is_free, telling
+from obverse.stability.ladders.literals import is_free, taken, telling
 from obverse.stability.ladders.words import common, is_odd, nearest
 from obverse.stability.records import Prompt
 
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _SHORTEST: Final = 4
+_LONGEST: Final = 40
 _ROWS: Final = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _BESIDE: Final = {
     letter: "".join(
@@ -38,13 +40,20 @@ _BESIDE: Final = {
 def make(prompt: Prompt, place: Place) -> Made | Impossible:
     """The first so many of the longer words, by lot, each with one slip."""
     text = prompt.request
-    taken = exact(text) + telling(text)
+    mask = taken(text, telling(text))
     words = words_of(text)
     changes = []
     for found in _WORD.finditer(text):
         word = found[0]
+        if unicodedata.category(text[found.end() : found.end() + 1] or " ") in {"Mn", "Mc", "Me", "Cf"}:
+            continue  # an accent that stands for itself would move to another letter
         is_name = word[0].isupper() and word.casefold() not in common()
-        if len(word) >= _SHORTEST and all(map(_is_plain, word)) and not is_name and is_free(*found.span(), taken):
+        if (
+            _SHORTEST <= len(word) <= _LONGEST
+            and all(map(_is_plain, word))
+            and not is_name
+            and is_free(*found.span(), mask)
+        ):
             slip = next(_slips(word, words, (*place.key, found.start())), None)
             if slip is not None:
                 changes.append(Change(*found.span(), slip))

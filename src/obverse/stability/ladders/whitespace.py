@@ -12,7 +12,7 @@ from typing import Final
 from obverse.core.chat import ChatMessage
 from obverse.stability.ladders.edits import Change, altered
 from obverse.stability.ladders.forms import Impossible, Made, Place, asked, pick, shuffled
-from obverse.stability.ladders.literals import exact, is_free
+from obverse.stability.ladders.literals import is_free, taken
 from obverse.stability.records import Prompt
 
 GAP: Final = re.compile(r"(?<=\S) (?=\S)")
@@ -30,8 +30,8 @@ def make(prompt: Prompt, place: Place) -> Made | Impossible:
 
 def free_gaps(text: str) -> list[int]:
     """Where single blanks between words stand, outside of literals."""
-    taken = exact(text)
-    return [found.start() for found in GAP.finditer(text) if is_free(*found.span(), taken)]
+    mask = taken(text)
+    return [found.start() for found in GAP.finditer(text) if is_free(*found.span(), mask)]
 
 
 def recover(messages: tuple[ChatMessage, ...], words: frozenset[str]) -> str | None:
