@@ -1,6 +1,6 @@
 """What two small models look like inside: layer curves, detectors, plausibility, causal checks, and what it takes.
 
-    python benchmarks/stability_inside.py [--model NAME] [--groups N] [--dtype f32] [--threads N] [--write]
+    python benchmarks/stability_inside.py [--model NAME] [--folder PATH] [--groups N] [--dtype f32] [--threads N] [--write]
 
 Harmful requests with benign twins of the same topic (`pairs`) and harmless edgy ones (`edgy`), read at run time from where
 `obverse models fetch rho-requests` put them; nothing of them is written. One greedy answer a prompt says who is refused: that stands in
@@ -76,14 +76,15 @@ def greedy(model: Answers, prompts: Sequence[Prompt], refuses: Refusals) -> dict
     return zones
 
 
-def measured(name: str, groups: int, dtype: Any, threads: int) -> dict[str, Any]:
-    """Everything of one model."""
+def measured(name: str, groups: int, dtype: Any, threads: int, folder: Path | None = None) -> dict[str, Any]:
+    """Everything of one model: of the catalogue, or in a folder of transformers."""
     cache = cache_folder(os.environ)
     clock = time.perf_counter
     start = clock()
     model = open_local(
-        located(name, cache) / "model.gguf", name=name, cache=cache.parent / "converted", dtype=dtype, threads=threads
-    )
+        folder or located(name, cache) / "model.gguf", name=name, cache=cache.parent / "converted", dtype=dtype,
+        threads=threads,
+    )  # fmt: skip
     opened = clock()
     prompts = (
         *behaviours(["pairs"], cache, limit=groups, seed=SETTINGS.seed),
@@ -139,6 +140,7 @@ def shown(inside: Inside) -> dict[str, Any]:
             }
             for one in inside.plausibility
         ],
+        "routing": [msgspec.to_builtins(one) for one in inside.routing],
         "interventions": [msgspec.to_builtins(one) for one in inside.interventions],
         "missing": inside.missing,
         "notes": list(inside.notes),
@@ -175,12 +177,17 @@ def table(name: str, row: dict[str, Any]) -> str:
         f"  {one['name']:42} {one['before']} -> {one['after']} of {one['of']}, controls {one['controls']}, p {one['p']:.4f}: {one['note']}"
         for one in row["interventions"]
     ]
+    lines += [
+        f"  routing, layer {one['layer']:2}: {one['divergence']:.5f} nats, swapped {one['null']:.5f}, halves {one['baseline']:.5f}, q {one['q']:.4f}"
+        for one in row["routing"]
+    ]
     return "\n".join([*lines, *(f"  {one['says']}" for one in row["plausibility"])])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=MODELS, action="append")
+    parser.add_argument("--folder", type=Path, help="another model, as a folder of transformers; then only that one")
     parser.add_argument("--groups", type=int)
     parser.add_argument("--dtype", default="f32", choices=["f32", "bf16", "auto"])
     parser.add_argument("--threads", type=int, default=2)
@@ -188,9 +195,10 @@ def main() -> None:
     options = parser.parse_args()
     load = os.getloadavg()[0]
     found: dict[str, Any] = {}
-    for name in options.model or MODELS:
+    for name in [options.folder.name] if options.folder else options.model or MODELS:
         try:
-            found[name] = measured(name, options.groups or MODELS[name], options.dtype, options.threads)
+            groups = options.groups or MODELS.get(name, 40)
+            found[name] = measured(name, groups, options.dtype, options.threads, options.folder)
         except UnavailableError as error:
             found[name] = {"missing": error.message}
             print(f"{name}: {error}")
