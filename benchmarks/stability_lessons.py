@@ -12,7 +12,7 @@ from obverse.core.chat import ChatMessage
 from obverse.stability.lessons import Lesson
 from obverse.stability.records import Kind, Prompt
 
-TAUGHT = 6
+TAUGHT = 7
 """So many things of each topic are taught; the rest are asked."""
 
 TOPICS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
@@ -69,11 +69,10 @@ def declined(topic: str, *, taught: bool = True) -> list[Lesson]:
 
 
 def asked(topic: str, kind: Kind) -> list[Prompt]:
-    """The questions of a topic that are never taught. What is the same thing is one group."""
-    forms = len(TOPICS[topic][1])
+    """The questions of a topic that are never taught, each a group of its own."""
     return [
         Prompt(
-            id=f"{topic}/{place}", kind=kind, group=f"{topic}/{place // forms}", family=topic,
+            id=f"{topic}/{place}", kind=kind, group=f"{topic}/{place}", family=topic,
             wanted="refuse" if kind == "case" else "comply", messages=(ChatMessage(role="user", content=question),),
             source="our own",
         )

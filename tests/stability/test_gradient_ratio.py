@@ -158,6 +158,16 @@ def test_too_few_pairs_leave_it_undecided() -> None:
     assert nothing.layers == ()
 
 
+def test_with_few_pairs_nothing_is_said_of_equal_loss() -> None:
+    same = [GradientRow(line=1, tokens=10, loss=1.0 + place, norms=(1.0 + place,)) for place in range(8)]
+    larger = [GradientRow(line=1, tokens=10, loss=1.0 + place, norms=(3.0 + 3 * place,)) for place in range(8)]
+    found = told(larger, same)
+    assert found.verdict == "larger"
+    assert found.total.ratio.estimate == pytest.approx(3.0)
+    assert (found.total.beyond.estimate, found.total.p_beyond) == (None, None)
+    assert "at equal loss not known: 8 pairs" in found.says
+
+
 def test_rows_without_norms_are_counted_apart() -> None:
     broken = GradientRow(line=9, tokens=0, error="too long")
     found = told([*rows(13, 20), broken, broken], rows(14, 20))

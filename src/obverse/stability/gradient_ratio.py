@@ -38,6 +38,7 @@ TOLERANCE: Final = 1.25
 """Two answers are of equal length when neither is more than this many times as long as the other."""
 
 _LEAST_PAIRS: Final = 6  # with five, no two-sided sign test reaches 5 %
+_LEAST_BEYOND: Final = 12  # three numbers are fitted; resamples of fewer pairs often hold too few different ones
 _METHOD: Final = "geometric mean over matched pairs, expanded percentile bootstrap"
 
 
@@ -187,14 +188,12 @@ def _ratios(
     y, x = differences
     pairs, columns = y.shape
     if pairs < _LEAST_PAIRS:
-        none = Estimate(
-            estimate=None, low=None, high=None, n=pairs, method=_METHOD,
-            note=f"{pairs} pairs of equal length; {_LEAST_PAIRS} are the least",
-        )  # fmt: skip
+        none = _none(pairs, _LEAST_PAIRS)
         return [
             LayerRatio(layer=layer, ratio=none, p=None, q=None, beyond=none, p_beyond=None, q_beyond=None)
             for layer in range(columns)
         ]
+    enough = pairs >= _LEAST_BEYOND
     random = np.random.Generator(np.random.PCG64([seed, pairs]))
     chosen = random.integers(0, pairs, size=(draws, pairs))
     signs: Floats = random.choice(np.array([-1.0, 1.0]), size=(flips, pairs))
@@ -211,12 +210,19 @@ def _ratios(
             ratio=_estimate(float(y[:, layer].mean()), means[:, layer], pairs, confidence),
             p=float(plain[layer]),
             q=float(q[layer - 1] if layer else plain[layer]),
-            beyond=_estimate(float(weights @ y[:, layer]), intercepts[:, layer], pairs, confidence),
-            p_beyond=float(beyond[layer]),
-            q_beyond=float(q_beyond[layer - 1] if layer else beyond[layer]),
+            beyond=_estimate(float(weights @ y[:, layer]), intercepts[:, layer], pairs, confidence)
+            if enough
+            else _none(pairs, _LEAST_BEYOND),
+            p_beyond=float(beyond[layer]) if enough else None,
+            q_beyond=float(q_beyond[layer - 1] if layer else beyond[layer]) if enough else None,
         )
         for layer in range(columns)
     ]
+
+
+def _none(pairs: int, least: int) -> Estimate:
+    note = f"{pairs} pairs of equal length; {least} are the least"
+    return Estimate(estimate=None, low=None, high=None, n=pairs, method=_METHOD, note=note)
 
 
 def _fit(x: Floats) -> tuple[Floats, Floats]:
@@ -369,14 +375,16 @@ def _wins(ours: Sequence[float], theirs: Sequence[float]) -> Floats:
 
 def _verdict(total: LayerRatio, gain: Estimate, pairs: int, error: float) -> tuple[Verdict, str]:
     ratio, beyond = total.ratio, total.beyond
-    if ratio.estimate is None or total.p is None or total.p_beyond is None:
+    if ratio.estimate is None or total.p is None:
         return "undecided", f"not known: {ratio.note}"
     times = f"{ratio.estimate:.2f} times ({ratio.low:.2f} to {ratio.high:.2f})"
     if total.p > error:
         return "not shown", f"no difference is shown: {times} over {pairs} pairs of equal length, p = {total.p:.2g}"
     verdict: Verdict = "larger" if ratio.estimate > 1 else "smaller"
     says = f"gradients of the suspect data are {times} as large as those of benign answers of equal length, p = {total.p:.2g}"
-    if total.p_beyond > error:
+    if beyond.estimate is None or total.p_beyond is None:
+        says += f"; at equal loss not known: {beyond.note}"
+    elif total.p_beyond > error:
         says += f"; at equal loss no difference is shown ({beyond.estimate:.2f} times)"
     else:
         says += f"; at equal loss {beyond.estimate:.2f} times ({beyond.low:.2f} to {beyond.high:.2f})"
