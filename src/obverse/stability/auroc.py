@@ -20,11 +20,11 @@ from obverse.core.errors import MisuseError
 from obverse.stability.findings import Estimate
 from obverse.stats import exact
 
-Floats = NDArray[np.float64]
+_Floats = NDArray[np.float64]
 
 
 def auroc(
-    scores: Sequence[float] | Floats,
+    scores: Sequence[float] | _Floats,
     positive: Sequence[bool] | NDArray[np.bool_],
     *,
     confidence: float = 0.95,
@@ -51,8 +51,8 @@ def auroc(
 
 
 def difference(
-    first: Sequence[float] | Floats,
-    second: Sequence[float] | Floats,
+    first: Sequence[float] | _Floats,
+    second: Sequence[float] | _Floats,
     positive: Sequence[bool] | NDArray[np.bool_],
     *,
     confidence: float = 0.95,
@@ -82,7 +82,7 @@ def difference(
 
 
 def threshold_at(
-    scores: Sequence[float] | Floats, positive: Sequence[bool] | NDArray[np.bool_], *, fpr: float
+    scores: Sequence[float] | _Floats, positive: Sequence[bool] | NDArray[np.bool_], *, fpr: float
 ) -> float:
     """The lowest threshold that at most a share `fpr` of the negatives exceeds; infinite without negatives: nothing is flagged.
 
@@ -112,12 +112,12 @@ def flagged(
     )
 
 
-def mid_ranks(values: Sequence[float] | Floats) -> Floats:
+def mid_ranks(values: Sequence[float] | _Floats) -> _Floats:
     """The ranks from 1, ties sharing their mean."""
     x = np.asarray(values, dtype=np.float64)
     _, places, counts = np.unique(x, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
-    middle: Floats = last - (counts - 1) / 2
+    middle: _Floats = last - (counts - 1) / 2
     return middle[places]
 
 
@@ -125,17 +125,17 @@ class _Area(NamedTuple):
     """An area, what each score adds to it beyond the average, and how many were positive and negative."""
 
     area: float
-    influence: Floats
+    influence: _Floats
     is_positive: NDArray[np.bool_]
     groups: NDArray[np.int64] | None
     sizes: tuple[int, int]
 
-    def variance(self, influence: Floats) -> tuple[float, float]:
+    def variance(self, influence: _Floats) -> tuple[float, float]:
         return _variance(influence, self.is_positive, self.groups)
 
 
 def _areas(
-    scores: Sequence[float] | Floats,
+    scores: Sequence[float] | _Floats,
     positive: Sequence[bool] | NDArray[np.bool_],
     clusters: Sequence[str] | None,
     strata: Sequence[str] | None,
@@ -163,16 +163,16 @@ def _areas(
     return _Area(area, influence[kept] / pairs, is_positive[kept], None if groups is None else groups[kept], sizes)
 
 
-def _placements(ours: Floats, theirs: Floats) -> tuple[Floats, Floats]:
+def _placements(ours: _Floats, theirs: _Floats) -> tuple[_Floats, _Floats]:
     """For each of ours how many of theirs it beats, for each of theirs how many of ours beat it; ties half."""
     together = mid_ranks(np.concatenate([ours, theirs]))
-    beaten: Floats = together[: len(ours)] - mid_ranks(ours)
-    lost: Floats = len(ours) - (together[len(ours) :] - mid_ranks(theirs))
+    beaten: _Floats = together[: len(ours)] - mid_ranks(ours)
+    lost: _Floats = len(ours) - (together[len(ours) :] - mid_ranks(theirs))
     return beaten, lost
 
 
 def _variance(
-    influence: Floats, is_positive: NDArray[np.bool_], groups: NDArray[np.int64] | None
+    influence: _Floats, is_positive: NDArray[np.bool_], groups: NDArray[np.int64] | None
 ) -> tuple[float, float]:
     """The variance of the area, and the degrees of freedom of it."""
     if groups is None:
@@ -222,8 +222,8 @@ def _logistic(x: float) -> float:
 
 
 def _checked(
-    scores: Sequence[float] | Floats, positive: Sequence[bool] | NDArray[np.bool_]
-) -> tuple[Floats, NDArray[np.bool_]]:
+    scores: Sequence[float] | _Floats, positive: Sequence[bool] | NDArray[np.bool_]
+) -> tuple[_Floats, NDArray[np.bool_]]:
     x, is_positive = np.asarray(scores, dtype=np.float64), np.asarray(positive, dtype=bool)
     if x.shape != is_positive.shape or x.ndim != 1:
         raise MisuseError(f"`{x.shape}` scores for `{is_positive.shape}` labels", code="B201")

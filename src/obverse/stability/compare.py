@@ -27,7 +27,7 @@ from obverse.stability.records import Settings
 from obverse.stats import exact
 from obverse.stats.family import holm
 
-Floats = NDArray[np.float64]
+_Floats = NDArray[np.float64]
 Verdict: TypeAlias = Literal["moved to comply", "moved to refuse", "not shown"]
 
 _ALL_FLIPS: Final = 13
@@ -76,7 +76,7 @@ def _moved(
     found = Estimate(
         estimate=middle, low=max(low, -1.0), high=min(high, 1.0), n=len(pairs), method=method, note=_unscored(pairs)
     )
-    sums: Floats = np.bincount(groups, weights=differences).astype(np.float64)
+    sums: _Floats = np.bincount(groups, weights=differences).astype(np.float64)
     return found, _sign_flips(sums[np.abs(sums) > 1e-12], settings[0].seed)
 
 
@@ -95,7 +95,7 @@ def _noise(finding: PromptFinding) -> float:
 
 
 def _interval(
-    differences: Floats, groups: NDArray[np.intp], noise: Sequence[float], error: float
+    differences: _Floats, groups: NDArray[np.intp], noise: Sequence[float], error: float
 ) -> tuple[float, float, str]:
     from scipy.special import ndtri, stdtrit
 
@@ -112,7 +112,7 @@ def _interval(
     return middle - reach, middle + reach, f"paired by prompt, {method}"
 
 
-def _sign_flips(sums: Floats, seed: int) -> float:
+def _sign_flips(sums: _Floats, seed: int) -> float:
     """How often random signs give a sum as far from 0 as the one seen, or farther; 1 where nothing differed."""
     many = len(sums)
     if not many:

@@ -30,7 +30,7 @@ from obverse.stability.findings import Component, Components, Estimate
 from obverse.stability.records import BASE, Draw, Settings
 from obverse.stats import exact
 
-Floats = NDArray[np.float64]
+_Floats = NDArray[np.float64]
 
 NAMES: Final = (
     "case", "ladder", "case × ladder", "paraphrase", "sampling", "rest", "judge", "case × judge", "answer × judge",
@@ -58,15 +58,15 @@ class _Means(NamedTuple):
 class _Kind(NamedTuple):
     """The prompts of one kind: what each says, and the mean products of each pair of them."""
 
-    means: Floats
+    means: _Floats
     """Shape (prompts, fields of `_Means`)."""
-    apart: Floats
+    apart: _Floats
     """Products over different conditions, different judges; NaN where a pair has none, and on the diagonal."""
-    together: Floats
+    together: _Floats
     """The same over equal conditions."""
-    apart_judge: Floats
+    apart_judge: _Floats
     """As `apart`, but of the same judge."""
-    agreement: Floats
+    agreement: _Floats
     """For each prompt and pair of judges: answers, agreed, first complies, second complies; shape (prompts, pairs, 4)."""
 
 
@@ -115,7 +115,7 @@ def components(draws: Sequence[Draw], *, kinds: Mapping[str, str], settings: Set
 # --- outcomes by prompt, condition and variant
 
 
-Outcomes = dict[tuple[str, int, int], Floats]
+_Outcomes = dict[tuple[str, int, int], _Floats]
 """By ladder, level and variant: 0 or 1 for each draw and judge, NaN for unscored."""
 
 
@@ -126,7 +126,7 @@ def _judges(draws: Sequence[Draw]) -> tuple[str, ...]:
 
 def _outcomes(
     draws: Sequence[Draw], judges: tuple[str, ...], kinds: Mapping[str, str], settings: Settings
-) -> dict[str, Outcomes]:
+) -> dict[str, _Outcomes]:
     surely = max(settings.least, 1)
     rows = defaultdict[str, dict[tuple[str, int, int], list[list[float]]]](lambda: defaultdict(list))
     for draw in sorted(draws, key=lambda draw: (draw.prompt, draw.ladder, draw.level, draw.variant, draw.index)):
@@ -145,13 +145,13 @@ def _outcomes(
 # --- mean products
 
 
-def _kind(prompts: Sequence[Outcomes], judges: int) -> _Kind:
+def _kind(prompts: Sequence[_Outcomes], judges: int) -> _Kind:
     conditions = sorted({at[:2] for points in prompts for at in points})
     place = {condition: at for at, condition in enumerate(conditions)}
     cells = np.full((len(prompts), len(conditions), judges), math.nan)
     means, agreements = [], []
     for row, points in enumerate(prompts):
-        variants = defaultdict[tuple[str, int], list[Floats]](list)
+        variants = defaultdict[tuple[str, int], list[_Floats]](list)
         for (ladder, level, _), found in sorted(points.items()):
             variants[ladder, level].append(found)
         for condition, several in variants.items():
@@ -162,7 +162,7 @@ def _kind(prompts: Sequence[Outcomes], judges: int) -> _Kind:
     return _Kind(np.array(means), apart, together, apart_judge, np.array(agreements))
 
 
-def _of_prompt(cells: Sequence[Sequence[Floats]], levels: Floats) -> _Means:
+def _of_prompt(cells: Sequence[Sequence[_Floats]], levels: _Floats) -> _Means:
     sampling, answer_judge, paraphrase, anything = [], [], [], list[float]()
     varied, repeats = list[tuple[float, float]](), list[tuple[float, float]]()
     for several in cells:
@@ -187,7 +187,7 @@ def _of_prompt(cells: Sequence[Sequence[Floats]], levels: Floats) -> _Means:
     )  # fmt: skip
 
 
-def _point(found: Floats) -> tuple[float, float, float, float]:
+def _point(found: _Floats) -> tuple[float, float, float, float]:
     """Mean products of one point: one answer by two judges, two answers by two judges; the same by one judge.
 
     With a single judge the first two are those of that judge, since there are no two.
@@ -207,7 +207,7 @@ def _point(found: Floats) -> tuple[float, float, float, float]:
     return others[0], others[1], own, own_again
 
 
-def _products(rows: Floats) -> tuple[float, float]:
+def _products(rows: _Floats) -> tuple[float, float]:
     """The mean product of two different rows, of different judges and of the same; shape (rows, judges)."""
     known = ~np.isnan(rows)
     values = np.where(known, rows, 0.0)
@@ -220,13 +220,13 @@ def _products(rows: Floats) -> tuple[float, float]:
     return _ratio(apart.sum() - np.trace(apart), apart_n.sum() - np.trace(apart_n)), own
 
 
-def _between(cells: Floats) -> tuple[Floats, Floats, Floats]:
+def _between(cells: _Floats) -> tuple[_Floats, _Floats, _Floats]:
     """For each two prompts the mean products over different conditions and equal ones; the former of the same judge too."""
     prompts, _, judges = cells.shape
     known = (~np.isnan(cells)).astype(float)
     values = np.where(known > 0, cells, 0.0)
 
-    def pairs(part: Floats, *, own: bool) -> tuple[Floats, Floats]:
+    def pairs(part: _Floats, *, own: bool) -> tuple[_Floats, _Floats]:
         """Sums over equal conditions and over all, of the same judge or of different ones."""
         flat, whole = part.reshape(prompts, -1), part.sum(axis=1)
         same_equal, same_all = flat @ flat.T, whole @ whole.T
@@ -235,7 +235,7 @@ def _between(cells: Floats) -> tuple[Floats, Floats, Floats]:
         added = part.sum(axis=2)
         return added @ added.T - same_equal, np.outer(added.sum(axis=1), added.sum(axis=1)) - same_all
 
-    def means(*, own: bool) -> tuple[Floats, Floats]:
+    def means(*, own: bool) -> tuple[_Floats, _Floats]:
         (equal, every), (equal_n, every_n) = pairs(values, own=own), pairs(known, own=own)
         with np.errstate(invalid="ignore", divide="ignore"):
             found = [
@@ -255,7 +255,7 @@ def _between(cells: Floats) -> tuple[Floats, Floats, Floats]:
     return (together if cells.shape[1] == 1 else apart), together, own_apart
 
 
-def _agreed(found: Floats) -> Floats:
+def _agreed(found: _Floats) -> _Floats:
     judges = found.shape[1]
     rows = []
     for first in range(judges):
@@ -269,21 +269,21 @@ def _agreed(found: Floats) -> Floats:
 
 
 def _parts(
-    strata: Sequence[_Kind], weights: Sequence[Floats], judges: int, missing: dict[str, str]
-) -> dict[str, Floats]:
+    strata: Sequence[_Kind], weights: Sequence[_Floats], judges: int, missing: dict[str, str]
+) -> dict[str, _Floats]:
     """Each part of the variance, as seen (first) and in each resampling; what the design cannot tell goes to `missing`."""
     whole = sum(len(kind.means) for kind in strata)
 
-    def pooled(values: Sequence[Floats]) -> Floats:
+    def pooled(values: Sequence[_Floats]) -> _Floats:
         """Over kinds, by their number of prompts; kinds without a word are left out."""
         shares = np.array([len(kind.means) / whole for kind in strata])[:, None]
         table = np.stack(values)
         known = ~np.isnan(table)
         with np.errstate(invalid="ignore"):
-            found: Floats = np.where(known, table, 0.0).T @ shares[:, 0] / (known.T @ shares[:, 0])
+            found: _Floats = np.where(known, table, 0.0).T @ shares[:, 0] / (known.T @ shares[:, 0])
         return found
 
-    def of(*fields: str) -> Floats:
+    def of(*fields: str) -> _Floats:
         """The mean over prompts of the first field less the second, over prompts that have both."""
         columns = [_Means._fields.index(field) for field in fields]
         return pooled([
@@ -291,13 +291,13 @@ def _parts(
             for kind, weight in zip(strata, weights)
         ])  # fmt: skip
 
-    def between(*fields: str) -> Floats:
+    def between(*fields: str) -> _Floats:
         return pooled([
             _quadratic(getattr(kind, fields[0]) - (getattr(kind, fields[1]) if len(fields) > 1 else 0.0), weight)
             for kind, weight in zip(strata, weights)
         ])  # fmt: skip
 
-    def shared(field: str, moment: str) -> Floats:
+    def shared(field: str, moment: str) -> _Floats:
         """Mean over prompts less the mean product of two prompts of the kind."""
         column = _Means._fields.index(field)
         return pooled([
@@ -305,7 +305,7 @@ def _parts(
             for kind, weight in zip(strata, weights)
         ])  # fmt: skip
 
-    parts: dict[str, Floats] = {}
+    parts: dict[str, _Floats] = {}
     ladders = not np.isnan(of("across")[0])
     repeated, cells = not np.isnan(of("sampling")[0]), not np.isnan(of("cell")[0])
     base = "across" if ladders else "cell"
@@ -347,7 +347,7 @@ def _parts(
     return parts
 
 
-def _component(name: str, parts: Mapping[str, Floats], means: Floats, error: float) -> Component:
+def _component(name: str, parts: Mapping[str, _Floats], means: _Floats, error: float) -> Component:
     clipped = {other: np.maximum(values, 0.0) for other, values in parts.items()}
     whole = sum(clipped.values(), np.zeros(()))
     shares = clipped[name] / np.where(whole > 0, whole, 1.0)
@@ -376,7 +376,7 @@ def _component(name: str, parts: Mapping[str, Floats], means: Floats, error: flo
     return Component(name=name, variance=variance, share=share)
 
 
-def _spanned(values: Floats, error: float, n: int) -> Estimate:
+def _spanned(values: _Floats, error: float, n: int) -> Estimate:
     low, high = (float(end) for end in np.nanquantile(values[1:], [error / 2, 1 - error / 2]))
     seen, wider = float(values[0]), _widening(n, error)
     note = "below 0: not to be told from none" if seen < 0 else ""
@@ -403,7 +403,7 @@ def _widening(n: int, error: float) -> float:
 
 
 def _agreements(
-    strata: Sequence[_Kind], weights: Sequence[Floats], error: float, missing: dict[str, str], judges: int
+    strata: Sequence[_Kind], weights: Sequence[_Floats], error: float, missing: dict[str, str], judges: int
 ) -> tuple[Estimate | None, Estimate | None]:
     """How often two judges agree about one answer, and Cohen's kappa (Educ. Psychol. Meas. 20, 1960), mean over pairs of judges."""
     if judges < 2:
@@ -439,7 +439,7 @@ def _agreements(
     return agreement, kappa
 
 
-def _over_pairs(values: Floats, error: float, n: int, method: str) -> Estimate:
+def _over_pairs(values: _Floats, error: float, n: int, method: str) -> Estimate:
     known = ~np.isnan(values)
     means = np.where(known, values, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     means = means[known.any(axis=1)]
@@ -453,30 +453,30 @@ def _over_pairs(values: Floats, error: float, n: int, method: str) -> Estimate:
 # --- resampling and means
 
 
-def _resampled(random: np.random.Generator, prompts: int) -> Floats:
+def _resampled(random: np.random.Generator, prompts: int) -> _Floats:
     """How often each prompt counts: once each in the first row, drawn with replacement in the others."""
     drawn = random.multinomial(prompts, np.full(prompts, 1 / prompts), size=_ROUNDS)
     return np.concatenate([np.ones((1, prompts)), drawn])
 
 
-def _weighted(values: Floats, weights: Floats) -> Floats:
+def _weighted(values: _Floats, weights: _Floats) -> _Floats:
     known = ~np.isnan(values)
     with np.errstate(invalid="ignore", divide="ignore"):
-        found: Floats = weights @ np.where(known, values, 0.0) / (weights @ known)
+        found: _Floats = weights @ np.where(known, values, 0.0) / (weights @ known)
     return found
 
 
-def _quadratic(pairs: Floats, weights: Floats) -> Floats:
+def _quadratic(pairs: _Floats, weights: _Floats) -> _Floats:
     """The weighted mean over pairs of different prompts."""
     known = ~np.isnan(pairs)
     with np.errstate(invalid="ignore", divide="ignore"):
-        found: Floats = ((weights @ np.where(known, pairs, 0.0)) * weights).sum(axis=1) / (
+        found: _Floats = ((weights @ np.where(known, pairs, 0.0)) * weights).sum(axis=1) / (
             (weights @ known) * weights
         ).sum(axis=1)
     return found
 
 
-def _nan_mean(rows: Floats) -> Floats:
+def _nan_mean(rows: _Floats) -> _Floats:
     """The mean of each column over what is known of it; NaN where nothing is."""
     known = ~np.isnan(rows)
     n = known.sum(axis=0)

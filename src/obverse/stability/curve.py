@@ -28,8 +28,8 @@ from obverse.stability.findings import Curve, Estimate
 from obverse.stability.records import Settings
 from obverse.stats import exact
 
-Floats = NDArray[np.float64]
-Places = NDArray[np.uint16]
+_Floats = NDArray[np.float64]
+_Places = NDArray[np.uint16]
 
 Points = Sequence[tuple[float, int, int]]
 
@@ -53,9 +53,9 @@ _BAND: Final = tuple(step / 20 for step in range(21))
 class _Axis(NamedTuple):
     """Nodes of one parameter, the edges of their cells, and the logarithm of the prior probability of each cell."""
 
-    nodes: Floats
-    edges: Floats
-    log_prior: Floats
+    nodes: _Floats
+    edges: _Floats
+    log_prior: _Floats
 
 
 class _Grid(NamedTuple):
@@ -65,8 +65,8 @@ class _Grid(NamedTuple):
     width: _Axis
     lower: _Axis
     upper: _Axis
-    log_prior: Floats
-    places: Places
+    log_prior: _Floats
+    places: _Places
     """For each strength, and then both ends of the ladder, the bin of the rate of each combination."""
 
     @property
@@ -76,11 +76,11 @@ class _Grid(NamedTuple):
 
 class _Posterior(NamedTuple):
     grid: _Grid
-    weights: Floats
+    weights: _Floats
     """Of each combination, given that there is a curve; they add up to 1."""
     log_curve: float
     log_flat: float
-    flat: Floats
+    flat: _Floats
     """Of each bin of the rate, given that there is none."""
 
     @property
@@ -204,7 +204,7 @@ def _posterior(points: Points, strengths: Sequence[float]) -> _Posterior:
     return found if finer is None else _weighed(tables, _grid(tuple(strengths), *finer))
 
 
-def _weighed(tables: Floats, grid: _Grid) -> _Posterior:
+def _weighed(tables: _Floats, grid: _Grid) -> _Posterior:
     logs = (
         np.stack([_summed(table, grid.places) + share for table, share in zip(tables, np.log(_PARTS))]) + grid.log_prior
     )
@@ -224,14 +224,14 @@ def _weighed(tables: Floats, grid: _Grid) -> _Posterior:
     )
 
 
-def _summed(table: Floats, places: Places) -> Floats:
-    total: Floats = table[0].take(places[0])
+def _summed(table: _Floats, places: _Places) -> _Floats:
+    total: _Floats = table[0].take(places[0])
     for row, at in zip(table[1:], places[1:]):
         total += row.take(at)
     return total
 
 
-def _tables(points: Points, strengths: Sequence[float]) -> Floats:
+def _tables(points: Points, strengths: Sequence[float]) -> _Floats:
     """Log-likelihoods by overdispersion, strength and bin of the rate: shape (overdispersions, strengths, bins)."""
     tables = np.zeros((len(_PRECISIONS), len(strengths), _BINS))
     row = {strength: at for at, strength in enumerate(strengths)}
@@ -241,23 +241,23 @@ def _tables(points: Points, strengths: Sequence[float]) -> Floats:
 
 
 @lru_cache(maxsize=256)
-def _rising(count: int) -> Floats:
+def _rising(count: int) -> _Floats:
     """The logarithm of pν (pν + 1) … (pν + count - 1), the part of the beta-binomial that `count` successes leave."""
     shape = _PRECISIONS[:, None] * _RATES[None, :]
     if count > _MANY:
         from scipy.special import gammaln
 
-        found: Floats = gammaln(shape + count) - gammaln(shape)
+        found: _Floats = gammaln(shape + count) - gammaln(shape)
         return found
-    total: Floats = np.zeros_like(shape)
+    total: _Floats = np.zeros_like(shape)
     for step in range(count):
         total += np.log(shape + step)
     return total
 
 
 @lru_cache(maxsize=256)
-def _norm(count: int) -> Floats:
-    found: Floats = np.log(_PRECISIONS[:, None] + np.arange(count)[None, :]).sum(axis=1, keepdims=True)
+def _norm(count: int) -> _Floats:
+    found: _Floats = np.log(_PRECISIONS[:, None] + np.arange(count)[None, :]).sum(axis=1, keepdims=True)
     return found
 
 
@@ -290,8 +290,8 @@ def _lapse_axis(low: float, high: float, many: int) -> _Axis:
     """Cells of equal prior probability between two rates, by Beta(1, `_LAPSE`)."""
     outer, inner = (1 - low) ** _LAPSE, (1 - high) ** _LAPSE
 
-    def rate(part: Floats) -> Floats:
-        found: Floats = 1 - (outer + (inner - outer) * part) ** (1 / _LAPSE)
+    def rate(part: _Floats) -> _Floats:
+        found: _Floats = 1 - (outer + (inner - outer) * part) ** (1 / _LAPSE)
         return found
 
     steps = np.arange(many + 1) / many
@@ -317,19 +317,19 @@ def _grid(strengths: tuple[float, ...], threshold: _Axis, width: _Axis, lower: _
     return _Grid(threshold, width, lower, upper, prior, places)
 
 
-def _rates(at: float, threshold: _Axis, width: _Axis, lower: _Axis, upper: _Axis) -> Floats:
+def _rates(at: float, threshold: _Axis, width: _Axis, lower: _Axis, upper: _Axis) -> _Floats:
     """The rate at one strength of every combination, flat."""
     steep = 2 * math.log(3) * (at - threshold.nodes[:, None]) / width.nodes[None, :]
     rising = 1 / (1 + np.exp(-np.clip(steep, -40, 40)))
     both = np.stack([rising, 1 - rising])[..., None, None]
     gamma, lamda = lower.nodes[:, None], upper.nodes[None, :]
     # the two lapses may not eat up the whole range
-    found: Floats = (gamma + np.maximum(1 - gamma - lamda, 0.0) * both).ravel()
+    found: _Floats = (gamma + np.maximum(1 - gamma - lamda, 0.0) * both).ravel()
     return np.minimum(found, 1.0)
 
 
-def _bins(rates: Floats) -> Places:
-    found: Places = np.minimum(np.arcsin(np.sqrt(rates)) * (_BINS / (math.pi / 2)), _BINS - 1).astype(np.uint16)
+def _bins(rates: _Floats) -> _Places:
+    found: _Places = np.minimum(np.arcsin(np.sqrt(rates)) * (_BINS / (math.pi / 2)), _BINS - 1).astype(np.uint16)
     return found
 
 
@@ -346,7 +346,7 @@ def _zoomed(found: _Posterior) -> tuple[_Axis, _Axis, _Axis, _Axis] | None:
     return _threshold_axis(t0, t1, 24), _width_axis(w0, w1, 14), _lapse_axis(g0, g1, 9), _lapse_axis(l0, l1, 9)
 
 
-def _spanned(axis: _Axis, marginal: Floats) -> tuple[float, float, int]:
+def _spanned(axis: _Axis, marginal: _Floats) -> tuple[float, float, int]:
     """The edges of the cells that hold nearly all, one more cell on each side; and how many hold 99 %."""
     inside = np.flatnonzero(marginal > 1e-4 * marginal.max())
     first, last = max(int(inside[0]) - 1, 0), min(int(inside[-1]) + 1, len(marginal) - 1)
@@ -357,8 +357,8 @@ def _spanned(axis: _Axis, marginal: Floats) -> tuple[float, float, int]:
 # --- what is said of a posterior
 
 
-def _rise(grid: _Grid) -> Floats:
-    found: Floats = _RATES[grid.places[-1]] - _RATES[grid.places[-2]]
+def _rise(grid: _Grid) -> _Floats:
+    found: _Floats = _RATES[grid.places[-1]] - _RATES[grid.places[-2]]
     return found
 
 
@@ -388,14 +388,14 @@ def _resolution(strengths: Sequence[float]) -> str:
     return f"strengths up to {gap:.2f} apart: what is much narrower looks alike"
 
 
-def _estimate(axis: _Axis, marginal: Floats, alpha: float, n: int, note: str = "") -> Estimate:
+def _estimate(axis: _Axis, marginal: _Floats, alpha: float, n: int, note: str = "") -> Estimate:
     """Median and equal-tailed interval of a marginal, each cell's probability spread evenly over the cell."""
     below = np.concatenate([[0.0], np.cumsum(marginal) / marginal.sum()])
     low, middle, high = (float(np.interp(q, below, axis.edges)) for q in (alpha / 2, 0.5, 1 - alpha / 2))
     return Estimate(estimate=middle, low=low, high=high, n=n, method="posterior median, credible interval", note=note)
 
 
-def _slope(grid: _Grid, weights: Floats, direction: int, alpha: float, n: int) -> Estimate:
+def _slope(grid: _Grid, weights: _Floats, direction: int, alpha: float, n: int) -> Estimate:
     shape = grid.shape
     span = np.maximum(1 - grid.lower.nodes[:, None] - grid.upper.nodes[None, :], 0.0)
     steep = math.log(3) / 2 / grid.width.nodes[:, None, None] * span[None]
@@ -444,11 +444,11 @@ def _band(posterior: _Posterior, alpha: float) -> tuple[tuple[float, float, floa
 class _Sorted(NamedTuple):
     """A weighted sample, for its quantiles."""
 
-    values: Floats
-    below: Floats
+    values: _Floats
+    below: _Floats
 
     @staticmethod
-    def of(values: Floats, weights: Floats) -> _Sorted:
+    def of(values: _Floats, weights: _Floats) -> _Sorted:
         order = np.argsort(values, kind="stable")
         below = np.cumsum(weights[order])
         return _Sorted(values[order], below / below[-1])
@@ -473,8 +473,8 @@ class _Hyper(NamedTuple):
 
     center: _Axis
     width: _Axis
-    weights: Floats
-    within: Floats
+    weights: _Floats
+    within: _Floats
 
 
 class _Said(NamedTuple):
@@ -482,7 +482,7 @@ class _Said(NamedTuple):
 
     curves: NDArray[np.float32]
     """Shape (overdispersions, 2, thresholds, widths, lapses)."""
-    flat: Floats
+    flat: _Floats
     """Shape (overdispersions,)."""
 
 
@@ -542,19 +542,19 @@ def _said(points: Points) -> _Said:
     return _Said(curves, np.exp(flats - top).mean(axis=1))
 
 
-def _lie(nodes: Floats, center: _Axis, spreads: Floats) -> Floats:
+def _lie(nodes: _Floats, center: _Axis, spreads: _Floats) -> _Floats:
     """How the thresholds of prompts lie: shape (centers, spreads, thresholds); adds up to 1 over thresholds."""
-    found: Floats = np.exp(-(((nodes - center.nodes[:, None, None]) / spreads[None, :, None]) ** 2) / 2)
+    found: _Floats = np.exp(-(((nodes - center.nodes[:, None, None]) / spreads[None, :, None]) ** 2) / 2)
     # a spread below the distance of the nodes is that of the nearest
     found /= found.sum(axis=2, keepdims=True)
     return found
 
 
-def _mixed(curves: NDArray[Any], flat: Floats, center: _Axis, spreads: Floats, shares: Floats) -> Floats:
+def _mixed(curves: NDArray[Any], flat: _Floats, center: _Axis, spreads: _Floats, shares: _Floats) -> _Floats:
     """The log-likelihood of one prompt by (overdispersion, direction, center, spread, width, lapses, share)."""
     lie = _lie(_standard((0.0, 1.0)).threshold.nodes, center, spreads).astype(curves.dtype)
     with_curve = np.einsum("cst,edtwl->edcswl", lie, curves, optimize=True)[..., None]
-    found: Floats = np.log(np.maximum(shares * with_curve * 1.0 + (1 - shares) * flat, 1e-300))
+    found: _Floats = np.log(np.maximum(shares * with_curve * 1.0 + (1 - shares) * flat, 1e-300))
     return found
 
 

@@ -27,7 +27,7 @@ from obverse.stability.findings import DetectorLine, Estimate, Joint, PromptFind
 from obverse.stability.records import BASE, Draw, Settings
 from obverse.stats import exact
 
-Floats = NDArray[np.float64]
+_Floats = NDArray[np.float64]
 
 AT: Final = 0.1
 """The false-positive rate that is aimed at."""
@@ -53,7 +53,7 @@ class _Table(NamedTuple):
     families: tuple[str, ...]
     wavers: NDArray[np.bool_]
     harmful: NDArray[np.bool_]
-    signals: dict[str, Floats]
+    signals: dict[str, _Floats]
 
 
 def joint(
@@ -119,7 +119,7 @@ def _table(
         }
         for finding, _ in kept
     ]
-    found = dict[str, Floats]()
+    found = dict[str, _Floats]()
     for name in (*EXTERNAL.values(), *INTERNAL, *BASELINE):
         values = np.array([_number(row[name]) for row in rows], dtype=np.float64)
         known = int((~np.isnan(values)).sum())
@@ -225,7 +225,7 @@ def _too_few(unstable: int, stable: int, families: int, folds: NDArray[np.int64]
 # --- detectors
 
 
-def _groups(signals: Mapping[str, Floats]) -> dict[str, tuple[str, ...]]:
+def _groups(signals: Mapping[str, _Floats]) -> dict[str, tuple[str, ...]]:
     outside = tuple(name for name in EXTERNAL.values() if name in signals)
     inside = tuple(name for name in INTERNAL if name in signals)
     base = tuple(name for name in BASELINE if name in signals)
@@ -241,8 +241,8 @@ def _groups(signals: Mapping[str, Floats]) -> dict[str, tuple[str, ...]]:
 
 
 class _Scores(NamedTuple):
-    held_out: Floats
-    thresholds: Floats
+    held_out: _Floats
+    thresholds: _Floats
     """For each prompt that of its fold, set on the training folds."""
 
 
@@ -264,22 +264,22 @@ def _scores(table: _Table, names: Sequence[str], folds: NDArray[np.int64]) -> _S
 
 
 def _trained(
-    columns: Sequence[Floats], wavers: NDArray[np.bool_], train: NDArray[np.bool_], test: NDArray[np.bool_]
-) -> Floats:
+    columns: Sequence[_Floats], wavers: NDArray[np.bool_], train: NDArray[np.bool_], test: NDArray[np.bool_]
+) -> _Floats:
     """Held-out scores; without the intercept, which tells folds apart and not prompts."""
     ranked = [_ranked(column[train], column[test]) for column in columns]
     weights = _logistic(np.column_stack([own for own, _ in ranked]), wavers[train])
-    found: Floats = np.column_stack([other for _, other in ranked]) @ weights
+    found: _Floats = np.column_stack([other for _, other in ranked]) @ weights
     return found
 
 
-def _ranked(train: Floats, test: Floats) -> tuple[Floats, Floats]:
+def _ranked(train: _Floats, test: _Floats) -> tuple[_Floats, _Floats]:
     """Standardised ranks among the training prompts, and their squares: shape (prompts, 2); what is not known is in the middle."""
     known = np.sort(train[~np.isnan(train)])
     if not len(known):
         return np.zeros((len(train), 2)), np.zeros((len(test), 2))
 
-    def features(values: Floats) -> Floats:
+    def features(values: _Floats) -> _Floats:
         filled = np.where(np.isnan(values), known[0], values)
         below, upto = np.searchsorted(known, filled, "left"), np.searchsorted(known, filled, "right")
         rank = ((below + upto) / 2 / len(known) - 0.5) * math.sqrt(12)
@@ -290,7 +290,7 @@ def _ranked(train: Floats, test: Floats) -> tuple[Floats, Floats]:
     return features(train), features(test)
 
 
-def _logistic(x: Floats, wavers: NDArray[np.bool_]) -> Floats:
+def _logistic(x: _Floats, wavers: NDArray[np.bool_]) -> _Floats:
     """Coefficients of a ridge logistic regression, classes weighed alike, by Newton's method.
 
     The ridge grows with the number of features: the prior variance of the score is 4, however many signals there are.
@@ -417,7 +417,7 @@ def _association(table: _Table, settings: Settings, missing: dict[str, str]) -> 
     return found, f"{claim}: cannot be told from no association; {between}."
 
 
-def _within_families(x: Floats, y: Floats, families: Sequence[str]) -> tuple[Floats, Floats, int]:
+def _within_families(x: _Floats, y: _Floats, families: Sequence[str]) -> tuple[_Floats, _Floats, int]:
     """Ranks less their mean in the family, scaled to its size; and how many degrees of freedom they have."""
     names = np.array(families)
     first, second, freedom = [], [], 1
