@@ -151,7 +151,7 @@ def test_prompts_of_one_group_are_one_unit() -> None:
 
 
 def test_the_false_alarm_rate_is_kept_and_a_shift_is_found() -> None:
-    random, alarms, found, rounds = np.random.default_rng(3), 0, 0, 60
+    random, alarms, found, rounds = np.random.default_rng(3), 0, 0, 36
     for _ in range(rounds):
         rates = {kind: random.beta(0.5, 0.5, 12) for kind in ("case", "twin", "control")}
         first = run(*(One(id=f"{kind} {i}", kind=kind, counted=drawn(random, rate)) for kind, of in rates.items() for i, rate in enumerate(of)))  # fmt: skip

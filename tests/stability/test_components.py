@@ -143,7 +143,7 @@ def simulated(random, prompts=40, conditions=6, draws=2, judges=2, variants=2, l
 
 def test_known_parts_come_back_without_bias() -> None:
     random, found, truth = np.random.default_rng(8), defaultdict(list), {}
-    for _ in range(40):
+    for _ in range(24):
         y, truth = simulated(random)
         for name, value in found_in(y).items():
             found[name].append(value)

@@ -209,7 +209,7 @@ def test_flat_prompts_are_hardly_ever_fitted() -> None:
     random, fitted, rounds = np.random.default_rng(1), 0, 0
     for rate in (0.05, 0.3, 0.5, 0.8):
         for shared in (math.inf, 10.0):
-            for _ in range(20):
+            for _ in range(12):
                 rates = np.full(5, rate) if math.isinf(shared) else random.beta(rate * shared, (1 - rate) * shared, 5)
                 counts = random.binomial((24, 4, 4, 4, 4), rates).tolist()
                 fitted += one(points(counts, (24, 4, 4, 4, 4))).verdict == "fitted"

@@ -103,14 +103,14 @@ def test_signals_that_tell_are_found_and_beat_length_and_perplexity() -> None:
 def test_where_nothing_tells_the_held_out_area_is_a_half() -> None:
     """Pooled areas over folds would lie below a half here."""
     random, areas, alarms = np.random.default_rng(2), [], []
-    for _ in range(25):
+    for _ in range(16):
         findings, signals, draws = world(random, prompts=45, families=9, tells=0.0)
         by = lines(joint(findings, signals, SETTINGS, draws=draws))
         if by:
             areas.append(by["external + internal"].auroc.estimate)
             alarms.append(by["external + internal"].fpr.estimate)
     assert abs(np.mean(areas) - 0.5) < 4 * np.std(areas) / math.sqrt(len(areas))
-    assert np.mean(areas) == pytest.approx(0.5, abs=0.07)
+    assert np.mean(areas) == pytest.approx(0.5, abs=0.09)
     assert np.mean(alarms) == pytest.approx(AT, abs=0.06)
 
 
