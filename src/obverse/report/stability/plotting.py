@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -141,27 +142,33 @@ def percent_axis(form: Form, values: Sequence[float], **more: object) -> dict[st
     }
 
 
+@lru_cache(maxsize=8_192)
 def label(text: str, room: float, size: float) -> str:
     """A name that fits so many pixels: the middle goes first, since what tells names apart is often their end."""
-    shown = one_line(text, 400)
-    if measure(shown, size) <= room:
+    shown = one_line(text, 200)
+    widths = [size * _width(letter) for letter in shown]
+    if sum(widths) <= room:
         return shown
-    head, tail = list(shown[: len(shown) // 2]), list(shown[len(shown) // 2 :])
-    while head and measure("".join(head) + "…" + "".join(tail), size) > room:
-        if measure("".join(tail), size) > room * 0.55 and len(tail) > 1:
-            tail.pop(0)
+    room -= size * _width("…")
+    stop, start = len(shown) // 2, len(shown) // 2  # `stop` letters of the beginning stay, and all from `start`
+    before, after = sum(widths[:stop]), sum(widths[start:])
+    while before + after > room and (stop or start < len(shown)):
+        if stop and (after <= room * 0.55 or start == len(shown) - 1):
+            stop -= 1
+            before -= widths[stop]
         else:
-            head.pop()
-    while tail and measure("…" + "".join(tail), size) > room:
-        tail.pop(0)
-    return "".join(head) + "…" + "".join(tail)
+            after -= widths[start]
+            start += 1
+    return f"{shown[:stop]}…{shown[start:]}"
 
 
 def measure(text: str, size: float) -> float:
     """About how wide a text is, in pixels: a little more than most fonts need."""
-    return size * sum(
-        _WIDTHS.get(letter) or (1.05 if unicodedata.east_asian_width(letter) in "WF" else 0.59) for letter in text
-    )
+    return size * sum(map(_width, text))
+
+
+def _width(letter: str) -> float:
+    return _WIDTHS.get(letter) or (1.05 if unicodedata.east_asian_width(letter) in "WF" else 0.59)
 
 
 def wrapped(text: str, room: float, size: float) -> list[str]:

@@ -263,6 +263,12 @@ def flips(diagnosis: Diagnosis) -> Picture | None:
     )
 
 
+def _even(low: float, high: float, parts: int) -> list[float]:
+    """Round places from `low` to `high` with 0 among them, at most so many steps."""
+    step = next(each for each in (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0) if (high - low) / each <= parts)
+    return [round(number * step, 4) for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
 def _flips(found: Sequence[LadderFlips], form: Form) -> Spec:
     step, gap, size = 14.0, 9.0, form.text
     names, counts = (104, 38) if form.narrow else (150, 62)
@@ -284,8 +290,7 @@ def _flips(found: Sequence[LadderFlips], form: Form) -> Spec:
     most = max(0.05, *(row["high"] for row in rows)) * 1.02
     room = form.width - names - counts - (26 if form.narrow else 40)
     left, right = room * 0.55, room * 0.45
-    step_of = next(each for each in (0.05, 0.1, 0.2, 0.25, 0.5) if (up - down_to) / each <= (4 if form.narrow else 7))
-    ticks = [round(number * step_of, 4) for number in range(math.ceil(down_to / step_of), math.floor(up / step_of) + 1)]
+    ticks = _even(down_to, up, 3 if form.narrow else 7)
     bars = places(
         "x",
         down_to,
@@ -301,7 +306,7 @@ def _flips(found: Sequence[LadderFlips], form: Form) -> Spec:
         most,
         **percent_axis(
             form,
-            [each for each in (0, 0.25, 0.5, 0.75, 1) if each <= most] if most > 0.3 else [0, 0.1, 0.2],
+            _even(0, most, 2 if form.narrow else 4),
             domain=False,
             orient="bottom",
         ),
