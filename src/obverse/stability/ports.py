@@ -39,10 +39,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
-    """One answer, or why there is none: `error` is a kind (`context overflow`, `not a number`, `time-out`, …) and `reason` one line.
+    """One answer, or why there is none: `error` is a kind (`context overflow`, `not a number`, `unknown token`, `time-out`, …, or
+    `template`, where that refuses the messages) and `reason` one line.
 
     `entropy` and `logprob` are means over the generated tokens, the end of the answer included and nothing after it; None where
-    unknown. `entropy` is of the distribution that was sampled from (after temperature), in nats.
+    unknown. `entropy` is of the distribution that was sampled from (after temperature), in nats; at temperature 0, where that would be
+    a single point, both are of the model's own distribution, at temperature 1.
     """
 
     id: str
@@ -136,11 +138,12 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     `attention` (L, H)      entropy in nats of the last token's attention, renormalised over the tokens of the span; None if the span is
                             shorter than two tokens or the model gives no weights
     `weight`    (L, H)      how much of the last token's attention falls on the span at all
+                            (a layer that sees only a window which does not reach the span: entropy NaN, weight 0)
     `routing`   (L, E)      mean router probability over the tokens of the span; rows of dense layers are NaN; None without experts
     `words`     by group    (L + 1,) log of the probability that the logit lens gives to the group's tokens at the last prompt token
     `logits`    by group    log of the probability of the group's tokens as the next token (the model's own, not the lens)
     `perplexity`            exp of the mean negative log-probability of the tokens of the span, each given those before it
-    `error`                 a kind, and then no arrays: `context overflow`, `not a number`, `no span`
+    `error`                 a kind, and then no arrays: `context overflow`, `not a number`, `no span`, `template`, `unknown token`
     """
 
     id: str

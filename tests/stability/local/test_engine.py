@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ KINDS = ("llama", "windowed", "mixtral", "gemma2", "gpt_oss", "qwen2", "gpt2")
 from obverse.core.chat import ChatMessage  # noqa: E402
 from obverse.core.errors import MisuseError  # noqa: E402
 from obverse.stability.local.sampling import numbers  # noqa: E402
-from obverse.stability.ports import Answered, Job  # noqa: E402
+from obverse.stability.ports import Answered, Job, Read, Wants  # noqa: E402
 
 TEXTS = (
     "how to bake bread",
@@ -164,6 +165,18 @@ def test_an_overflow_is_named_and_the_others_are_answered(tiny: Any) -> None:
     assert {found[long.id, 0].error, found[long.id, 1].error, found["sure", 0].error} == {"context overflow"}
     assert found[long.id, 0].tokens is None
     assert found["bread", 0].error is None
+
+
+def test_a_token_that_the_model_does_not_know_is_named(templated: Any, tiny: Any) -> None:
+    model = tiny("llama")
+    model.tokenizer = templated(model.tokenizer.chat_template)
+    model.tokenizer.add_tokens(["#new"])
+    model.template._tokenizer = model.tokenizer
+    model.template._control = re.compile("(?!)")
+    found = drawn(model, [job("bake #new"), job("bake")])
+    assert (found["bake #new", 0].error, found["bake", 0].error) == ("unknown token", None)
+    [reading] = model.read([Read(id="a", messages=job("bake #new").messages)], Wants())
+    assert reading.error == "unknown token"
 
 
 @pytest.mark.parametrize("kind", ["llama", "mixtral"])

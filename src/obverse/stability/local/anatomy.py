@@ -45,7 +45,7 @@ class Anatomy:
         self.heads = int(config.num_attention_heads)
         self.context = int(getattr(config, "max_position_embeddings", None) or 2048)
         self.experts, self.routers = _routers(self.layers, config, self.width)
-        self.vocabulary = int(config.vocab_size)
+        self.vocabulary = int(module.get_input_embeddings().weight.shape[0])
         self.norm: nn.Module | None = None
         self.scaled: Callable[[torch.Tensor], torch.Tensor] | None = None
         """From what the head gives to logits; None if that was not understood."""

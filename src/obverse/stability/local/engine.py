@@ -118,12 +118,15 @@ class Engine:
         except MisuseError as error:
             reason = str(error)
             return lambda seed: Answered(id=job.id, seed=seed, error="template", reason=reason)
-        context = self._runner.anatomy.context
-        if not prompt or len(prompt) + job.max_tokens > context:
-            reason = f"{len(prompt)} tokens and {job.max_tokens} for the answer, of {context}"
-            return lambda seed: Answered(
-                id=job.id, seed=seed, prompt_tokens=len(prompt), error="context overflow", reason=reason
-            )
+        anatomy = self._runner.anatomy
+        error = reason = ""
+        if not prompt or len(prompt) + job.max_tokens > anatomy.context:
+            error = "context overflow"
+            reason = f"{len(prompt)} tokens and {job.max_tokens} for the answer, of {anatomy.context}"
+        elif max(prompt) >= anatomy.vocabulary:
+            error, reason = "unknown token", f"token {max(prompt)}; the model knows {anatomy.vocabulary}"
+        if error:
+            return lambda seed: Answered(id=job.id, seed=seed, prompt_tokens=len(prompt), error=error, reason=reason)
         together = [job.seeds] if not job.temperature else [(seed,) for seed in job.seeds]
         return [Row(job, seeds, prompt) for seeds in together if seeds]
 

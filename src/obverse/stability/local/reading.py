@@ -75,6 +75,9 @@ class Reader:
         count, context = len(rendered.ids), self._runner.anatomy.context
         if count > context:
             return Reading(id=prompt.id, tokens=count, error="context overflow", reason=f"{count} tokens, of {context}")
+        if max(rendered.ids, default=0) >= (known := self._runner.anatomy.vocabulary):
+            reason = f"token {max(rendered.ids)}; the model knows {known}"
+            return Reading(id=prompt.id, tokens=count, error="unknown token", reason=reason)
         span = self._template.find(rendered, prompt.messages, prompt.tools, prompt.span)
         if span is None:
             reason = "the span does not stand in the messages" if prompt.span else "no message of a user"

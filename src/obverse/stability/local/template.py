@@ -152,7 +152,7 @@ class Template:
                 tokenize=False,
                 add_generation_prompt=True,
             )
-        except Exception as error:  # the template is a program of the model's maker, and may raise anything
+        except Exception as error:  # boundary: a template is a program of the model's maker, and may raise anything
             raise MisuseError(
                 f"the chat template refuses these messages: {str(error).splitlines()[0][:200] if str(error) else error!r}",
                 code="B312",
@@ -183,7 +183,7 @@ class Template:
                     turns, chat_template=self._source, tokenize=False, add_generation_prompt=False
                 )
             )
-        except Exception:  # as above: then the tokenizer's own end must do
+        except Exception:  # boundary: the same; then the tokenizer's own end must do
             return ()
         behind = self._control.match(text, text.rfind(word) + len(word))
         return (int(self._tokenizer.convert_tokens_to_ids(behind[0])),) if behind else ()
