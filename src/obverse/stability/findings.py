@@ -304,7 +304,9 @@ class Inside(msgspec.Struct, frozen=True, kw_only=True):
     signals: tuple[Signals, ...] = ()
     missing: dict[str, str] = {}
     detectors: tuple[DetectorLine, ...] = ()
-    """Each signal as a detector of harmful prompts among harmless ones, beside length and perplexity."""
+    """Each signal as a detector of harmful prompts among harmless ones, beside length and perplexity; one whose name ends in
+    `refused against complied` tells these apart instead.
+    """
     plausibility: tuple[PlausibilityLine, ...] = ()
     notes: tuple[str, ...] = ()
 

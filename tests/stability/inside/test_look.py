@@ -176,6 +176,8 @@ def test_zones_say_whom_to_learn_from_and_give_a_curve_of_their_own(planted, som
     [behaved] = [curve for curve in inside.curves if curve.name == "refused against complied"]
     assert behaved.nested is not None
     assert (behaved.nested.low or 0) > 0.6
+    [line] = [line for line in inside.detectors if line.name == "refusal margin: refused against complied"]
+    assert (line.auroc.estimate or 0) > 0.9
     never = dict.fromkeys(zones, "comply")
     inside = seen(model, prompts, zones=never)
     [direction] = [curve for curve in inside.curves if curve.name == "refusal direction"]

@@ -156,8 +156,9 @@ def _signals(found: Gathered, read: Sequence[Prompt], zones: Mapping[str, Zone],
         "probe": sheet.probe(found.states, learn, note=note),
     }
     behaved = np.array([{"refuse": 1, "comply": 0}.get(zone or "", UNKNOWN) for zone in placed], dtype=np.int64)
-    sheet.behaviour(found.states, behaved)
     kept = found.kept
+    values["margin"] = _column([one.margin for one in kept])
+    sheet.behaviour(found.states, values["margin"], behaved)
     lens = _table([one.lens for one in kept])
     for place, name in enumerate(("refusal", "hazard", "either")):
         rows = None if lens is None else lens[:, place]
@@ -166,7 +167,6 @@ def _signals(found: Gathered, read: Sequence[Prompt], zones: Mapping[str, Zone],
         "attention spread", "attention", _table([one.spread for one in kept]), first=1, unit="share of ln(tokens)"
     )
     sheet.signal("attention share", "attention share", _table([one.share for one in kept]), first=1)
-    values["margin"] = _column([one.margin for one in kept])
     values["perplexity"] = _column([one.perplexity for one in kept])
     values["plausibility"] = _column([one.reduced for one in kept])
     with np.errstate(invalid="ignore"):

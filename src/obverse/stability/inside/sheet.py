@@ -68,8 +68,10 @@ class Sheet:
         values = self._kept("routing likeness", found, by, layers, note="learnt from pairs of the same group")
         return np.where(np.isfinite(flat).all(axis=1), values, np.nan)
 
-    def behaviour(self, states: Floats, labels: NDArray[np.int64]) -> None:
-        """The difference of means between prompts that are refused and prompts that are complied with, whatever is wanted of them."""
+    def behaviour(self, states: Floats, margins: Doubles, labels: NDArray[np.int64]) -> None:
+        """What tells prompts that are refused from prompts that are complied with, whatever is wanted of them: the difference of their
+        means, and the refusal margin, which measures this and not harm.
+        """
         name = "refused against complied"
         by = folds([prompt.family for prompt in self._prompts], labels, what=("refused", "complied"))
         if isinstance(by, Missing):
@@ -77,6 +79,15 @@ class Sheet:
             return
         found = nested(difference_of_means(states, labels), by)
         self.curves.append(curve(name, found.shown, by, found, confidence=self.settings.confidence))
+        good = np.isfinite(margins)
+        margin = folds(
+            [prompt.family for prompt in self._prompts], np.where(good, labels, UNKNOWN), what=("refused", "complied")
+        )
+        if isinstance(margin, Missing):
+            self.missing[f"refusal margin: {name}"] = margin.reason
+            return
+        lone = nested(signed(np.where(good, margins, 0.0)[:, None], margin), margin)
+        self.detectors.append(detector(f"refusal margin: {name}", lone, margin, confidence=self.settings.confidence))
 
     def signal(self, name: str, field: str, values: Doubles | None, *, first: int = 0, unit: str = "") -> Doubles:
         """A signal (n, layers) that is read and not learnt; `first` is the number of its first layer. With a `unit` it gets map and detector."""
