@@ -115,18 +115,18 @@ class Engine:
         """The rows of a job, or what each of its seeds is answered with."""
         try:
             prompt = self._template.render(job.messages, job.tools).ids
-        except MisuseError as error:
-            reason = str(error)
-            return lambda seed: Answered(id=job.id, seed=seed, error="template", reason=reason)
+        except MisuseError as refused:
+            said = str(refused)
+            return lambda seed: Answered(id=job.id, seed=seed, error="template", reason=said)
         anatomy = self._runner.anatomy
-        error = reason = ""
+        kind = reason = ""
         if not prompt or len(prompt) + job.max_tokens > anatomy.context:
-            error = "context overflow"
+            kind = "context overflow"
             reason = f"{len(prompt)} tokens and {job.max_tokens} for the answer, of {anatomy.context}"
         elif max(prompt) >= anatomy.vocabulary:
-            error, reason = "unknown token", f"token {max(prompt)}; the model knows {anatomy.vocabulary}"
-        if error:
-            return lambda seed: Answered(id=job.id, seed=seed, prompt_tokens=len(prompt), error=error, reason=reason)
+            kind, reason = "unknown token", f"token {max(prompt)}; the model knows {anatomy.vocabulary}"
+        if kind:
+            return lambda seed: Answered(id=job.id, seed=seed, prompt_tokens=len(prompt), error=kind, reason=reason)
         together = [job.seeds] if not job.temperature else [(seed,) for seed in job.seeds]
         return [Row(job, seeds, prompt) for seeds in together if seeds]
 
