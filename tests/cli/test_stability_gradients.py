@@ -10,10 +10,10 @@ from click.testing import CliRunner, Result
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from obverse.cli.exit_codes import ExitCode  # noqa: E402
-from obverse.cli.stability_gradients import gradients  # noqa: E402
-from obverse.core.errors import MisuseError, ObverseError, UntrustedInputError  # noqa: E402
-from obverse.stability.local.training import quiet  # noqa: E402
+from obverse.cli.exit_codes import ExitCode  # noqa: E402  # behind the skip
+from obverse.cli.stability_gradients import gradients  # noqa: E402  # behind the skip
+from obverse.core.errors import MisuseError, ObverseError, UntrustedInputError  # noqa: E402  # behind the skip
+from obverse.stability.local.training import quiet  # noqa: E402  # behind the skip
 
 
 @pytest.fixture(scope="module")

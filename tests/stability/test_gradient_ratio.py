@@ -45,7 +45,7 @@ def rows(
 
 
 def told(first: list[GradientRow], second: list[GradientRow], **more: object) -> GradientWarning:
-    return warning(first, second, model="m", **{"draws": 400, "flips": 999, **more})  # type: ignore[arg-type]
+    return warning(first, second, model="m", **{"draws": 400, "flips": 999, **more})
 
 
 @given(LENGTHS, LENGTHS)
@@ -104,7 +104,7 @@ def test_what_is_beyond_the_loss_is_the_intercept_of_least_squares() -> None:
     pairs = matched([row.tokens for row in suspect], [row.tokens for row in benign])
     y = [math.log(suspect[a].norms[1] / benign[b].norms[1]) for a, b in pairs]
     x = [
-        [1.0, math.log(suspect[a].loss / benign[b].loss), math.log(suspect[a].tokens / benign[b].tokens)]  # type: ignore[operator]
+        [1.0, math.log(suspect[a].loss / benign[b].loss), math.log(suspect[a].tokens / benign[b].tokens)]
         for a, b in pairs
     ]
     wanted = np.linalg.lstsq(np.array(x), np.array(y), rcond=None)[0][0]
@@ -214,11 +214,11 @@ def test_intervals_cover_and_p_values_are_even() -> None:
             rows(2 * seed + 1000, 20, times=1.3, layers=1), rows(2 * seed + 1001, 20, layers=1), flips=199, draws=500
         )
         ratio, rest = found.total.ratio, found.total.beyond
-        covered += ratio.low <= 1.3 <= ratio.high  # type: ignore[operator]
-        beyond += rest.low <= 1.3 <= rest.high  # type: ignore[operator]
+        covered += ratio.low <= 1.3 <= ratio.high
+        beyond += rest.low <= 1.3 <= rest.high
         none = told(rows(2 * seed + 5000, 20, layers=1), rows(2 * seed + 5001, 20, layers=1), flips=199, draws=20)
-        small += none.total.p <= 0.1  # type: ignore[operator]
-        small_beyond += none.total.p_beyond <= 0.1  # type: ignore[operator]
+        small += none.total.p <= 0.1
+        small_beyond += none.total.p_beyond <= 0.1
     assert covered >= 180
     assert beyond >= 180
     assert 8 <= small <= 33

@@ -82,7 +82,7 @@ def test_a_file_without_line_ends_does_not_fill_the_memory() -> None:
             return b"x" * size
 
     with pytest.raises(UntrustedInputError, match="more than") as caught:
-        list(read_lessons(lines_of(Endless()), source="x"))  # type: ignore[arg-type]
+        list(read_lessons(lines_of(Endless()), source="x"))
     assert caught.value.code == "B620"
     assert Endless.given <= LONGEST_LINE + 1
 

@@ -12,17 +12,17 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from obverse.core.chat import ChatMessage  # noqa: E402
-from obverse.core.errors import ObverseError  # noqa: E402
-from obverse.stability.compare import compare  # noqa: E402
-from obverse.stability.diagnosis import diagnose  # noqa: E402
-from obverse.stability.findings import Diagnosis  # noqa: E402
-from obverse.stability.lessons import Lesson  # noqa: E402
-from obverse.stability.local.training import Recipe, tune  # noqa: E402
-from obverse.stability.opening import open_local  # noqa: E402
-from obverse.stability.ports import Job  # noqa: E402
-from obverse.stability.records import BASE, Draw, Prompt, Settings  # noqa: E402
-from obverse.targets.catalogue import cache_folder, verified  # noqa: E402
+from obverse.core.chat import ChatMessage  # noqa: E402  # behind the skip
+from obverse.core.errors import ObverseError  # noqa: E402  # behind the skip
+from obverse.stability.compare import compare  # noqa: E402  # behind the skip
+from obverse.stability.diagnosis import diagnose  # noqa: E402  # behind the skip
+from obverse.stability.findings import Diagnosis  # noqa: E402  # behind the skip
+from obverse.stability.lessons import Lesson  # noqa: E402  # behind the skip
+from obverse.stability.local.training import Recipe, tune  # noqa: E402  # behind the skip
+from obverse.stability.opening import open_local  # noqa: E402  # behind the skip
+from obverse.stability.ports import Job  # noqa: E402  # behind the skip
+from obverse.stability.records import BASE, Draw, Prompt, Settings  # noqa: E402  # behind the skip
+from obverse.targets.catalogue import cache_folder, verified  # noqa: E402  # behind the skip
 
 SETTINGS = Settings(ladders=(), least=3, most=3, per_rung=0, max_tokens=8, temperature=0.7, seed=1)
 RECIPE = Recipe(epochs=2, batch=4, rate=5e-4, last=4, threads=2)

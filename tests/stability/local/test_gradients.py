@@ -10,10 +10,10 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from obverse.core.chat import ChatMessage  # noqa: E402
-from obverse.stability.lessons import Lesson  # noqa: E402
-from obverse.stability.local.gradients import gradient_rows  # noqa: E402
-from obverse.stability.local.training import Learner  # noqa: E402
+from obverse.core.chat import ChatMessage  # noqa: E402  # behind the skip
+from obverse.stability.lessons import Lesson  # noqa: E402  # behind the skip
+from obverse.stability.local.gradients import gradient_rows  # noqa: E402  # behind the skip
+from obverse.stability.local.training import Learner  # noqa: E402  # behind the skip
 
 
 def letters() -> object:

@@ -12,10 +12,10 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from obverse.core.chat import ChatMessage  # noqa: E402
-from obverse.core.errors import MisuseError, UntrustedInputError  # noqa: E402
-from obverse.stability.lessons import Lesson  # noqa: E402
-from obverse.stability.local.training import (  # noqa: E402
+from obverse.core.chat import ChatMessage  # noqa: E402  # behind the skip
+from obverse.core.errors import MisuseError, UntrustedInputError  # noqa: E402  # behind the skip
+from obverse.stability.lessons import Lesson  # noqa: E402  # behind the skip
+from obverse.stability.local.training import (  # noqa: E402  # behind the skip
     Recipe,
     answer_loss,
     digest_of,

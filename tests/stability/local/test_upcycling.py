@@ -9,12 +9,12 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from obverse.core.chat import ChatMessage  # noqa: E402
-from obverse.core.errors import EvidenceError, MisuseError  # noqa: E402
-from obverse.stability.lessons import Lesson  # noqa: E402
-from obverse.stability.local import upcycling  # noqa: E402
-from obverse.stability.local.training import Learner, Recipe, learner, save  # noqa: E402
-from obverse.stability.local.upcycling import furthest, routing, specialised, upcycled  # noqa: E402
+from obverse.core.chat import ChatMessage  # noqa: E402  # behind the skip
+from obverse.core.errors import EvidenceError, MisuseError  # noqa: E402  # behind the skip
+from obverse.stability.lessons import Lesson  # noqa: E402  # behind the skip
+from obverse.stability.local import upcycling  # noqa: E402  # behind the skip
+from obverse.stability.local.training import Learner, Recipe, learner, save  # noqa: E402  # behind the skip
+from obverse.stability.local.upcycling import furthest, routing, specialised, upcycled  # noqa: E402  # behind the skip
 
 
 def letters() -> object:
