@@ -87,7 +87,7 @@ def curves(random: Random, rounds: int) -> Iterator[dict[str, Any]]:
                     errors[name].append(figure.estimate - truth)
                     held[name].append(figure.low <= truth <= figure.high)
         yield {
-            "draws": design, "threshold": threshold, "width": width, "lapse": lapse, "overdispersion": over, "prompts": rounds,
+            "draws": design, "true threshold": threshold, "true width": width, "lapse": lapse, "overdispersion": over, "prompts": rounds,
             "verdicts": dict(verdicts),
             **{
                 name: {"mean error": mean(errors[name]), "coverage": share(held[name])} for name in ("threshold", "width")
@@ -370,7 +370,7 @@ def associations(random: Random, rounds: int) -> Iterator[dict[str, Any]]:
 
 
 SECTIONS: dict[str, tuple[Callable[[Random, int], Iterator[dict[str, Any]]], int]] = {
-    "curves": (curves, 40), "flat": (flat, 60), "pools": (pools, 20), "components": (parts, 120), "comparison": (comparisons, 100),
+    "curves": (curves, 40), "flat": (flat, 60), "pools": (pools, 30), "components": (parts, 120), "comparison": (comparisons, 100),
     "detectors": (detectors, 60), "association": (associations, 100),
 }  # fmt: skip
 
@@ -384,6 +384,17 @@ def totals(sections: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
         n = [row["verdicts"]["fitted"] for row in fitted]
         return round(float(np.average([row[name]["coverage"] for row in fitted], weights=n)), 3)
 
+    def of(width: float, design: str) -> dict[str, Any]:
+        rows = [row for row in sections["curves"] if row["true width"] == width and row["draws"] == design]
+        shown = [row for row in rows if row["verdicts"].get("fitted")]
+        n = [row["verdicts"]["fitted"] for row in shown]
+        return {
+            "fitted": round(sum(n) / sum(row["prompts"] for row in rows), 3),
+            "mean error of the width": round(
+                float(np.average([row["width"]["mean error"] for row in shown], weights=n)), 3
+            ),
+        }
+
     def invented(over: float) -> float:
         rows = [row for row in flats if row["overdispersion"] == over]
         return round(sum(row["verdicts"].get("fitted", 0) for row in rows) / sum(row["prompts"] for row in rows), 4)
@@ -393,13 +404,7 @@ def totals(sections: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
         "the worst of them": max(row["verdicts"].get("fitted", 0) / row["prompts"] for row in flats),
         "coverage of thresholds": covered("threshold"),
         "coverage of widths": covered("width"),
-        "fitted, by draws": {
-            design: round(
-                sum(row["verdicts"].get("fitted", 0) for row in sections["curves"] if row["draws"] == design)
-                / sum(row["prompts"] for row in sections["curves"] if row["draws"] == design), 3,
-            )
-            for design in DESIGNS
-        },
+        "by true width and draws": {str(width): {design: of(width, design) for design in DESIGNS} for width in (0.05, 0.2, 0.5)},
     }  # fmt: skip
 
 

@@ -493,7 +493,7 @@ def _hyper(by_prompt: Mapping[str, Points]) -> _Hyper:
     """
     said = [_said(points) for points in by_prompt.values()]
     grid = _common((0.0, 1.0))
-    coarse = _Axis(grid.threshold.nodes[6:34:3], grid.threshold.edges, grid.threshold.log_prior[6:34:3])
+    coarse = _Axis(grid.threshold.nodes[12:68:6], grid.threshold.edges, grid.threshold.log_prior[12:68:6])
     few = np.array(_PARTS)[list(_FEW)]
     lapses = np.add.outer(grid.lower.log_prior, grid.upper.log_prior).ravel()
     logs = sum(
@@ -509,7 +509,7 @@ def _hyper(by_prompt: Mapping[str, Points]) -> _Hyper:
     )
     common = np.exp(logs - logs.max()).sum(axis=(1, 2, 3, 4, 6))
     common /= common.sum()
-    center = _Axis(grid.threshold.nodes[5:35], grid.threshold.edges[5:36], grid.threshold.log_prior[5:35])
+    center = _Axis(grid.threshold.nodes[10:70], grid.threshold.edges[10:71], grid.threshold.log_prior[10:70])
     finer = grid.width.log_prior[:, None] + center.log_prior[:, None, None, None]
     for one in said:
         curves = np.einsum("edtwl,el->dtw", one.curves, common)[None, ..., None]
@@ -529,7 +529,8 @@ def _common(strengths: tuple[float, ...]) -> _Grid:
     # the middle of each cell by probability, but for the last, which is mostly empty
     nodes = np.array([0.006, 0.03, 0.085, 0.22])
     lapse = _Axis(nodes, _COMMON, np.log(inside[:-1] - inside[1:]))
-    return _grid(strengths, standard.threshold, standard.width, lapse, lapse)
+    # twice as fine as for one prompt: a population's center is known better
+    return _grid(strengths, _threshold_axis(-_MARGIN, 1 + _MARGIN, 80), standard.width, lapse, lapse)
 
 
 def _said(points: Points) -> _Said:
@@ -552,7 +553,7 @@ def _lie(nodes: _Floats, center: _Axis, spreads: _Floats) -> _Floats:
 
 def _mixed(curves: NDArray[Any], flat: _Floats, center: _Axis, spreads: _Floats, shares: _Floats) -> _Floats:
     """The log-likelihood of one prompt by (overdispersion, direction, center, spread, width, lapses, share)."""
-    lie = _lie(_standard((0.0, 1.0)).threshold.nodes, center, spreads).astype(curves.dtype)
+    lie = _lie(_common((0.0, 1.0)).threshold.nodes, center, spreads).astype(curves.dtype)
     with_curve = np.einsum("cst,edtwl->edcswl", lie, curves, optimize=True)[..., None]
     found: _Floats = np.log(np.maximum(shares * with_curve * 1.0 + (1 - shares) * flat, 1e-300))
     return found
