@@ -92,6 +92,8 @@ def test_every_frame_is_taken_off_again(book: tuple, text: str) -> None:
         ("Do not bake bread.", "say", "Do not bake bread."),
         ("Don't write about bread.", "say", "Don't write about bread."),
         ("Never explain how to bake bread.", "say", "Never explain how to bake bread."),
+        ("Code review of bread", "say", "Code review of bread"),
+        ("Help me with my bread", "do", "help me with my bread"),
         ("Bread, please.", "say", "Bread, please."),
         ("I have bread. How do I slice it?", "say", "I have bread. How do I slice it?"),
     ],
@@ -240,6 +242,8 @@ def test_temperatures_go_from_greedy_to_the_hottest_in_even_steps() -> None:
     assert [rung.strength for rung in built.rungs] == [temperature.strength_of(t) for t in (0.0, 0.5, 1.0, 1.5)]
     assert {rejected.reason for rejected in built.rejected} == {"a temperature has no variants"}
     assert temperature.strength_of(3.0) == 1
+    assert temperature.base_strength("temperature", Settings(temperature=0.75)) == 0.5
+    assert temperature.base_strength("typos", Settings(temperature=0.75)) == 0
 
 
 def test_a_temperature_that_is_the_settings_own_is_the_prompt_itself() -> None:

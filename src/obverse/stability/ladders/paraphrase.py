@@ -78,6 +78,57 @@ _HOW: Final = re.compile(
 _NO_ACT: Final = frozenset(("look", "feel", "seem", "sound", "appear", "come"))
 """`How do I look?` does not ask for a way to look."""
 _DO: Final = re.compile(r"(?P<modal>(?:can|could) you )?(?:please )?(?P<content>(?P<verb>[a-z]+)\b.*)", re.IGNORECASE)
+_NOUNS: Final = frozenset(
+    [
+        "answer",
+        "check",
+        "code",
+        "copy",
+        "craft",
+        "design",
+        "detail",
+        "draft",
+        "draw",
+        "estimate",
+        "fill",
+        "fix",
+        "guide",
+        "help",
+        "look",
+        "name",
+        "offer",
+        "order",
+        "outline",
+        "pen",
+        "plan",
+        "present",
+        "print",
+        "produce",
+        "program",
+        "rank",
+        "rate",
+        "reply",
+        "report",
+        "research",
+        "review",
+        "search",
+        "share",
+        "show",
+        "sketch",
+        "speak",
+        "state",
+        "take",
+        "talk",
+        "use",
+        "walk",
+    ]
+)
+"""Verbs of the list that are nouns as well: `Code review of bread` is no wish to code, so what follows must look like an object."""
+_OBJECT: Final = re.compile(
+    r"\w+ (?:\d|[\"“'`]|(?:a|an|the|me|us|my|our|your|his|her|its|their|this|that|these|those|it|them|him|some|any|all|each|every|both|"
+    r"one|two|three|four|five|six|seven|eight|nine|ten|as|for|how|if|to|what|when|where|whether|which|who|why)\b)",
+    re.IGNORECASE,
+)
 _ASKS: Final = re.compile(r"(?:how|what|why|when|where|who|whom|whose|which)\b.*\?", re.IGNORECASE)
 _SHORT: Final = 4
 """`Can you sing songs?` may ask whether, so short questions of that form are announced, not taken apart."""
@@ -91,10 +142,18 @@ def parsed(text: str) -> Parsed:
     if how and how["verb"].lower() not in _NO_ACT:
         return Parsed("how to", how["content"], rest)
     do = _DO.fullmatch(core)
-    if do and do["verb"].lower() in VERBS and not (do["modal"] and len(do["content"].split()) <= _SHORT):
+    if (
+        do
+        and _is_wish(do["content"], do["verb"].lower())
+        and not (do["modal"] and len(do["content"].split()) <= _SHORT)
+    ):
         content = do["content"]
         return Parsed("do", content[0].lower() + content[1:], rest)
     return Parsed("ask" if _ASKS.fullmatch(sentence) else "say", text, "")
+
+
+def _is_wish(content: str, verb: str) -> bool:
+    return verb in VERBS and (verb not in _NOUNS or _OBJECT.match(content) is not None)
 
 
 def make(prompt: Prompt, place: Place) -> Made | Impossible:

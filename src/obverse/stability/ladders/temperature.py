@@ -1,7 +1,7 @@
 """The same text at other temperatures, from greedy to `HOTTEST`. The strength is the temperature over `HOTTEST`.
 
 So strengths of runs with different numbers of levels compare, and the base point, drawn at the temperature of the settings, stands at
-`strength_of(temperature)` on this ladder, not at 0. At temperature 0 every draw of a deterministic target is the same one.
+`base_strength` on this ladder, not at 0. At temperature 0 every draw of a deterministic target is the same one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Final
 
 from obverse.core.chat import ChatMessage
 from obverse.stability.ladders.forms import Impossible, Made, Place, asked
-from obverse.stability.records import Prompt
+from obverse.stability.records import Prompt, Settings
 
 HOTTEST: Final = 1.5
 
@@ -30,6 +30,11 @@ def make(prompt: Prompt, place: Place) -> Made | Impossible:
 def strength_of(temperature: float) -> float:
     """Where a temperature stands on this ladder; beyond `HOTTEST` it is 1."""
     return min(temperature / HOTTEST, 1.0)
+
+
+def base_strength(ladder: str, settings: Settings) -> float:
+    """Where the base point stands on a ladder: at 0 but for this one, where it stands at the temperature that it is drawn at."""
+    return strength_of(settings.temperature) if ladder == "temperature" else 0.0
 
 
 def recover(messages: tuple[ChatMessage, ...], words: frozenset[str]) -> str | None:
