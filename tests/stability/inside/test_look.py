@@ -199,6 +199,31 @@ def test_a_signal_that_some_prompts_lack_is_judged_on_the_others(planted, some_p
     assert lacks == [prompt.id for prompt in prompts if "g0" in prompt.id]
 
 
+def test_layers_that_do_not_see_the_span_are_left_out_and_said_to_be(planted, some_prompts) -> None:
+    class Windowed(planted):
+        blind = slice(0, 6, 2)
+
+        def reading(self, read, wants):
+            found = super().reading(read, wants)
+            if found.attention is not None and read.id.endswith("case"):
+                found.attention[self.blind] = np.nan
+            return found
+
+    inside = seen(Windowed(), some_prompts(6, 4))
+    [curve] = [curve for curve in inside.curves if curve.name == "attention spread"]
+    assert [line.layer for line in curve.lines] == [2, 4, 6]
+    assert curve.chosen in {4, 6}
+    assert any(note.startswith("attention spread: 3 of 6 layers") for note in inside.notes)
+    assert all(one.attention is not None for one in inside.signals)
+
+    class Blind(Windowed):
+        blind = slice(0, 6)
+
+    assert all(
+        one.attention is None for one in seen(Blind(), some_prompts(6, 4)).signals if one.prompt.endswith("case")
+    )
+
+
 def test_answers_are_read_where_somebody_can(planted, some_prompts) -> None:
     model = planted(strength=8.0)
     inside = seen(

@@ -17,11 +17,13 @@ from obverse.stability.ports import Reading
 
 
 def spread(reading: Reading) -> Doubles | None:
-    """The mean normalised entropy of each layer (L,); None without attention, or for a span of fewer than two tokens."""
+    """The mean normalised entropy of each layer (L,); None without attention, or for a span of fewer than two tokens. A layer whose
+    window does not reach the span is NaN.
+    """
     if reading.attention is None or reading.span is None or reading.span[1] - reading.span[0] < 2:
         return None
     values = reading.attention.astype(np.float64).mean(axis=1) / math.log(reading.span[1] - reading.span[0])
-    return values if np.isfinite(values).all() else None
+    return values if np.isfinite(values).any() else None
 
 
 def share(reading: Reading) -> Doubles | None:

@@ -43,8 +43,9 @@ def look(
 ) -> Inside:
     """Everything that can be known of these prompts from inside, with reasons for the rest. Memory: one residual stack a prompt.
 
-    `zones` are those of `placing`, by prompt id; prompts that behave otherwise than is wanted of them are not learnt from. `told` is called
-    with (prompts read, all). `squares` are the sentences for plausibility; the set `possible` also measures the prompts. With `answers` and `refuses` the causal checks read greedy answers, else the sign of the refusal margin.
+    `zones` are those of `placing`, by prompt id; prompts that behave otherwise than is wanted of them are not learnt from. `told` is
+    called with (prompts read, all). `squares` are the sentences for plausibility; the set `possible` also measures the prompts.
+    With `answers` and `refuses` the causal checks read greedy answers, else the sign of the refusal margin.
 
     Raises:
         MisuseError: no prompts, or two of one id.

@@ -91,27 +91,30 @@ class Sheet:
 
     def signal(self, name: str, field: str, values: Doubles | None, *, first: int = 0, unit: str = "") -> Doubles:
         """A signal (n, layers) that is read and not learnt; `first` is the number of its first layer. With a `unit` it gets map and detector."""
-        known = self._known(field, values)
-        if known is None or values is None:
-            return np.full(len(self._prompts), np.nan)
+        absent = np.full(len(self._prompts), np.nan)
+        some = None if values is None else np.isfinite(values).any(axis=1)
+        if values is None or some is None or not some.any():
+            self._known(field, None)
+            return absent
+        keep = np.flatnonzero(np.isfinite(values[some]).all(axis=0))
+        if len(keep) < values.shape[1]:
+            lacking = f"{values.shape[1] - len(keep)} of {values.shape[1]} layers do not give it for every prompt"
+            self.notes.append(f"{name}: {lacking}")
+            if not len(keep):
+                self.missing[field] = lacking
+                return absent
+        numbers = [int(layer) + first for layer in keep]
+        known = self._known(field, values[:, keep])
+        if known is None:
+            return absent
         by, filled = known
         found = nested(signed(filled, by), by)
-        shown = np.where(np.isfinite(values), values, np.nan)
-        self.curves.append(
-            curve(
-                name,
-                filled,
-                by,
-                found,
-                confidence=self.settings.confidence,
-                numbers=range(first, first + filled.shape[1]),
-                note="no sign is learnt in the lines",
-            )
-        )
+        confidence, note = self.settings.confidence, "no sign is learnt in the lines"
+        self.curves.append(curve(name, filled, by, found, confidence=confidence, numbers=numbers, note=note))
         if unit:
-            self.maps.append(self._map(name, unit, shown, range(first, first + filled.shape[1])))
-            self.detectors.append(detector(name, found, by, confidence=self.settings.confidence))
-        return np.where(np.isfinite(values).all(axis=1), found.chosen, np.nan)
+            self.maps.append(self._map(name, unit, values, range(first, first + values.shape[1])))
+            self.detectors.append(detector(name, found, by, confidence=confidence))
+        return np.where(some, found.chosen, np.nan)
 
     def number(self, name: str, field: str, values: Doubles) -> None:
         """A signal that is one number a prompt, as a detector."""
