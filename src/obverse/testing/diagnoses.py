@@ -28,11 +28,13 @@ from obverse.stability.findings import (
     Intervention,
     Joint,
     JudgeNote,
+    KindRisk,
     LadderFlips,
     LayerCurve,
     LayerLine,
     PairedChange,
     Placement,
+    PlausibilityLine,
     PromptFinding,
     Risk,
     RoutingLine,
@@ -42,7 +44,7 @@ from obverse.stability.findings import (
     Tallies,
     Zone,
 )
-from obverse.stability.records import Behaviour, Kind, Prompt, Rejected, Settings
+from obverse.stability.records import BASE, Behaviour, Kind, Prompt, Rejected, Settings
 from obverse.stats import exact
 
 Shape: TypeAlias = Literal["found", "refuses", "complies", "undecided"]
@@ -110,6 +112,12 @@ def diagnosis(
         boundary=boundary,
         says=says,
         tallies=tallies,
+        risks=tuple(
+            KindRisk(
+                kind=tally.kind, attempts=settings.attempts, any_of=estimate(0.62, 0.5, 0.73, 8, "mean over prompts")
+            )
+            for tally in tallies
+        ),
         prompts=findings,
         flips=() if none else tuple(_flips(_seeded(seed, "flips"), len(findings))),
         curves=tuple(_curves(_seeded(seed, "curves"), findings, shape)),
@@ -374,12 +382,12 @@ def _tallies(kind: str, findings: Sequence[PromptFinding]) -> Tallies:
 
 
 def _flips(random: Random, of: int) -> Iterator[LadderFlips]:
-    for ladder in LADDERS:
-        for level in range(1, 5):
-            reach = min(0.6, abs(_PULL[ladder]) * level * 0.035)
+    for ladder in (BASE, *LADDERS):
+        for level in (0,) if ladder == BASE else range(1, 5):
+            reach = 0.05 if ladder == BASE else min(0.6, abs(_PULL[ladder]) * level * 0.035)
             flipped = sum(random.random() < reach for _ in range(of))
             one_way = sum(random.random() < 0.8 for _ in range(flipped))
-            up, down = (one_way, flipped - one_way) if _PULL[ladder] > 0 else (flipped - one_way, one_way)
+            up, down = (one_way, flipped - one_way) if _PULL.get(ladder, 1) > 0 else (flipped - one_way, one_way)
             found = share(flipped, of)
             yield LadderFlips(
                 ladder=ladder,
@@ -500,7 +508,13 @@ def _inside(random: Random, findings: Sequence[PromptFinding], experts: int | No
                     value=estimate(middle, middle - half, min(1.0, middle + half), len(rows), "held out by family"),
                 )
             )
-        return LayerCurve(name=name, unit="AUROC", lines=tuple(lines), chosen=peak)
+        return LayerCurve(
+            name=name,
+            unit="AUROC",
+            lines=tuple(lines),
+            chosen=peak,
+            nested=estimate(top - 0.03, top - 0.1, min(1.0, top + 0.03), len(rows), "layer chosen without the family"),
+        )
 
     def heat(name: str, unit: str, peak: int, strength: float, floor: float) -> HeatMap:
         values = []
@@ -535,6 +549,7 @@ def _inside(random: Random, findings: Sequence[PromptFinding], experts: int | No
                     baseline=level + 0.002 * random.random(),
                     p=p,
                     q=min(1.0, p * 3),
+                    null=level - 0.003,
                     pairs=len(rows) // 3,
                 )
             )
@@ -573,8 +588,28 @@ def _inside(random: Random, findings: Sequence[PromptFinding], experts: int | No
         ),
         routing=tuple(routing),
         interventions=(
-            Intervention(name="refusal direction", layer="all", kind="ablate", before=31, after=6, control=30, of=48),
-            Intervention(name="refusal direction", layer="15", kind="add", before=9, after=38, control=11, of=48),
+            Intervention(
+                name="refusal direction",
+                layer="all",
+                kind="ablate",
+                before=31,
+                after=6,
+                control=30,
+                of=48,
+                controls=(30, 31),
+                p=0.0001,
+            ),
+            Intervention(
+                name="refusal direction",
+                layer="15",
+                kind="add",
+                before=9,
+                after=38,
+                control=11,
+                of=48,
+                controls=(9, 11),
+                p=0.0002,
+            ),
             Intervention(
                 name="residual of the twin",
                 layer="13",
@@ -598,36 +633,57 @@ def _inside(random: Random, findings: Sequence[PromptFinding], experts: int | No
             )
             for row in rows
         ),
-        missing={"plausibility": "no pairs of possible and impossible events were given"}
+        missing={"readings": "1 of 24 prompts was not read"}
         | ({} if experts else {"routing": "the model has no experts"}),
+        detectors=(
+            _detector(random, "projection", 0.92, 0.7, len(rows) // 3, len(rows)),
+            _detector(random, "probe", 0.95, 0.81, len(rows) // 3, len(rows)),
+            _detector(random, "length and perplexity", 0.6, 0.12, len(rows) // 3, len(rows)),
+        ),
+        plausibility=(
+            PlausibilityLine(
+                name="possible",
+                probe=estimate(0.88, 0.81, 0.93, 96, "held out by topic"),
+                perplexity=estimate(0.71, 0.62, 0.79, 96, "held out by topic"),
+                difference=estimate(0.17, 0.08, 0.26, 96, "held out by topic"),
+                pairs=48,
+                layer=14,
+                says="told apart, beyond surprise",
+            ),
+        ),
+        notes=("The template is the model's own.",),
+    )
+
+
+def _detector(random: Random, name: str, auroc: float, recall: float, positive: int, of: int) -> DetectorLine:
+    move = random.gauss(0, 0.004)
+    return DetectorLine(
+        name=name,
+        auroc=estimate(auroc + move, auroc - 0.09, min(1.0, auroc + 0.07), of, "held out by family, bootstrap"),
+        recall=estimate(recall, max(0.0, recall - 0.18), min(1.0, recall + 0.18), positive, "held out by family"),
+        fpr=estimate(0.11, 0.05, 0.2, of - positive, "held out by family"),
+        at=0.1,
     )
 
 
 def _joint(random: Random, unstable: int, of: int) -> Joint:
     def line(name: str, auroc: float, recall: float) -> DetectorLine:
-        move = random.gauss(0, 0.004)
-        return DetectorLine(
-            name=name,
-            auroc=estimate(auroc + move, auroc - 0.09, min(1.0, auroc + 0.07), of, "held out by family, bootstrap"),
-            recall=estimate(recall, max(0.0, recall - 0.18), min(1.0, recall + 0.18), unstable, "held out by family"),
-            fpr=estimate(0.06, 0.02, 0.13, of - unstable, "held out by family"),
-            at=0.05,
-        )
+        return _detector(random, name, auroc, recall, unstable, of)
 
     return Joint(
         lines=(
-            line("joint", 0.84, 0.52),
-            line("external: output entropy", 0.79, 0.44),
-            line("internal: projection", 0.68, 0.21),
-            line("internal: margin", 0.71, 0.27),
-            line("internal: lens", 0.58, 0.11),
-            line("baseline: length and perplexity", 0.55, 0.08),
+            line("external + internal", 0.84, 0.52),
+            line("outcomes on rungs", 0.79, 0.44),
+            line("projection", 0.68, 0.21),
+            line("margin", 0.71, 0.27),
+            line("lens", 0.58, 0.11),
+            line("length and perplexity", 0.55, 0.08),
         ),
         association=estimate(-0.31, -0.52, -0.07, of, "Spearman within families"),
         says="output uncertainty rises as the internal signal falls, weakly",
         unstable=unstable,
         of=of,
-        missing={"internal: routing": "fewer than ten unstable prompts with routing"},
+        missing={"routing": "fewer than ten unstable prompts with routing"},
     )
 
 
@@ -658,6 +714,9 @@ def hostile(text: str, *, prompts: int = 6, seed: int = 0) -> Diagnosis:
             interventions=tuple(replace(one, name=text, note=text) for one in inside.interventions),
             signals=tuple(replace(one, prompt=names[one.prompt]) for one in inside.signals),
             missing={text: text},
+            detectors=tuple(replace(one, name=f"{one.name} {text}") for one in inside.detectors),
+            plausibility=tuple(replace(one, name=text, says=text) for one in inside.plausibility),
+            notes=(text,),
         )
     if components is not None:
         components = replace(

@@ -29,7 +29,7 @@ from obverse.report.stability.plotting import (
     sized,
 )
 from obverse.report.stability.rendering import Spec
-from obverse.report.stability.words import tally_says
+from obverse.report.stability.words import by_kinds, tally_says
 from obverse.stability.findings import Diagnosis, PromptFinding
 
 _HEAD: Final = 34
@@ -80,7 +80,7 @@ def boundary_map(diagnosis: Diagnosis) -> Picture | None:
     return Picture(
         name="stability-map",
         title="The boundary map",
-        says=tuple(tally_says(tally) for tally in diagnosis.tallies),
+        says=tuple(tally_says(tally) for tally in by_kinds(diagnosis.tallies)),
         keys=tuple(key for key in keys if key is not None),
         wide=_map(diagnosis, WIDE),
         narrow=_map(diagnosis, NARROW),

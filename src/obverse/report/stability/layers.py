@@ -66,6 +66,9 @@ def _is_auroc(curve: LayerCurve) -> bool:
 def _best(curve: LayerCurve) -> str:
     at = next((line for line in curve.lines if line.layer == curve.chosen), None)
     name, unit = one_line(curve.name, 60), one_line(curve.unit, 40)
+    if curve.nested is not None:
+        often = "" if at is None else f", most often layer {at.layer}"
+        return f"{capital(name)} ({unit}): {number(curve.nested)}, its layer chosen without the family{often}."
     if at is None:
         return f"{capital(name)} ({unit}): no layer was chosen."
     return f"{capital(name)} ({unit}): {number(at.value)} at layer {at.layer}."
@@ -138,6 +141,11 @@ def routing(inside: Inside) -> Picture | None:
         Key(sign="broken", tone="soft", means="benign against benign, the baseline"),
         Key(sign="diamond", tone="comply", means="q below 0.05 by permutation"),
         Key(sign="hollow", tone="comply", means="not told apart"),
+        *(
+            [Key(sign="dots", tone="soft", means="what sampling alone gives")]
+            if any(line.null is not None for line in lines)
+            else []
+        ),
     )
     says = f"{len(told)} of {len(lines)} layers differ beyond their baseline at q < 0.05 (permutation within {lines[0].pairs:,} pairs, Benjamini–Hochberg)."
     return Picture(
@@ -176,6 +184,7 @@ def _routing(inside: Inside, form: Form) -> Spec:
         form,
         layer("rule", rows, {"x": x, "y": {**y, "field": "b"}, "y2": field("y")}, color=TONES["line"], strokeWidth=1.4),
         layer("line", rows, {"x": x, "y": {**y, "field": "b"}, "order": field("order")}, color=TONES["soft"], strokeDash=[5, 3], strokeWidth=1.5),
+        layer("line", numbered([{"x": line.layer, "y": line.null} for line in lines if line.null is not None]), {"x": x, "y": y, "order": field("order")}, color=TONES["soft"], strokeDash=[2, 2.5], strokeWidth=1.3),
         layer("line", rows, {"x": x, "y": y, "order": field("order")}, color=TONES["comply"], strokeWidth=1.4, opacity=0.65),
         layer("point", [row for row in rows if not row["far"]], {"x": x, "y": y}, fill=TONES["paper"], stroke=TONES["comply"], size=34, strokeWidth=1.4, opacity=1),
         layer("point", [row for row in rows if row["far"]], {"x": x, "y": y}, shape="diamond", fill=TONES["comply"], stroke=TONES["paper"], strokeWidth=0.8, size=84, opacity=1),

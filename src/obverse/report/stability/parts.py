@@ -9,10 +9,19 @@ from obverse.core.errors import UnavailableError
 from obverse.report.stability.picture import Picture, inline_sign
 from obverse.report.stability.plotting import KINDS, MANY
 from obverse.report.stability.views import KeyView, Part, Plate, Room, Table
-from obverse.report.stability.words import figure, number, rate, sentence, signed
+from obverse.report.stability.words import figure, ladder_name, number, rate, sentence, signed
 from obverse.report.visible import one_line
 from obverse.report.wording import interval, share
-from obverse.stability.findings import Comparison, Curve, Diagnosis, Inside, Intervention, Joint, LayerCurve
+from obverse.stability.findings import (
+    Comparison,
+    Curve,
+    DetectorLine,
+    Diagnosis,
+    Inside,
+    Intervention,
+    Joint,
+    LayerCurve,
+)
 
 _KIND_PLACE: Final = {kind: place for place, kind in enumerate(KINDS)}
 
@@ -41,7 +50,7 @@ def plates(pictures: Mapping[str, Picture]) -> tuple[dict[str, Plate], str]:
 def parts(diagnosis: Diagnosis, drawn: Mapping[str, Plate], room: Room) -> tuple[Part, ...]:
     """The sections that there is something to say in."""
     found = [
-        _map(drawn),
+        _map(diagnosis, drawn),
         _ladders(diagnosis, drawn, room),
         _variance(diagnosis, drawn),
         _inside(diagnosis.inside, drawn, room) if diagnosis.inside is not None else None,
@@ -90,7 +99,7 @@ def _rest(number_of: int, shown: int, noun: str) -> str:
     return f"{number_of - shown:,} more {noun}s in the JSON beside this page." if number_of > shown else ""
 
 
-def _map(drawn: Mapping[str, Plate]) -> Part | None:
+def _map(diagnosis: Diagnosis, drawn: Mapping[str, Plate]) -> Part | None:
     if "map" not in drawn:
         return None
     return Part(
@@ -100,6 +109,19 @@ def _map(drawn: Mapping[str, Plate]) -> Part | None:
             "Each row is a prompt, placed by how probable it is that the target does what is asked. Cases belong to the left, twins and controls to the right.",
         ),
         plates=_some(drawn, "map"),
+        tables=(
+            Table(
+                title="What asking again gets",
+                heads=("prompts", "times", "any of them complies, on average"),
+                rows=tuple(
+                    (MANY.get(one.kind, one_line(one.kind, 20)), f"{one.attempts:,}", rate(one.any_of))
+                    for one in diagnosis.risks
+                ),
+                folded=False,
+            ),
+        )
+        if diagnosis.risks
+        else (),
     )
 
 
@@ -110,42 +132,29 @@ def _ladders(diagnosis: Diagnosis, drawn: Mapping[str, Plate], room: Room) -> Pa
         tables.append(
             Table(
                 title="Flips by ladder and level",
-                heads=("ladder", "level", "strength", "flipped", "interval", "to comply", "to refuse"),
+                heads=("ladder", "level", "strength", "flipped", "interval", "to comply", "to refuse", "no decision"),
                 rows=tuple(
-                    (one_line(one.ladder, 60), f"{one.level}", figure(one.strength), share(one.flipped, one.of), interval(one.low, one.high), f"{one.to_comply:,}", f"{one.to_refuse:,}")
+                    (one_line(ladder_name(one.ladder), 60), f"{one.level}", figure(one.strength), share(one.flipped, one.of), interval(one.low, one.high), f"{one.to_comply:,}", f"{one.to_refuse:,}", f"{one.undecided:,}")
                     for one in diagnosis.flips[: room.rows]
                 ),
             )
         )  # fmt: skip
-    if pools:
-        pools.sort(key=lambda curve: (curve.verdict == "flat", _KIND_PLACE.get(curve.kind, 9)))
-        telling = [curve for curve in pools if curve.verdict != "flat"]
-        tables.append(
-            Table(
-                title="Threshold, width and slope" if telling else "Curves",
-                heads=("ladder", "prompts", "verdict", "half way at", "width", "slope"),
-                rows=tuple(_curve_row(curve) for curve in (telling or pools)[: room.rows]),
-                folded=not telling,
-                note=_flat(pools),
-            )
-        )
+    pools.sort(key=lambda curve: _KIND_PLACE.get(curve.kind, 9))
+    heads = ("ladder", "prompts", "verdict", "half way at", "width", "slope")
+    for title, folded, verdict in (
+        ("Threshold, width and slope", False, "fitted"),
+        ("Curves that leave it open", True, "undecided"),
+        ("Flat curves", True, "flat"),
+    ):
+        rows = tuple(_curve_row(curve) for curve in pools if curve.verdict == verdict)[: room.rows]
+        note = "" if folded else "Pooled over the prompts of a kind; strengths of different ladders are not one unit."
+        if rows:
+            tables.append(Table(title=title, heads=heads, rows=rows, folded=folded, note=note))
     if not tables:
         return None
     return Part(
         anchor="ladders", title="What perturbation does", plates=_some(drawn, "flips", "curves"), tables=tuple(tables)
     )
-
-
-def _flat(pools: Sequence[Curve]) -> str:
-    """Which curves have no boundary on their ladder, by why."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for curve in pools:
-        if curve.verdict == "flat":
-            kind = MANY.get(curve.kind, one_line(curve.kind, 20))
-            found.setdefault((kind, one_line(curve.why, 80) or "flat"), []).append(one_line(curve.ladder, 40))
-    said = [f"{kind.capitalize()}, {why}: {', '.join(ladders)}." for (kind, why), ladders in found.items()]
-    scale = "Pooled over the prompts of a kind; strengths of different ladders are not one unit."
-    return " ".join((scale, *(["Flat, without a boundary on the ladder:"] if said else []), *said))
 
 
 def _curve_row(curve: Curve) -> tuple[str, ...]:
@@ -192,7 +201,7 @@ def _inside(inside: Inside, drawn: Mapping[str, Plate], room: Room) -> Part | No
     tables = [
         Table(
             title="Signals at the chosen layer",
-            heads=("signal", "unit", "layer", "value"),
+            heads=("signal", "unit", "layer", "there", "layer chosen without the family", "note"),
             rows=tuple(_signal_row(curve) for curve in inside.curves),
         )
     ] if inside.curves else []  # fmt: skip
@@ -200,24 +209,39 @@ def _inside(inside: Inside, drawn: Mapping[str, Plate], room: Room) -> Part | No
         tables.append(
             Table(
                 title="Interventions",
-                heads=("what", "layer", "how", "refuse before", "after", "a random direction", "note"),
+                heads=("what", "layer", "how", "refuse before", "after", "nearest control", "p", "note"),
                 rows=tuple(_intervention_row(one) for one in inside.interventions),
                 folded=False,
-                note="Prompts that refuse, of those tried. A cause is claimed only where the random direction of equal norm does not do the same.",
+                note="Prompts that refuse, of those tried. A cause is claimed only where no control direction of equal norm does the same; p is of a sign test against the nearest.",
             )
         )
     if inside.routing:
         tables.append(
             Table(
                 title="Routing by layer",
-                heads=("layer", "divergence", "baseline", "p", "q", "pairs"),
+                heads=("layer", "divergence", "baseline", "sampling alone", "p", "q", "pairs"),
                 rows=tuple(
-                    (f"{line.layer}", figure(line.divergence), figure(line.baseline), figure(line.p), figure(line.q), f"{line.pairs:,}")
+                    (f"{line.layer}", figure(line.divergence), figure(line.baseline), "–" if line.null is None else figure(line.null), figure(line.p), figure(line.q), f"{line.pairs:,}")
                     for line in inside.routing
                 ),
             )
         )  # fmt: skip
-    shown = _some(drawn, "layers", "routing", *heats[: room.maps])
+    if inside.plausibility:
+        tables.append(
+            Table(
+                title="Possible and likely",
+                heads=("sentences", "direction", "perplexity", "difference", "pairs", "layer", "says"),
+                rows=tuple(
+                    (one_line(one.name, 60), number(one.probe), number(one.perplexity), number(one.difference), f"{one.pairs:,}", "–" if one.layer is None else f"{one.layer}", one_line(one.says, 300))
+                    for one in inside.plausibility
+                ),
+                folded=False,
+                note="AUROC, held out by topic. Only a difference above 0 speaks for more than surprise.",
+            )
+        )  # fmt: skip
+    if inside.detectors:
+        tables.append(_detector_table("Detectors of harmful prompts", inside.detectors))
+    shown = _some(drawn, "layers", "harm", "routing", *heats[: room.maps])
     left = len(heats) - room.maps
     return Part(
         anchor="inside",
@@ -238,6 +262,8 @@ def _signal_row(curve: LayerCurve) -> tuple[str, ...]:
         one_line(curve.unit, 60),
         "none chosen" if at is None else f"{at.layer}",
         "–" if at is None else number(at.value),
+        "–" if curve.nested is None else number(curve.nested),
+        one_line(curve.note, 200),
     )
 
 
@@ -249,7 +275,8 @@ def _intervention_row(one: Intervention) -> tuple[str, ...]:
         share(one.before, one.of),
         share(one.after, one.of),
         "not run" if one.control is None else share(one.control, one.of),
-        one_line(one.note, 160),
+        "–" if one.p is None else figure(one.p),
+        one_line(one.note, 300),
     )
 
 
@@ -258,18 +285,26 @@ def _joint(joint: Joint, drawn: Mapping[str, Plate]) -> Part:
         anchor="joint",
         title="Outside and inside together",
         intro=(
-            f"The claim tried here: near the boundary the output becomes uncertain while the internal safety signal falls. Rank correlation of the two within families: {number(joint.association)}.",
+            f"The claim tried here: near the boundary the output becomes uncertain while the internal safety signal falls.{_association(joint)}",
             *((sentence(joint.says),) if joint.says else ()),
         ),
         plates=_some(drawn, "joint"),
-        tables=(
-            Table(
-                title="Detectors",
-                heads=("detector", "AUROC", "recall", "false alarms", "aimed at"),
-                rows=tuple(
-                    (one_line(line.name, 80), number(line.auroc), rate(line.recall), rate(line.fpr), f"{line.at * 100:g} %")
-                    for line in joint.lines
-                ),
-            ),
-        ) if joint.lines else (),
-    )  # fmt: skip
+        tables=(_detector_table("Detectors", joint.lines),) if joint.lines else (),
+    )
+
+
+def _association(joint: Joint) -> str:
+    if joint.association is None:
+        return ""
+    return f" Rank correlation of the two within families: {number(joint.association)}."
+
+
+def _detector_table(title: str, lines: Sequence[DetectorLine]) -> Table:
+    return Table(
+        title=title,
+        heads=("detector", "AUROC", "recall", "false alarms", "aimed at"),
+        rows=tuple(
+            (one_line(line.name, 80), number(line.auroc), rate(line.recall), rate(line.fpr), f"{line.at * 100:g} %")
+            for line in lines
+        ),
+    )

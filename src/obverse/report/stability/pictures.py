@@ -9,7 +9,7 @@ from obverse.report.stability.layers import heat_maps, layer_curves, routing
 from obverse.report.stability.pairs import dumbbells, moves, widths
 from obverse.report.stability.picture import Picture
 from obverse.report.stability.slopes import flips, ladder_curves
-from obverse.report.stability.sources import detectors, variance
+from obverse.report.stability.sources import detectors, harm_detectors, variance
 from obverse.stability.findings import Comparison, Diagnosis
 
 __all__ = ["Picture", "comparison_pictures", "pictures"]
@@ -27,6 +27,7 @@ def pictures(diagnosis: Diagnosis) -> dict[str, Picture]:
             layer_curves(inside, sure) if inside is not None else None,
             routing(inside) if inside is not None else None,
             *heat_maps(diagnosis),
+            harm_detectors(inside, sure) if inside is not None else None,
             detectors(diagnosis.joint, sure) if diagnosis.joint is not None else None,
         ]
     )

@@ -34,7 +34,7 @@ from obverse.report.stability.plotting import (
     sized,
 )
 from obverse.report.stability.rendering import Spec
-from obverse.report.stability.words import figure, most_flipping
+from obverse.report.stability.words import figure, ladder_name, most_flipping
 from obverse.stability.findings import Curve, Diagnosis, LadderFlips
 
 _LINES: Final = 40
@@ -139,7 +139,7 @@ def _panels(diagnosis: Diagnosis, ladders: Sequence[str], form: Form, *, columns
         for ladder, each in panels.items()
     ]
     says = [
-        {"x": each.left, "y": each.top - 13, "t": label(_says([one for one in pools if one.ladder == ladder]), width, size - 0.5)}
+        {"x": each.left, "y": each.top - 13, "t": label(_says([one for one in pools if one.ladder == ladder], width, size - 0.5), width, size - 0.5)}
         for ladder, each in panels.items()
     ]  # fmt: skip
     marks, halves = _thresholds(pools, panels)
@@ -174,15 +174,16 @@ def _marked(curve: Curve) -> bool:
     return curve.threshold is not None and curve.threshold.estimate is not None
 
 
-def _says(pools: Sequence[Curve]) -> str:
-    """What the first pool comes to."""
+def _says(pools: Sequence[Curve], room: float, size: float) -> str:
+    """What the first pool comes to, in so many pixels."""
     if not pools:
         return "single prompts only"
     first = pools[0]
     who = MANY.get(first.kind, first.kind)
     if first.verdict == "fitted" and first.threshold is not None and first.threshold.estimate is not None:
         return f"{who}: half way at {figure(first.threshold.estimate)}"
-    return f"{who}: {first.why or first.verdict}"
+    why = f"{who}: {first.why}"
+    return why if first.why and measure(why, size) <= room else f"{who}: {first.verdict}"
 
 
 def _band_rows(curves: Sequence[Curve], panels: Mapping[str, Panel]) -> list[Row]:
@@ -247,7 +248,7 @@ def flips(diagnosis: Diagnosis) -> Picture | None:
         title="Decisions that flip",
         says=(
             most_flipping(diagnosis),
-            "Counted by what most draws of a prompt do, at the rung and at the prompt as it is.",
+            "Counted by what most draws of a prompt do, at the rung and at the prompt as it is; what was asked again unchanged shows how much chance alone flips.",
         ),
         keys=(
             Key(sign="square", tone="refuse", means="flipped to refuse"),
@@ -276,10 +277,12 @@ def _flips(found: Sequence[LadderFlips], form: Form) -> Spec:
     for one in found:
         if one.ladder != previous:
             at += gap if previous is not None else 0
-            heads.append({"y": at + step / 2, "t": label(one.ladder, names - 26, size * 1.08), "line": at - gap / 2})
+            heads.append(
+                {"y": at + step / 2, "t": label(ladder_name(one.ladder), names - 26, size * 1.08), "line": at - gap / 2}
+            )
             previous = one.ladder
         rows.append({
-            "y": at + 2, "y2": at + step - 2, "m": at + step / 2, "level": f"{one.level}", "up": one.to_comply / one.of,
+            "y": at + 2, "y2": at + step - 2, "m": at + step / 2, "level": f"{one.level}" if one.level else "", "up": one.to_comply / one.of,
             "down": -one.to_refuse / one.of, "share": one.flipped / one.of, "low": one.low, "high": one.high,
             "said": f"{one.flipped}/{one.of}" if form.narrow else f"{one.flipped} of {one.of}",
         })  # fmt: skip
@@ -291,6 +294,7 @@ def _flips(found: Sequence[LadderFlips], form: Form) -> Spec:
     room = form.width - names - counts - (26 if form.narrow else 40)
     left, right = room * 0.55, room * 0.45
     ticks = _even(down_to, up, 3 if form.narrow else 7)
+    zero = left * -down_to / (up - down_to)
     bars = places(
         "x",
         down_to,
@@ -328,9 +332,10 @@ def _flips(found: Sequence[LadderFlips], form: Form) -> Spec:
                 layer("rule", [{"x": 0.0}], {"x": bars}, color=TONES["ink"], strokeWidth=1.2),
                 layer("text", heads, {"x": {"value": -names}, "y": y, "text": field("t")}, align="left", baseline="middle", fontSize=size, fontWeight=600, color=TONES["ink"]),
                 layer("text", rows, {"x": {"value": -8}, "y": middle, "text": field("level")}, align="right", baseline="middle", fontSize=size - 1, color=TONES["soft"]),
-                layer("text", [{"y": -6, "t": "to refuse"}], {"x": {"value": left * -down_to / (up - down_to) - 6}, "y": y, "text": field("t")}, align="right", baseline="bottom", fontSize=size - 0.5, fontWeight=600, color=TONES["refuse"])
-                if left * -down_to / (up - down_to) > measure("to refuse", size) or not form.narrow else layer("text", [], {}),
-                layer("text", [{"y": -6, "t": "to comply"}], {"x": {"value": left * -down_to / (up - down_to) + 6}, "y": y, "text": field("t")}, align="left", baseline="bottom", fontSize=size - 0.5, fontWeight=600, color=TONES["comply"]),
+                layer("text", [{"y": -6, "t": "to refuse"}], {"x": {"value": zero - 6}, "y": y, "text": field("t")}, align="right", baseline="bottom", fontSize=size - 0.5, fontWeight=600, color=TONES["refuse"])
+                if zero > measure("to refuse", size) + 6 else layer("text", [], {}),
+                layer("text", [{"y": -6, "t": "to comply"}], {"x": {"value": zero + 6}, "y": y, "text": field("t")}, align="left", baseline="bottom", fontSize=size - 0.5, fontWeight=600, color=TONES["comply"])
+                if left - zero > measure("to comply", size) + 6 else layer("text", [], {}),
                 layer("text", [{"y": -6, "t": "level"}], {"x": {"value": -8}, "y": y, "text": field("t")}, align="right", baseline="bottom", fontSize=size - 1, color=TONES["soft"])
                 if not form.narrow else layer("text", [], {}),
                 width=left,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from obverse.report.stability.palette import TONES
@@ -25,10 +25,13 @@ from obverse.report.stability.plotting import (
 )
 from obverse.report.stability.rendering import Spec
 from obverse.report.stability.words import judge_share, number
+from obverse.report.visible import one_line
 from obverse.report.wording import percent, plain_percent
-from obverse.stability.findings import Component, Components, DetectorLine, Joint
+from obverse.stability.findings import Component, Components, DetectorLine, Inside, Joint
 
 _STEP: Final = 24.0
+_TOGETHER: Final = ("external + internal", "joint")
+_BASELINES: Final = ("length and perplexity", "what is wanted", "length", "perplexity", "tokens", "baseline")
 
 
 def is_of_judge(component: Component) -> bool:
@@ -98,44 +101,65 @@ def _variance(components: Components, form: Form) -> Spec:
 
 
 def detectors(joint: Joint, confidence: float) -> Picture | None:
-    """AUROC and recall of each detector; None without any."""
+    """AUROC and recall of each detector of unstable prompts; None without any."""
     if not joint.lines:
         return None
     return Picture(
         name="stability-joint",
         title="Which detector tells unstable prompts",
         says=(
-            f"{joint.unstable:,} of {joint.of:,} prompts are unstable. AUROC of `joint`: {rate_of(joint)}.",
+            f"{joint.unstable:,} of {joint.of:,} prompts are unstable. AUROC of {first_of(joint.lines)}.",
             "Held out by family; recall at the rate of false alarms that was aimed at on the training folds.",
         ),
-        keys=(
-            Key(sign="diamond", tone="unstable", means="all signals together"),
-            Key(sign="dot", tone="twin", means="one group of signals alone"),
-            Key(sign="hollow", tone="unsure", means="baseline"),
-            Key(sign="line", tone="soft", means=f"interval, {confidence * 100:g} %"),
-            Key(sign="dashes", tone="soft", means="chance; false alarms aimed at"),
-        ),
-        wide=_detectors(joint, WIDE),
-        narrow=_detectors(joint, NARROW),
+        keys=tuple(_keys(joint.lines, confidence)),
+        wide=_detectors(joint.lines, WIDE),
+        narrow=_detectors(joint.lines, NARROW),
     )
 
 
-def rate_of(joint: Joint) -> str:
-    """The AUROC of the first detector called joint, or of the first there is."""
-    first = next((line for line in joint.lines if "joint" in line.name), joint.lines[0])
-    return number(first.auroc)
+def harm_detectors(inside: Inside, confidence: float) -> Picture | None:
+    """The same of each internal signal as a detector of harmful prompts among harmless ones; None without any."""
+    if not inside.detectors:
+        return None
+    return Picture(
+        name="stability-harm",
+        title="Which signal tells harmful prompts",
+        says=(
+            f"AUROC of {first_of(inside.detectors)}.",
+            "Held out by family; recall at the rate of false alarms that was aimed at on the training folds.",
+        ),
+        keys=tuple(_keys(inside.detectors, confidence)),
+        wide=_detectors(inside.detectors, WIDE),
+        narrow=_detectors(inside.detectors, NARROW),
+    )
+
+
+def first_of(lines: Sequence[DetectorLine]) -> str:
+    """`external + internal: 0.84 (…)`, of all signals together or of the first there is."""
+    first = next((line for line in lines if detector_tone(line) == "unstable"), lines[0])
+    return f"{one_line(first.name, 60)}: {number(first.auroc)}"
+
+
+def _keys(lines: Sequence[DetectorLine], confidence: float) -> Iterator[Key]:
+    tones = {detector_tone(line) for line in lines}
+    if "unstable" in tones:
+        yield Key(sign="diamond", tone="unstable", means="all signals together")
+    yield Key(sign="dot", tone="twin", means="one signal, or some of them")
+    if "unsure" in tones:
+        yield Key(sign="hollow", tone="unsure", means="baseline")
+    yield Key(sign="line", tone="soft", means=f"interval, {confidence * 100:g} %")
+    yield Key(sign="dashes", tone="soft", means="chance; false alarms aimed at")
 
 
 def detector_tone(line: DetectorLine) -> str:
-    """`unstable` for the joint one, `unsure` for a baseline, `twin` for one signal."""
-    name = line.name.lower()
-    return "unstable" if name.startswith("joint") else "unsure" if "baseline" in name else "twin"
+    """`unstable` for all signals together, `unsure` for a baseline, `twin` for one signal."""
+    return "unstable" if line.name.startswith(_TOGETHER) else "unsure" if line.name.startswith(_BASELINES) else "twin"
 
 
-def _detectors(joint: Joint, form: Form) -> Spec:
+def _detectors(lines: Sequence[DetectorLine], form: Form) -> Spec:
     names = 118 if form.narrow else 214
     rows: list[Row] = []
-    for place, line in enumerate(joint.lines):
+    for place, line in enumerate(lines):
         tone = detector_tone(line)
         rows.append({
             "m": place * _STEP + 16, "t": label(line.name, names - 12, form.text - (0.5 if form.narrow else 0)), "tone": TONES[tone],
@@ -146,7 +170,7 @@ def _detectors(joint: Joint, form: Form) -> Spec:
     height = len(rows) * _STEP + 12
     width = (form.width - names - 34) / 2
     lowest = min([0.4, *(float(str(row["al"])) for row in rows if row["al"] is not None)])
-    aimed = sorted({line.at for line in joint.lines})
+    aimed = sorted({line.at for line in lines})
     y = down("m", height)
 
     def side(value: str, low: str, high: str, x: Row, *, chance: Sequence[float], title: str, labels: bool) -> Spec:

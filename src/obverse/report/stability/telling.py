@@ -9,7 +9,7 @@ import msgspec
 
 from obverse.report.stability.plotting import KINDS, MANY
 from obverse.report.stability.views import Answer, Cell, KindRow
-from obverse.report.stability.words import ZONES, capital, judge_share, most_flipping, number, sentence
+from obverse.report.stability.words import ZONES, by_kinds, capital, judge_share, most_flipping, number, sentence
 from obverse.report.views import Term
 from obverse.report.visible import one_line
 from obverse.report.wording import count, interval, listed, plain_percent, seconds, spelled
@@ -46,6 +46,9 @@ def headline(diagnosis: Diagnosis) -> str:
     noun = "case" if any(tally.kind == "case" for tally in tallies) else "prompt"
     said = spelled(unstable)
     who = f"{said} of {spelled(of)} {noun if of == 1 else noun + 's'} {'wavers' if unstable == 1 else 'waver'}"
+    undecided = sum(tally.undecided for tally in tallies)
+    if undecided:
+        who += f", {spelled(undecided)} {'is' if undecided == 1 else 'are'} undecided"
     return f"{capital(who)}." if unstable else f"There is a boundary, and no {noun} was seen to waver."
 
 
@@ -53,7 +56,10 @@ def answers(diagnosis: Diagnosis) -> tuple[Answer, ...]:
     """The questions of the first screen, each with what is known."""
     found = [
         Answer(question="Is there a boundary?", says=(_boundary(diagnosis),)),
-        Answer(question="How many waver?", says=tuple(map(_waver, diagnosis.tallies)) or ("No prompt was placed.",)),
+        Answer(
+            question="How many waver?",
+            says=tuple(map(_waver, by_kinds(diagnosis.tallies))) or ("No prompt was placed.",),
+        ),
         Answer(question="How wide is it?", says=tuple(_width(diagnosis))),
         Answer(question="What makes it flip most?", says=(most_flipping(diagnosis),)),
         Answer(question="How much is the judge?", says=tuple(_judge(diagnosis))),
@@ -74,7 +80,7 @@ def kind_rows(diagnosis: Diagnosis) -> tuple[KindRow, ...]:
             cells=tuple(Cell(zone=zone, number=f"{getattr(tally, zone):,}") for zone in ZONES),
             share=interval(tally.share.low, tally.share.high),
         )
-        for tally in diagnosis.tallies
+        for tally in by_kinds(diagnosis.tallies)
     )
 
 
@@ -130,8 +136,9 @@ def unknown(diagnosis: Diagnosis) -> Iterator[Term]:
         ("inside", diagnosis.inside.missing if diagnosis.inside is not None else {}),
         ("joint detector", diagnosis.joint.missing if diagnosis.joint is not None else {}),
     ):
-        for name, reason in missing.items():
-            yield Term(name=one_line(name, 80), value=sentence(reason), note=title)
+        for reason in dict.fromkeys(missing.values()):
+            names = ", ".join(one_line(name, 80) for name, why in missing.items() if why == reason)
+            yield Term(name=one_line(names, 200), value=sentence(reason), note=title)
     if diagnosis.components is None:
         yield Term(name="Components of variance", value="They were not estimated in this run.")
     if diagnosis.inside is None:
@@ -177,6 +184,7 @@ def how(diagnosis: Diagnosis) -> tuple[Term, ...]:
         for judge in diagnosis.judges
     ]
     found += [Term(name="note", value=sentence(note)) for note in diagnosis.notes]
+    found += [Term(name="inside", value=sentence(note)) for note in (inside.notes if inside is not None else ())]
     return tuple(found)
 
 
@@ -234,11 +242,10 @@ def _width(diagnosis: Diagnosis) -> Iterator[str]:
     pools = [curve for curve in diagnosis.curves if curve.prompt is None]
     fitted = [curve for curve in pools if curve.width is not None and curve.width.estimate is not None]
     if not fitted:
-        yield (
-            "No curve crosses from one side to the other, so there is no width."
-            if pools
-            else "Not measured: no curve was fitted."
-        )
+        verdicts = [curve.verdict for curve in pools]
+        counted = f"{verdicts.count('flat'):,} are flat, {verdicts.count('undecided'):,} undecided"
+        some = f"No width is known: of {count(len(pools), 'pooled curve')} {counted}."
+        yield some if pools else "Not measured: no curve was fitted."
         return
     fitted.sort(key=lambda curve: (KINDS.index(curve.kind) if curve.kind in KINDS else 9, _width_of(curve)))
     for curve in fitted[:3]:
@@ -270,7 +277,8 @@ def _joint(diagnosis: Diagnosis) -> Iterator[str]:
         return
     if joint.says:
         yield sentence(joint.says)
-    yield f"Rank correlation of output uncertainty and internal signal: {number(joint.association)}."
+    if joint.association is not None:
+        yield f"Rank correlation of output uncertainty and internal signal: {number(joint.association)}."
 
 
 def _setting(found: object) -> str:

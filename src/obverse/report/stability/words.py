@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
-from obverse.report.stability.plotting import MANY
+from obverse.report.stability.plotting import KINDS, MANY
 from obverse.report.visible import one_line
 from obverse.report.wording import count, interval, listed, percent
 from obverse.stability.findings import Comparison, Components, Diagnosis, Estimate, Tallies
+from obverse.stability.records import BASE
 
 ZONES: Final = ("refuse", "unstable", "comply", "undecided")
 ZONE_WORDS: Final = {"refuse": "refuse", "unstable": "unstable", "comply": "comply", "undecided": "undecided"}
@@ -74,13 +76,19 @@ def most_flipping(diagnosis: Diagnosis) -> str:
     compared = [one for one in diagnosis.flips if one.of]
     if not compared:
         return "No decision at a rung could be compared with the one at the prompt itself."
-    top = max(compared, key=lambda one: (one.flipped / one.of, one.low))
+    calm = next((one for one in compared if one.ladder == BASE), None)
+    top = max(
+        [one for one in compared if one.ladder != BASE] or compared, key=lambda one: (one.flipped / one.of, one.low)
+    )
     if not top.flipped:
         return f"No decision flipped on any of {count(len(compared), 'level')}."
     where = f"{one_line(top.ladder, 60)}, level {top.level}"
+    again = (
+        f" Asked again unchanged: {calm.flipped:,} of {calm.of:,} ({interval(calm.low, calm.high)})." if calm else ""
+    )
     return (
         f"Most flips: {where}: {top.flipped:,} of {count(top.of, 'decision')} ({interval(top.low, top.high)}), "
-        f"{top.to_comply:,} to comply and {top.to_refuse:,} to refuse."
+        f"{top.to_comply:,} to comply and {top.to_refuse:,} to refuse.{again}"
     )
 
 
@@ -131,3 +139,13 @@ def sentence(text: str) -> str:
     said = one_line(text, 600)
     end = "" if said.endswith((".", "!", "?", "…")) else "."
     return f"{said[:1].upper()}{said[1:]}{end}" if said else "not said"
+
+
+def ladder_name(ladder: str) -> str:
+    """The ladder as people call it; the base is asking again."""
+    return "asked again" if ladder == BASE else ladder
+
+
+def by_kinds(tallies: Sequence[Tallies]) -> list[Tallies]:
+    """Cases first, then twins, then controls, then whatever else there is."""
+    return sorted(tallies, key=lambda tally: KINDS.index(tally.kind) if tally.kind in KINDS else len(KINDS))
