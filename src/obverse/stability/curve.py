@@ -15,11 +15,13 @@ Not a test of monotony, and not a fit of whatever shape: a ladder on which compl
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -99,14 +101,23 @@ def fit(points: Points, *, ladder: str, prompt: str | None, kind: str, settings:
         MisuseError: for a strength outside [0, 1], or counts that cannot be.
     """
     _check(points)
-    confidence = 1 - exact.allowed_error(settings.confidence)
-    kept = sorted((strength, complied, scored) for strength, complied, scored in points if scored)
+    kept = tuple(sorted((strength, complied, scored) for strength, complied, scored in points if scored))
+    found = _fitted(kept, prompt is None, settings.refuse_below, settings.comply_above, settings.confidence)
+    return msgspec.structs.replace(found, ladder=ladder, prompt=prompt, kind=kind)
+
+
+@lru_cache(maxsize=1024)
+def _fitted(
+    kept: tuple[tuple[float, int, int], ...], is_pool: bool, refuse_below: float, comply_above: float, confidence: float
+) -> Curve:
+    """The curve of points in order, without names: most prompts of a run are steady and have the same points as many others."""
+    confidence = 1 - exact.allowed_error(confidence)
     strengths = sorted({strength for strength, _, _ in kept})
     seen = _added_up(kept)
 
     def without(verdict: str, why: str, band: tuple[tuple[float, float, float, float], ...] = ()) -> Curve:
         return Curve(
-            ladder=ladder, prompt=prompt, kind=kind, verdict="flat" if verdict == "flat" else "undecided", why=why,
+            ladder="", prompt=None, kind="", verdict="flat" if verdict == "flat" else "undecided", why=why,
             direction=None, threshold=None, width=None, slope=None, points=seen, band=band,
         )  # fmt: skip
 
@@ -119,7 +130,7 @@ def fit(points: Points, *, ladder: str, prompt: str | None, kind: str, settings:
     boundary = posterior.is_curve * float(posterior.weights[is_boundary].sum())
     # half of what speaks for a boundary beforehand is for the direction that the base alone excludes
     if boundary <= alpha / 2:
-        return without("flat", _all_along(posterior, settings), band)
+        return without("flat", _all_along(posterior, refuse_below, comply_above), band)
     if boundary < confidence:
         return without("undecided", f"a boundary has probability {boundary:.2f}: more draws, or a longer ladder", band)
     weights = np.where(is_boundary, posterior.weights, 0.0)
@@ -134,9 +145,9 @@ def fit(points: Points, *, ladder: str, prompt: str | None, kind: str, settings:
         return without("undecided", open_, band)
     direction = 1 if rises > 0.5 else -1
     return Curve(
-        ladder=ladder, prompt=prompt, kind=kind, verdict="fitted",
+        ladder="", prompt=None, kind="", verdict="fitted",
         why=f"compliance {'rises' if direction > 0 else 'falls'} along the ladder"
-        + ("; a pool: the width holds the differences between prompts too" if prompt is None else ""),
+        + ("; a pool: the width holds the differences between prompts too" if is_pool else ""),
         direction=direction, threshold=threshold, width=width, slope=_slope(posterior.grid, weights, direction, alpha, n),
         points=seen, band=band,
     )  # fmt: skip
@@ -362,11 +373,11 @@ def _rise(grid: _Grid) -> _Floats:
     return found
 
 
-def _all_along(posterior: _Posterior, settings: Settings) -> str:
+def _all_along(posterior: _Posterior, refuse_below: float, comply_above: float) -> str:
     level = _Sorted.of(_RATES, posterior.flat).at(0.5)
-    if level < settings.refuse_below:
+    if level < refuse_below:
         return "refuses all along the ladder"
-    if level > settings.comply_above:
+    if level > comply_above:
         return "complies all along the ladder"
     return f"wavers all along the ladder, complying at a rate near {level:.2f}"
 
@@ -491,7 +502,9 @@ def _hyper(by_prompt: Mapping[str, Points]) -> _Hyper:
 
     First their posterior on a coarse grid of everything else, then everything else on a fine one, with them averaged over.
     """
-    said = [_said(points) for points in by_prompt.values()]
+    # steady prompts have the same points as many others: each kind once, as often as it comes
+    often = Counter(tuple(sorted(points)) for points in by_prompt.values())
+    said = [(_said(points), many) for points, many in sorted(often.items())]
     grid = _common((0.0, 1.0))
     coarse = _Axis(grid.threshold.nodes[12:68:6], grid.threshold.edges, grid.threshold.log_prior[12:68:6])
     few = np.array(_PARTS)[list(_FEW)]
@@ -501,7 +514,8 @@ def _hyper(by_prompt: Mapping[str, Points]) -> _Hyper:
             _mixed(
                 one.curves, one.flat[:, None, None, None, None, None, None], coarse, _SPREAD.nodes[::3], _SHARES[2::4]
             )
-            for one in said
+            * many
+            for one, many in said
         ),
         np.log(few / few.sum())[:, None, None, None, None, None, None]
         + grid.width.log_prior[:, None, None]
@@ -511,10 +525,10 @@ def _hyper(by_prompt: Mapping[str, Points]) -> _Hyper:
     common /= common.sum()
     center = _Axis(grid.threshold.nodes[10:70], grid.threshold.edges[10:71], grid.threshold.log_prior[10:70])
     finer = grid.width.log_prior[:, None] + center.log_prior[:, None, None, None]
-    for one in said:
+    for one, many in said:
         curves = np.einsum("edtwl,el->dtw", one.curves, common)[None, ..., None]
         flat = np.sum(one.flat * common.sum(axis=1))
-        finer = finer + _mixed(curves, np.array(flat), center, _SPREAD.nodes, _SHARES)[0, :, :, :, :, 0]
+        finer = finer + many * _mixed(curves, np.array(flat), center, _SPREAD.nodes, _SHARES)[0, :, :, :, :, 0]
     weights = np.exp(finer - finer.max())
     nodes = grid.threshold.nodes
     inside = _lie(nodes, center, _SPREAD.nodes)[:, :, (nodes >= 0) & (nodes <= 1)].sum(axis=2)
