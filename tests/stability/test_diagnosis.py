@@ -288,3 +288,15 @@ def test_what_is_not_of_the_plan_is_refused() -> None:
         with pytest.raises(MisuseError) as misused:
             diagnose(prompts=of, ladders=rungs, draws=[], settings=SETTINGS, embeds=None)
         assert misused.value.code == code
+
+
+def test_the_base_stands_where_it_was_drawn_on_each_ladder() -> None:
+    of = prompts(3)
+    found = [
+        msgspec.structs.replace(one, ladder="temperature") if one.ladder == "typos" else one
+        for one in drawn(of, lambda *_: 0.5)
+    ]
+    external = diagnose(prompts=of, ladders=ladders(of, ("temperature",)), draws=found, settings=SETTINGS, embeds=None)
+    singles = [curve for curve in external.curves if curve.prompt is not None]
+    assert singles
+    assert all(abs(min(strength for strength, *_ in curve.points) - 0.7 / 1.5) < 1e-9 for curve in singles)

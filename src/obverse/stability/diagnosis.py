@@ -28,6 +28,7 @@ from obverse.stability.findings import (
     Zone,
 )
 from obverse.stability.flips import flips
+from obverse.stability.ladders.temperature import base_strength
 from obverse.stability.meaning import Meaning, meaning
 from obverse.stability.placing import fewest, next_draws, place
 from obverse.stability.ports import Embeds
@@ -253,15 +254,16 @@ def _curves(
             ]
             if not steps:
                 continue
+            start = base_strength(ladder, settings)
             single.append(
                 fit(
-                    [(0.0, at_base.complied, at_base.scored), *steps] if at_base.scored else steps,
+                    sorted([(start, at_base.complied, at_base.scored), *steps]) if at_base.scored else steps,
                     ladder=ladder, prompt=prompt.id, kind=prompt.kind, settings=settings,
                 )
             )  # fmt: skip
             # prompts that are placed soon have fewer base draws: all of them would give those prompts less weight at strength 0
             pooled[prompt.kind, ladder][prompt.id] = (
-                [(0.0, first.complied, first.scored), *steps] if first.scored else steps
+                sorted([(start, first.complied, first.scored), *steps]) if first.scored else steps
             )
     pools = tuple(
         fit_pool(points, ladder=ladder, kind=kind, settings=settings)
