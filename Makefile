@@ -10,12 +10,14 @@ INSIDE  := $(VENV)/.inside-ready
 DEV     := $(VENV)/.dev-ready
 DEMO    := runs/demo
 GUARDED := runs/demo-guard
+WAVERED := runs/demo-stability
 MODEL   ?= local:qwen-coder-0.5b
+WAVERS  ?= qwen-coder-0.5b
 PIP     := $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt
 # by pip itself, which knows where this machine's builds of torch lie; TORCH_INDEX names another index, such as that of CPU builds
 TORCH   := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
 
-.PHONY: help setup demo demo-guard test browser check format lint types house longest fmt docs surface errors reference bench lock clean
+.PHONY: help setup demo demo-guard demo-stability test browser check format lint types house longest fmt docs surface errors reference bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -34,6 +36,14 @@ demo-guard: $(RUN)  ## a small real model as an agent under a guard: asked, appr
 	@test $(MODEL) = scripted || $(BIN)/obverse models fetch $(MODEL:local:%=%)
 	@rm -rf $(GUARDED)
 	@$(BIN)/python examples/guarded-shop/demo.py $(GUARDED) --model $(MODEL)
+
+demo-stability: $(INSIDE)  ## the boundary of a small real model: what it refuses, what it answers, where it wavers, and what it looks like inside
+	@for name in $(WAVERS) minilm-l6-v2 rho-requests; do $(BIN)/obverse models fetch $$name || exit $$?; done
+	@code=0; $(BIN)/obverse stability examples/boundary/policy.md --target torch:$(WAVERS) --dtype auto --inside \
+	    --behaviours pairs,edgy --per-set 8 --no-controls --refuse-below 0.2 --comply-above 0.8 --most 24 \
+	    --ladders typos,punctuation,register,system --levels 3 --per-rung 2 --max-tokens 32 -o $(WAVERED) \
+	    $$(test -e $(WAVERED) && echo --resume) || code=$$?; \
+	case $$code in 0|4) echo "report: $(CURDIR)/$(WAVERED)/report.html";; *) exit $$code;; esac
 
 test: $(DEV)  ## run all tests: unit, laws, attacks, house
 	@$(BIN)/obverse models fetch minilm-l6-v2 >/dev/null || echo "without the encoder its tests are skipped"
@@ -83,7 +93,7 @@ lock: $(DEV)  ## choose the versions in constraints.txt anew
 	    --upgrade --no-header --no-annotate --no-emit-index-url --quiet -o constraints.txt
 
 clean:  ## remove .venv, caches and the demo run
-	rm -rf $(VENV) $(DEMO) $(GUARDED) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(DEMO) $(GUARDED) $(WAVERED) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(BIN)/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
