@@ -145,7 +145,7 @@ def read(model: LocalModel, asked: Sequence[Chat]) -> int:
     return sum(reading.error is None for reading in model.read(prompts, WANTS))
 
 
-def agreement(model: LocalModel, asked: Sequence[Chat], few: int) -> dict[str, Any]:
+def agreement(model: LocalModel, asked: Sequence[Chat], few: int, exact: torch.Tensor | None) -> dict[str, Any]:
     """Greedy texts against `generate`, and the largest difference of a logit behind a prompt, batched and shared against alone."""
     same = 0
     sharing = same_model(model, endless=False)
@@ -157,28 +157,60 @@ def agreement(model: LocalModel, asked: Sequence[Chat], few: int) -> dict[str, A
             pad_token_id=0,
         )  # fmt: skip
         same += texts[str(at)] == model.tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True)
-    runner = same_model(model)._runner  # noqa: SLF001  # logits do not leave the product
-    prompts = [model.render(chat) for chat in asked]
-    runner.share([prompt[:-1] for prompt in prompts], lambda: False)
-    worst = 0.0
-    for batch in runner.batches([Asked(runner.prefixes.longest(prompt[:-1]), prompt) for prompt in prompts]):
-        lasts = torch.tensor([len(each.new) - 1 for each in batch])
-        _, logits = runner.run(batch, lambda states, at=lasts: states[torch.arange(len(at)), at][:, None])
-        for row, each in enumerate(batch):
-            with torch.inference_mode():
-                alone = model.module(input_ids=torch.tensor([each.tokens]), use_cache=False).logits[0, -1]
-            worst = max(worst, float((alone.float() - logits[row, 0].float()).abs().max()))
+    shared, plain = logits(model, asked), alone(model, asked)
     return {
         "greedy texts compared": few,
         "greedy texts the same": same,
-        "largest difference of a logit": float(f"{worst:.3g}"),
+        "largest difference of a logit": rounded(shared - plain),
+        "logits, absolute": rounded(plain),
+        **({} if exact is None else beside(exact, shared, plain)),
     }
+
+
+def beside(exact: torch.Tensor, shared: torch.Tensor, plain: torch.Tensor) -> dict[str, Any]:
+    """How far both are from f32: rounding, or something that sharing and batches add to it."""
+    return {
+        "mean difference from f32, alone": float(f"{float((plain - exact).abs().mean()):.3g}"),
+        "mean difference from f32, batched and shared": float(f"{float((shared - exact).abs().mean()):.3g}"),
+    }
+
+
+def rounded(found: torch.Tensor) -> float:
+    """The largest, without its sign."""
+    return float(f"{float(found.abs().max()):.3g}")
+
+
+def logits(model: LocalModel, asked: Sequence[Chat]) -> torch.Tensor:
+    """Behind each prompt, (prompts, vocabulary), in batches and with shared prefixes."""
+    runner = same_model(model)._runner  # noqa: SLF001  # logits do not leave the product
+    prompts = [model.render(chat) for chat in asked]
+    runner.share([prompt[:-1] for prompt in prompts], lambda: False)
+    found: dict[tuple[int, ...], torch.Tensor] = {}
+    for batch in runner.batches([Asked(runner.prefixes.longest(prompt[:-1]), prompt) for prompt in prompts]):
+        lasts = torch.tensor([len(each.new) - 1 for each in batch])
+        _, behind = runner.run(batch, lambda states, at=lasts: states[torch.arange(len(at)), at][:, None])
+        found.update({tuple(each.tokens): behind[row, 0].float() for row, each in enumerate(batch)})
+    return torch.stack([found[prompt] for prompt in prompts])
+
+
+def alone(model: LocalModel, asked: Sequence[Chat]) -> torch.Tensor:
+    """The same, each prompt by itself."""
+    with torch.inference_mode():
+        return torch.stack(
+            [
+                model.module(input_ids=torch.tensor([model.render(chat)]), use_cache=False).logits[0, -1].float()
+                for chat in asked
+            ]
+        )
 
 
 def one(source: Path, name: str, dtype: str, few: int, threads: int | None) -> dict[str, Any]:
     """Every way with one model in one arithmetic."""
     model = open_local(source, name=name, cache=CACHE / "converted", dtype=dtype, threads=threads)  # type: ignore[arg-type]
     asked = chats()
+    exact = None
+    if dtype != "f32":
+        exact = alone(open_local(source, name=name, cache=CACHE / "converted", threads=threads), asked)
     looped(model, asked, 1)  # the first call of anything is slow
     ways: dict[str, dict[str, Any]] = {}
     ways["draws: generate in a loop"] = timed(lambda: looped(model, asked, few))
@@ -202,7 +234,7 @@ def one(source: Path, name: str, dtype: str, few: int, threads: int | None) -> d
         "dtype": dtype,
         "prompt tokens": [len(model.render(chat)) for chat in asked],
         "ways": ways,
-        "agreement": agreement(model, asked, few),
+        "agreement": agreement(model, asked, few, exact),
     }
 
 

@@ -49,7 +49,7 @@ def test_what_was_not_used_for_longest_goes_first_and_the_bound_holds() -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.lists(st.integers(0, 1), max_size=60).map(tuple), max_size=8, unique=True))
+@given(st.lists(st.lists(st.integers(0, 1), max_size=60).map(tuple), max_size=8))
 def test_what_is_run_once_is_shared_and_worth_it(sequences: list[tuple[int, ...]]) -> None:
     kept: list[tuple[int, ...]] = []
 

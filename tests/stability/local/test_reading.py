@@ -129,6 +129,19 @@ def test_neither_batch_nor_shared_prefix_changes_a_reading(kind: str, tiny: Any)
         assert together.perplexity == pytest.approx(alone.perplexity, rel=1e-4)
 
 
+def test_what_prompts_begin_with_alike_is_read_once(tiny: Any) -> None:
+    model = tiny("llama")
+    prompts = [read(number, "a lazy dog and asks how to " * 9) for number in range(len(READS))]
+    ran: list[int] = []
+    hook = model.anatomy.layers[0].register_forward_pre_hook(
+        lambda _, args, kwargs: ran.append(math.prod((args[0] if args else kwargs["hidden_states"]).shape[:2])),
+        with_kwargs=True,
+    )
+    assert all(reading.error is None for reading in model.read(prompts, WANTS))
+    hook.remove()
+    assert sum(ran) < sum(len(model.render(prompt.messages)) for prompt in prompts) / 2
+
+
 def test_one_run_serves_all_signals(tiny: Any) -> None:
     model = tiny("mixtral")
     ran = []

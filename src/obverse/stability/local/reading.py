@@ -86,7 +86,7 @@ class Reader:
 
     def _chunk(self, items: Sequence[_Item], wants: Wants, groups: dict[str, list[int]]) -> Iterator[Reading]:
         runner = self._runner
-        runner.share(sorted({item.tokens[: item.before] for item in items}), lambda: False)
+        runner.share([item.tokens[: item.before] for item in items], lambda: False)
         asked = [Asked(runner.prefixes.longest(item.tokens[: item.before]), item.tokens) for item in items]
         places = {id(each): at for at, each in enumerate(asked)}
         found: dict[int, Reading] = {}
