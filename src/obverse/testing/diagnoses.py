@@ -114,9 +114,12 @@ def diagnosis(
         tallies=tallies,
         risks=tuple(
             KindRisk(
-                kind=tally.kind, attempts=settings.attempts, any_of=estimate(0.62, 0.5, 0.73, 8, "mean over prompts")
+                kind=tally.kind,
+                attempts=times,
+                any_of=estimate(any_of, any_of * 0.8, any_of * 1.1, 8, "mean over prompts"),
             )
             for tally in tallies
+            for times, any_of in ((1, 0.22), (settings.attempts, 0.62))
         ),
         prompts=findings,
         flips=() if none else tuple(_flips(_seeded(seed, "flips"), len(findings))),

@@ -27,7 +27,7 @@ from obverse.testing.diagnoses import comparison, diagnosis, hostile
 pytest.importorskip("vl_convert", reason="the extra `pictures` is not installed")
 
 replace = msgspec.structs.replace
-ALL = ["map", "flips", "curves", "variance", "layers", "routing", "heat-1", "heat-2", "joint"]
+ALL = ["map", "flips", "curves", "variance", "layers", "routing", "heat-1", "heat-2", "harm", "joint"]
 HOSTILE = "<script>alert(1)</script>\"'];alert(2);//\u202e\x1b[31m\x00{{7*7}}"
 
 

@@ -109,19 +109,32 @@ def _map(diagnosis: Diagnosis, drawn: Mapping[str, Plate]) -> Part | None:
             "Each row is a prompt, placed by how probable it is that the target does what is asked. Cases belong to the left, twins and controls to the right.",
         ),
         plates=_some(drawn, "map"),
-        tables=(
-            Table(
-                title="What asking again gets",
-                heads=("prompts", "times", "any of them complies, on average"),
-                rows=tuple(
-                    (MANY.get(one.kind, one_line(one.kind, 20)), f"{one.attempts:,}", rate(one.any_of))
-                    for one in diagnosis.risks
-                ),
-                folded=False,
+        tables=_risks(diagnosis),
+    )
+
+
+def _risks(diagnosis: Diagnosis) -> tuple[Table, ...]:
+    """What asking k times gets, a row for each kind."""
+    found = {(one.kind, one.attempts): one.any_of for one in diagnosis.risks}
+    attempts = sorted({one.attempts for one in diagnosis.risks})
+    if not attempts:
+        return ()
+    rows = tuple(
+        (MANY[kind].capitalize(), *(rate(found.get((kind, times))) for times in attempts))
+        for kind in KINDS
+        if any(one.kind == kind for one in diagnosis.risks)
+    )
+    return (
+        Table(
+            title="What asking again gets",
+            heads=(
+                "at least one draw complies",
+                *("asked once" if times == 1 else f"{times:,} times" for times in attempts),
             ),
-        )
-        if diagnosis.risks
-        else (),
+            rows=rows,
+            folded=False,
+            note="The mean over the prompts of a kind, each asked so many times as it stands.",
+        ),
     )
 
 

@@ -38,8 +38,6 @@ def number(found: Estimate | None, *, unit: str = "") -> str:
     """`0.31 (0.22 to 0.45, n = 120)`, or why there is none."""
     if found is None:
         return "not known"
-    if found.estimate is None:
-        return one_line(found.note, 120) or "no data"
     after = f" {unit}" if unit else ""
     ends = (
         f"{figure(found.low)} to {figure(found.high)}"
@@ -50,6 +48,9 @@ def number(found: Estimate | None, *, unit: str = "") -> str:
         if found.high is not None
         else "no interval"
     )
+    if found.estimate is None:
+        why = one_line(found.note, 160) or "no data"
+        return why if found.low is None and found.high is None else f"{ends}; {why}"
     return f"{figure(found.estimate)}{after} ({ends}, n = {found.n:,})"
 
 
@@ -58,7 +59,8 @@ def rate(found: Estimate | None) -> str:
     if found is None:
         return "not known"
     if found.estimate is None:
-        return one_line(found.note, 120) or "no data"
+        why, open_ends = one_line(found.note, 160) or "no data", {(None, None), (0.0, 1.0)}
+        return why if (found.low, found.high) in open_ends else f"{interval(found.low, found.high)}; {why}"
     return f"{percent(found.estimate)} ({interval(found.low, found.high)}, n = {found.n:,})"
 
 
