@@ -1,6 +1,6 @@
 """What two small models look like inside: layer curves, detectors, plausibility, causal checks, and what it takes.
 
-    python benchmarks/stability_inside.py [--model NAME] [--folder PATH] [--groups N] [--dtype f32] [--threads N] [--write]
+    python benchmarks/stability_inside.py [--model NAME] [--folder PATH] [--groups N] [--dtype auto] [--threads N] [--write]
 
 Harmful requests with benign twins of the same topic (`pairs`) and harmless edgy ones (`edgy`), read at run time from where
 `obverse models fetch rho-requests` put them; nothing of them is written. One greedy answer a prompt says who is refused: that stands in
@@ -189,7 +189,7 @@ def main() -> None:
     parser.add_argument("--model", choices=MODELS, action="append")
     parser.add_argument("--folder", type=Path, help="another model, as a folder of transformers; then only that one")
     parser.add_argument("--groups", type=int)
-    parser.add_argument("--dtype", default="f32", choices=["f32", "bf16", "auto"])
+    parser.add_argument("--dtype", default="auto", choices=["f32", "bf16", "auto"])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()

@@ -39,13 +39,13 @@ def test_a_direction_on_which_refusal_hangs_is_shown_to_be_a_cause(planted, some
     rows = interventions(bench(model, drawn=drawn), prompts, states, by, confidence=0.95)
     assert not isinstance(rows, Missing)
     ablate, add, patch = rows
-    assert (ablate.before, ablate.of) == (16, 16)
-    assert ablate.after <= 2
+    assert (ablate.before, ablate.of) == (24, 24)
+    assert ablate.after <= 3
     assert ablate.control is not None
-    assert ablate.control >= 12
-    assert (add.before, patch.before) == (0, 16)
-    assert add.after >= 14
-    assert patch.after <= 2
+    assert ablate.control >= 18
+    assert (add.before, patch.before) == (0, 24)
+    assert add.after >= 20
+    assert patch.after <= 3
     for row in rows:
         assert "a cause is shown" in row.note
         assert ("judged" in row.note) == drawn
@@ -59,7 +59,7 @@ def test_a_direction_that_only_goes_along_is_no_cause(planted, some_prompts) -> 
     states, by = setting(model, prompts)
     rows = interventions(bench(model), prompts, states, by, confidence=0.95)
     assert not isinstance(rows, Missing)
-    assert [(row.before, row.after) for row in rows] == [(16, 16), (0, 0), (16, 16)]
+    assert [(row.before, row.after) for row in rows] == [(24, 24), (0, 0), (24, 24)]
     assert all("no cause is shown" in row.note and row.p == 1.0 for row in rows)
 
 
@@ -77,8 +77,8 @@ def test_prompts_that_cannot_be_told_leave_the_count(planted, some_prompts) -> N
     model.bad = {prompt.id: "context overflow" for prompt in prompts if prompt.id.endswith("g0/case")}
     rows = interventions(bench(model), prompts, states, by, confidence=0.95)
     assert not isinstance(rows, Missing)
-    assert rows[0].of == 12
-    assert "4 of 16 could not be told" in rows[0].note
+    assert rows[0].of == 20
+    assert "4 of 24 could not be told" in rows[0].note
     silent = planted(words=False)
     none = interventions(bench(silent), prompts, states, by, confidence=0.95)
     assert isinstance(none, Missing)

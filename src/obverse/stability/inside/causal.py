@@ -32,7 +32,7 @@ from obverse.stability.ports import Answers, Edit, Job, Looks, Read, Wants
 from obverse.stability.records import Behaviour, Prompt
 from obverse.stats.exact import allowed_error
 
-SHOWN: Final = 16
+SHOWN: Final = 24
 """Prompts of either kind that are shown on, at most."""
 TRIED_ON: Final = 8
 """Harmful prompts that the layer is chosen on, at most."""
