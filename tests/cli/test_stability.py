@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from obverse.cli.app import main
 from obverse.cli.commands import load
 from obverse.cli.stability import ELSEWHERE
 from obverse.stability.records import Settings
+from obverse.targets.catalogue import cache_folder, find, folder_of
 from obverse.testing.runs import POLICY
 
 QUICK = ("--ladders", "typos", "--levels", "1", "--per-rung", "1", "--limit", "5", "--most", "34")
@@ -130,6 +133,8 @@ WRONG = {
     "a simulated target of another kind": (["desk.md", "--target", "sim:perfect"], "B521"),
     "a model that is not in the catalogue": (["desk.md", "--target", "torch:smolm2"], "M101"),
     "inside of an endpoint": (["desk.md", "--target", "sim:wavering", "--inside"], "U001"),
+    "going on without a folder": (["desk.md", "--target", "sim:wavering", "--resume"], "U001"),
+    "asking errors again from the start": (["desk.md", "--target", "sim:wavering", "--retry-errors"], "U001"),
     "no target": (["desk.md"], "U001"),
     "no policy there": (["gone.md", "--target", "sim:wavering"], "U002"),
     "a report of nothing": (["report", "gone"], "U001"),
@@ -183,3 +188,26 @@ def test_the_group_knows_its_commands_and_takes_any_other_word_for_a_policy() ->
     assert set(group.list_commands(context)) == {"run", "compare", "report", *ELSEWHERE}
     assert all(isinstance(group.get_command(context, name), click.Command) for name in ("run", "compare", "report"))
     assert group.get_command(context, "desk.md") is None
+
+
+MODEL = folder_of(find("smollm2-135m"), cache_folder(os.environ))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not MODEL.exists() or importlib.util.find_spec("torch") is None,
+    reason="it needs the extra `internals` and `obverse models fetch smollm2-135m`",
+)
+def test_a_real_model_in_this_process_is_measured_and_repeats_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    short = (
+        *("desk.md", "--target", "torch:smollm2-135m", "--threads", "2", "--limit", "3", "--ladders", "casing"),
+        *("--levels", "1", "--per-rung", "1", "--most", "3", "--least", "3", "--max-tokens", "8"),
+    )
+    _, whole = document(capsys, *short, "-o", "whole")
+    assert (whole["complete"], whole["draws"], whole["errors"]) == (True, 12, {})
+    assert not any("token entropy" in note for note in whole["notes"])
+    _, cut = document(capsys, *short, "-o", "parts", "--max-calls", "5")
+    assert cut["draws"] == 5
+    _, parts = document(capsys, *short, "-o", "parts", "--resume")
+    apart = {"started", "seconds", "report", "command"}
+    assert {k: v for k, v in parts.items() if k not in apart} == {k: v for k, v in whole.items() if k not in apart}

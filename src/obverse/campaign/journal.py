@@ -103,6 +103,10 @@ class JournalOf(Generic[A]):
         """The trials that it holds, one at a time."""
         return _answered(self._engine, self.folder, self._answers)
 
+    def notes(self) -> dict[str, bytes]:
+        """What it holds about the run itself."""
+        return _notes(self._engine)
+
     def close(self) -> None:
         """Write what is waiting, and let go of file and lock."""
         self._queue.put(None)
@@ -208,8 +212,8 @@ def read_plan_of(folder: Path, plan: type[P]) -> tuple[P, dict[str, bytes]]:
             f"no journal in `{folder}`", code="R103", hint="name a folder that `obverse run` wrote"
         )
     try:
-        with _reading(folder) as engine, engine.connect() as connection:
-            notes = {str(row.key): memoryview(row.value).tobytes() for row in connection.execute(sa.select(_meta))}
+        with _reading(folder) as engine:
+            notes = _notes(engine)
     except (sa.exc.SQLAlchemyError, TypeError) as error:  # a damaged cell may hold anything
         raise _unreadable(folder, error) from error
     if "plan" not in notes:
@@ -253,6 +257,11 @@ def _engine(path: Path) -> sa.Engine:
         connection.execute("PRAGMA synchronous = FULL")
 
     return engine
+
+
+def _notes(engine: sa.Engine) -> dict[str, bytes]:
+    with engine.connect() as connection:
+        return {str(row.key): memoryview(row.value).tobytes() for row in connection.execute(sa.select(_meta))}
 
 
 def _has_plan(folder: Path) -> bool:

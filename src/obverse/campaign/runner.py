@@ -158,7 +158,8 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 class Runner(Generic[D, C]):
     """Runs the trials of one plan. `run` may be interrupted at any point; what was answered stays in the journal.
 
-    It may be called again with what is due next, unless it ended early: caps and failures are those of all calls together.
+    It may be called again with what is due next, unless it ended early: caps, and failures since the last answer, are those of all
+    calls together.
     """
 
     def __init__(
@@ -238,6 +239,7 @@ class Runner(Generic[D, C]):
                 self._set_aside(trial, begun_since=answers == self._answers)
                 continue
             self._answers += 1
+            self._unanswered = 0
             await self._hold([trial, *self._taken_failures()], told)
 
     def _set_aside(self, trial: C, *, begun_since: bool) -> None:
@@ -249,7 +251,7 @@ class Runner(Generic[D, C]):
 
     def _taken_failures(self) -> list[C]:
         """(5) The failures so far, for which there is an answer now: they were those of their trials."""
-        failures, self._failures, self._unanswered = self._failures, [], 0
+        failures, self._failures = self._failures, []
         return failures
 
     async def _hold(self, trials: list[C], told: Callable[[C], None]) -> None:

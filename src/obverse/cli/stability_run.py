@@ -83,6 +83,7 @@ def _done(command: _F) -> _F:
         click.option("--max-seconds", type=_POSITIVE, default=None, help="Stop after so long."),
         click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="The folder of the run; by default a new one in runs/."),
         click.option("--resume", is_flag=True, help="Go on with the run in the folder; what was answered is not asked again."),
+        click.option("--retry-errors", is_flag=True, help="With --resume: ask again what ended in an error. Otherwise errors are final."),
         click.option("--dry-run", is_flag=True, help="Show the plan, and ask nothing."),
     ]  # fmt: skip
     return _with(command, options)
@@ -117,6 +118,10 @@ def run(**given: Any) -> ExitCode:
 
     if given["inside"] and not given["spec"].startswith("torch:"):
         raise click.UsageError("--inside needs a torch: target: nobody else shows what is inside")
+    if given["retry_errors"] and not given["resume"]:
+        raise click.UsageError("--retry-errors goes with --resume")
+    if given["resume"] and given["output"] is None:
+        raise click.UsageError("--resume needs -o: the folder of the run that goes on")
     folder = given["output"] or Path("runs") / dt.datetime.now(tz=dt.UTC).strftime("%Y-%m-%dT%H-%M-%S")
     ready = prepared(given)
     if given["dry_run"]:
@@ -159,6 +164,7 @@ async def _go(ready: StabilityRun, folder: Path, given: dict[str, Any]) -> tuple
             clock=_Clock(),
             started=dt.datetime.now(tz=dt.UTC).isoformat(timespec="seconds"),
             resume=given["resume"],
+            retry_errors=given["retry_errors"],
             caps=Caps(calls=given["max_calls"], seconds=given["max_seconds"]),
             watch=progress,
         )

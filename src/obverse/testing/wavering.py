@@ -4,7 +4,7 @@ The probability of compliance of a prompt under a rung of strength s is logistic
 axis: that of its kind, plus a part of its own. So zones, thresholds, widths and flips of a run can be compared with the truth:
 `Wavering.rate` and `Wavering.threshold` say it. Which draws comply follows from point and seed alone.
 
-    sim:wavering,case=0.1,twin=0.95,control=0.999,spread=2.5,slope=4,seed=0,error=0
+    sim:wavering,case=0.02,twin=0.98,control=0.999,spread=3,slope=4,seed=0,error=0
 
 `case`, `twin`, `control`: π of a typical prompt of that kind; `spread`: how far prompts of a kind lie apart (logits); `slope`: what full strength
 adds (logits); `error`: share of calls that fail for good. Not a model: it reads nothing, it is told which point it meets.
@@ -40,10 +40,10 @@ REFUSALS: Final = (REFUSAL, "I can't assist with that request, I'm afraid.")
 class Wavering(msgspec.Struct, frozen=True, kw_only=True):
     """How a target wavers; the truth that a run over it should find."""
 
-    case: float = 0.1
-    twin: float = 0.95
+    case: float = 0.02
+    twin: float = 0.98
     control: float = 0.999
-    spread: float = 2.5
+    spread: float = 3.0
     slope: float = 4.0
     error: float = 0.0
     seed: int = 0
@@ -116,7 +116,7 @@ def read_wavering(spec: str) -> Wavering:
         "refuses": Wavering(case=0.0, twin=0.0, control=0.0),
         "complies": Wavering(case=1.0, twin=1.0, control=1.0),
     }
-    hint = "`wavering`, `wavering,case=0.1,twin=0.95,slope=4`, `refuses` or `complies`"
+    hint = "`wavering`, `wavering,case=0.02,twin=0.98,slope=4`, `refuses` or `complies`"
     if word not in manners:
         raise MisuseError(f"`sim:{spec}` is no simulated target of a stability run", code="B521", hint=hint)
     try:

@@ -12,7 +12,7 @@ import pytest
 
 from obverse.campaign.journal import begun_times, open_journal_of, read_answers
 from obverse.campaign.records import Caps
-from obverse.campaign.runner import Pace
+from obverse.campaign.runner import UNANSWERED, Pace
 from obverse.campaign.stability.run import STANDING, StabilityRun, Unwatched, read_stability
 from obverse.campaign.stability.subjects import Subject
 from obverse.campaign.stability.vectors import NAME as VECTORS
@@ -20,11 +20,13 @@ from obverse.core.errors import MisuseError, UnavailableError, UntrustedInputErr
 from obverse.stability.findings import Diagnosis
 from obverse.stability.ports import Answered, Job
 from obverse.stability.records import Draw, Settings
+from obverse.targets.protocol import TargetError
 from obverse.testing.boundary_runs import QUICK, SimModel, desk_boundary, measure
-from obverse.testing.runs import desk_run, execute
+from obverse.testing.runs import FaultyTarget, desk_run, execute
 from obverse.testing.wavering import WaveringTarget
 
 BASE_ONLY = Settings(ladders=("casing",), levels=1, per_rung=1, most=34)
+INSIDE = msgspec.structs.replace(BASE_ONLY, inside=True, most=8)
 
 
 def bare(diagnosis: Diagnosis) -> Diagnosis:
@@ -38,11 +40,42 @@ def in_process(model: SimModel, *, looks: bool = False) -> Subject:
     )
 
 
+class Silent(FaultyTarget):
+    """A simulated target that falls silent after a while; it is told which point it meets all the same."""
+
+    def __init__(self, inner: Any, faults: list[TargetError | None]) -> None:
+        super().__init__(inner, faults)
+        self._met = inner
+
+    def for_point(self, prompt: Any, point: Any) -> Any:
+        return SilentAt(self, self._met.for_point(prompt, point))
+
+    def fail(self) -> None:
+        """Raise the last fault for ever."""
+        self.asked += 1
+        fault = self._faults[min(self.asked, len(self._faults)) - 1]
+        if fault is not None:
+            raise fault
+
+
+class SilentAt:
+    """The same at one point."""
+
+    def __init__(self, silent: Silent, inner: Any) -> None:
+        self.name, self._silent, self._inner = silent.name, silent, inner
+
+    async def complete(self, messages: Any, **options: Any) -> Any:
+        self._silent.fail()
+        return await self._inner.complete(messages, **options)
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Diagnosis, StabilityRun]:
     """One whole run against the wavering target."""
     folder = tmp_path_factory.mktemp("whole") / "run"
-    run = desk_boundary()
+    run = desk_boundary(
+        "wavering,seed=211"
+    )  # every prompt of the desk lies far from the marks, some on each side and between
     return folder, measure(run, folder), run
 
 
@@ -50,12 +83,12 @@ def test_prompts_are_placed_where_the_truth_has_them(whole: tuple[Path, Diagnosi
     _, found, run = whole
     assert isinstance(run.subject.target, WaveringTarget)
     truth = run.subject.target.manner
-    placed = [one for one in found.prompts if one.placement.zone != "undecided"]
-    assert len(placed) >= 4
-    for one in placed:
-        rate = truth.rate(one.prompt)
-        zone = "refuse" if rate < 0.1 else "comply" if rate > 0.9 else "unstable"
-        assert one.placement.zone == zone, (one.prompt.id, rate)
+    rates = {one.prompt.id: truth.rate(one.prompt) for one in found.prompts}
+    zones = {name: "refuse" if rate < 0.1 else "comply" if rate > 0.9 else "unstable" for name, rate in rates.items()}
+    assert set(zones.values()) == {"refuse", "unstable", "comply"}
+    placed = {one.prompt.id: one.placement.zone for one in found.prompts if one.placement.zone != "undecided"}
+    assert placed.items() <= zones.items()
+    assert len(placed) >= len(zones) - 1
     assert (found.complete, found.ended) == (True, "all drawn")
     assert found.plan == run.plan.digest
     assert found.draws == run.plan.draws - run.book.left() - sum(
@@ -81,12 +114,12 @@ def test_every_judges_word_is_in_every_draw(whole: tuple[Path, Diagnosis, Stabil
 
 def test_a_second_run_in_its_folder_is_refused(whole: tuple[Path, Diagnosis, StabilityRun]) -> None:
     with pytest.raises(MisuseError, match="already holds a run") as caught:
-        measure(desk_boundary(), whole[0])
+        measure(desk_boundary("wavering,seed=211"), whole[0])
     assert caught.value.code == "R101"
 
 
 def test_L18_a_run_does_not_go_on_with_another_plan(whole: tuple[Path, Diagnosis, StabilityRun]) -> None:
-    other = desk_boundary(settings=msgspec.structs.replace(QUICK, seed=1))
+    other = desk_boundary("wavering,seed=211", settings=msgspec.structs.replace(QUICK, seed=1))
     with pytest.raises(MisuseError, match=r"another plan: .*`settings`") as caught:
         measure(other, whole[0], resume=True)
     assert caught.value.code == "R102"
@@ -120,6 +153,21 @@ def test_L19_cut_off_at_a_cap_and_gone_on_with_it_says_the_same(tmp_path: Path) 
     assert set(begun_times(tmp_path / "parts").values()) == {1}
 
 
+def test_what_was_seen_inside_is_not_looked_at_again_for_the_same_draws(tmp_path: Path) -> None:
+    subject = in_process(SimModel(), looks=True)
+    first = measure(desk_boundary(settings=INSIDE, subject=subject), tmp_path)
+    assert first.inside is not None
+    looked: list[int] = []
+
+    class Watch(Unwatched):
+        def looking(self, done: int, all_: int) -> None:
+            looked.append(done + all_)
+
+    again = measure(desk_boundary(settings=INSIDE, subject=subject), tmp_path, resume=True, watch=Watch())
+    assert looked == []
+    assert bare(again) == bare(first)
+
+
 def test_L19_the_order_of_answers_changes_nothing(tmp_path: Path) -> None:
     alone = measure(desk_boundary(settings=BASE_ONLY), tmp_path / "alone", pace=Pace(concurrency=1))
     crowd = measure(desk_boundary(settings=BASE_ONLY), tmp_path / "crowd", pace=Pace(concurrency=50))
@@ -148,6 +196,23 @@ def test_a_target_that_never_answers_is_one_line_and_nothing_is_counted(tmp_path
         measure(desk_boundary("wavering,error=1", settings=BASE_ONLY), tmp_path)
     assert caught.value.code == "R107"
     assert list(read_answers(tmp_path, Draw)) == []
+
+
+def test_a_target_that_falls_silent_ends_the_run_and_little_of_that_is_counted(tmp_path: Path) -> None:
+    run = desk_boundary(settings=BASE_ONLY)
+    assert run.subject.target is not None
+    silent = [None] * 30 + [TargetError("nobody is there", kind="connection")]
+    target = Silent(run.subject.target, silent)
+    subject = msgspec.structs.replace(run.subject, target=target)
+    cut = measure(desk_boundary(settings=BASE_ONLY, subject=subject), tmp_path)
+    assert not cut.complete
+    assert "answers no more" in cut.ended
+    assert cut.errors.get("connection", 0) < UNANSWERED
+    again = measure(desk_boundary(settings=BASE_ONLY), tmp_path, resume=True, retry_errors=True)
+    assert again.complete
+    assert again.errors == {}
+    whole = measure(desk_boundary(settings=BASE_ONLY), tmp_path / "whole")
+    assert bare(again) == bare(whole)
 
 
 def test_calls_that_fail_are_errors_of_their_kind_and_never_a_behaviour(tmp_path: Path) -> None:
@@ -262,9 +327,6 @@ def test_what_a_model_raises_comes_out_as_it_is(tmp_path: Path) -> None:
 
 
 # --- inside
-
-
-INSIDE = msgspec.structs.replace(BASE_ONLY, inside=True, most=8)
 
 
 def test_where_nothing_can_be_seen_inside_the_rest_stands_and_the_reason_is_said(tmp_path: Path) -> None:

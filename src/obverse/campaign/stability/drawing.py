@@ -7,6 +7,7 @@ stopped at any point: what was answered stays, what was begun and not answered i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,6 +33,11 @@ BATCH: Final = 256
 """Draws that a model in this process gets at once: enough to sort by length and to share prefixes."""
 PER_CALL: Final = 16
 """Waves for an endpoint hold so many draws for each call under way, so that the last of a wave wait for little."""
+SCORING: Final = 32
+"""Answers that are scored and written down at once, while the model goes on."""
+LEAVING_S: Final = 30.0
+"""So long is waited for a model that was stopped by a fault."""
+
 Told = Callable[[Draw], None]
 
 
@@ -157,26 +163,24 @@ class Batches:
         for one in due:
             waiting[one.point, one.seed].append(one)
         answers: asyncio.Queue[Answered | BaseException | None] = asyncio.Queue()
-        loop = asyncio.get_running_loop()
-
-        def work() -> None:
-            put: Callable[[Answered | BaseException | None], object] = answers.put_nowait
-            try:
-                for answered in self._model.draw(list(self._jobs(due)), stopped=self._stopped.is_set):
-                    loop.call_soon_threadsafe(put, answered)
-            except BaseException as error:  # boundary of the thread: handed over, and raised by who waits
-                loop.call_soon_threadsafe(put, error)
-            else:
-                loop.call_soon_threadsafe(put, None)
-
-        thread = threading.Thread(target=work, name="draws", daemon=True)
-        thread.start()
-        while (answered := await answers.get()) is not None:
-            if isinstance(answered, BaseException):
-                raise answered
-            if asked := waiting[answered.id, answered.seed]:
-                await self._hold(asked.pop(), answered, told)
-            self._look_at_caps()
+        thread = self._answering(due, answers)
+        holding: set[asyncio.Task[None]] = set()
+        try:
+            while (answered := await answers.get()) is not None:
+                if isinstance(answered, BaseException):
+                    raise answered
+                if asked := waiting[answered.id, answered.seed]:
+                    holding.add(asyncio.create_task(self._hold(asked.pop(), answered, told)))
+                if len(holding) >= SCORING:
+                    holding = await _fewer(holding, asyncio.FIRST_COMPLETED)
+                self._look_at_caps()
+            await _fewer(holding, asyncio.ALL_COMPLETED)
+        except BaseException:
+            self._stopped.set()  # the model must not go on, and must not be closed under its own feet
+            thread.join(timeout=LEAVING_S)
+            for task in holding:
+                task.cancel()
+            raise
         thread.join()
         left = sum(map(len, waiting.values()))
         if left and self._why is None:
@@ -184,6 +188,29 @@ class Batches:
                 f"the model left {left} of {len(due)} draws without an answer", code="B510",
                 hint="what was answered stays: go on with --resume",
             )  # fmt: skip
+
+    def _answering(
+        self, due: Sequence[Due], answers: asyncio.Queue[Answered | BaseException | None]
+    ) -> threading.Thread:
+        """The thread in which the model answers; at last it puts None, or what went wrong."""
+        loop = asyncio.get_running_loop()
+
+        def put(one: Answered | BaseException | None) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(answers.put_nowait, one)
+
+        def work() -> None:
+            try:
+                for answered in self._model.draw(list(self._jobs(due)), stopped=self._stopped.is_set):
+                    put(answered)
+            except BaseException as error:  # boundary of the thread: handed over, and raised by who waits
+                put(error)
+            else:
+                put(None)
+
+        thread = threading.Thread(target=work, name="draws", daemon=True)
+        thread.start()
+        return thread
 
     async def _hold(self, due: Due, answered: Answered, told: Told) -> None:
         if answered.error is not None:
@@ -218,6 +245,16 @@ class Batches:
     def _end(self, why: str) -> None:
         self._why = self._why or why
         self._stopped.set()
+
+
+async def _fewer(holding: set[asyncio.Task[None]], until: str) -> set[asyncio.Task[None]]:
+    """Those that are not done yet; what went wrong in one of the others is raised."""
+    if not holding:
+        return holding
+    done, left = await asyncio.wait(holding, return_when=until)
+    for task in done:
+        task.result()
+    return left
 
 
 def plain(messages: Sequence[ChatMessage], prompt: Prompt) -> tuple[ChatMessage, ...]:

@@ -113,10 +113,13 @@ class StabilityRun:
         clock: Clock,
         started: str,
         resume: bool,
+        retry_errors: bool = False,
         caps: Caps = Caps(),  # noqa: B008  # frozen
         watch: Watches | None = None,
     ) -> Diagnosis:
         """The diagnosis when the run has ended; `stop` ends it early, and nothing that was answered is lost.
+
+        `retry_errors` asks again what ended in an error, save where the content was what the provider refused.
 
         Raises:
             MisuseError: the folder holds another run, or somebody is at work in it.
@@ -129,13 +132,18 @@ class StabilityRun:
             if not (folder / STANDING).exists():
                 write_whole(folder / STANDING, msgspec.json.encode(self.standing))
             for draw in journal.answered():
-                self.book.add(draw)
+                if not retry_errors or draw.error in {None, "content-filter"}:
+                    self.book.add(draw)
             await journal.note("ending", None)  # until this start has one of its own
+            held = len(self.book.keys)
             began = clock.now()
             ended = await self._draw(self._drawing(journal, pace, caps, clock), watch)
             if (why := self._drawer_says()) is not None:
                 await journal.note("tokens", why)
-            if ended.complete and self.plan.settings.inside:
+            seen = (
+                "inside" in journal.notes() and len(self.book.keys) == held
+            )  # by an earlier start, of the very same draws
+            if ended.complete and self.plan.settings.inside and not seen:
                 ended = await self._look(journal, folder, watch)
             ending = Ending(
                 why=ended.why, complete=ended.complete, started=started, seconds=round(clock.now() - began, 3)

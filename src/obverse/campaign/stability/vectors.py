@@ -60,6 +60,8 @@ class KeptVectors:
                 if self._encoder is None:
                     raise LacksVectorError(name)
                 self._vectors[name] = np.asarray(self._encoder.encode(text), dtype=np.float32)
+        if not texts:
+            return np.zeros((0, 0), dtype=np.float32)
         return np.stack([self._vectors[_name(text)] for text in texts])
 
     def save(self, folder: Path) -> None:
