@@ -77,3 +77,12 @@ def test_rows_end_at_one_slot_and_hold_their_pasts(pasts: list[tuple[int, ...]],
         if past:
             assert told([rows.view(at, rows.starts[at], rows.end)]) == told([segment(past)])
             assert not rows.layers[0].keys[at, :, : rows.starts[at]].any()
+
+
+def test_a_long_chain_of_beginnings_is_bounded_too() -> None:
+    prefixes = Prefixes(4000)
+    tokens = tuple(range(700))
+    for length in range(1, 700, 2):
+        start = sum(piece.length for piece in prefixes.longest(tokens[:length]))
+        prefixes.keep(tokens[:length], start, segment(tokens[:length], start))
+        assert prefixes.bytes <= 4000

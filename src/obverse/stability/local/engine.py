@@ -99,7 +99,7 @@ class Engine:
         batch = _Batch(self._runner)
         while (queue or ready or batch.live) and not stopped():
             free = self._most_rows - batch.live
-            if (queue or ready) and (free >= max(1, self._most_rows // 4) or not batch.live):
+            if (queue or ready) and (not batch.live or (free >= max(1, self._most_rows // 4) and not batch.is_full)):
                 if len(ready) < free:
                     ready += self._begun([queue.popleft() for _ in range(min(free - len(ready), len(queue)))], stopped)
                 for row in [row for row in ready if row.stop]:
@@ -201,10 +201,16 @@ class _Batch:
         self._runner = runner
         self._members: list[Row] = []
         self._cache: Rows | None = None
+        self._is_bounded = False
 
     @property
     def live(self) -> int:
         return sum(row.stop is None for row in self._members)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether memory kept rows out when it was made, and little of it is done since."""
+        return self._is_bounded and not self.is_wasteful
 
     @property
     def is_wasteful(self) -> bool:
@@ -219,9 +225,11 @@ class _Batch:
         if self._cache is not None:
             pasts = [[self._cache.view(at, self._cache.starts[at], self._cache.end)] for at, _ in kept]
         members = [row for _, row in kept]
+        self._is_bounded = False
         while ready and most:
             longest = max(row.length for row in [*members, ready[0]]) + _ROOM
-            if members and longest * (len(members) + 1) > self._runner.most_tokens:
+            self._is_bounded = bool(members) and longest * (len(members) + 1) > self._runner.most_tokens
+            if self._is_bounded:
                 break
             row = ready.popleft()
             members.append(row)

@@ -102,19 +102,23 @@ class Prefixes:
     def _make_room(self) -> None:
         if self._bytes <= self._most:
             return
-        leaves = sorted(self._leaves(self._root), key=lambda pair: pair[1].used)
-        for parent, leaf in leaves:
-            if self._bytes <= self._most * 3 // 4:  # some room at once: looking for leaves costs a walk over the tree
-                break
-            del parent.children[leaf.tokens[0]]
-            self._bytes -= leaf.segment.bytes
+        enough = self._most * 3 // 4  # some room at once: looking for leaves costs a walk over the tree
+        while self._bytes > enough and self._root.children:
+            for parent, leaf in sorted(self._leaves(), key=lambda pair: pair[1].used):
+                if self._bytes <= enough:
+                    break
+                del parent.children[leaf.tokens[0]]
+                self._bytes -= leaf.segment.bytes
 
-    def _leaves(self, node: _Node) -> Iterator[tuple[_Node, _Node]]:
-        for child in node.children.values():
-            if child.children:
-                yield from self._leaves(child)
-            else:
-                yield node, child
+    def _leaves(self) -> Iterator[tuple[_Node, _Node]]:
+        nodes = [self._root]
+        while nodes:
+            node = nodes.pop()
+            for child in node.children.values():
+                if child.children:
+                    nodes.append(child)
+                else:
+                    yield node, child
 
 
 def common(first: Sequence[int], second: Sequence[int]) -> int:

@@ -72,6 +72,9 @@ class Runner:
         ids = torch.zeros((len(asked), max(new)), dtype=torch.long)
         for row, each in enumerate(asked):
             ids[row, : new[row]] = torch.tensor(each.new)
+            ids[row, new[row] :] = each.new[
+                -1
+            ]  # a token of its own: another may be what is not a number, and spoil the row
         starts = torch.tensor([each.at for each in asked])
         logits = self.step(rows, ids, starts, new, head)
         return rows, logits

@@ -145,8 +145,10 @@ def converted(source: Path, known: str, cache: Path, told: Callable[[str], None]
 def _read(folder: Path, dtype: torch.dtype, source: Path) -> tuple[nn.Module, PreTrainedTokenizerBase]:
     try:
         with _quiet():
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            module = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=dtype)
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            module = AutoModelForCausalLM.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False, dtype=dtype
+            )
     except Exception as error:  # boundary: transformers on bytes from outside raises whatever it meets
         raise UntrustedInputError(f"cannot read this model: {_line(error)}", code="B306", source=str(source)) from error
     return module.eval(), tokenizer
@@ -162,15 +164,23 @@ def _adapted(source: Path, *, cache: Path, dtype: DType, told: Callable[[str], N
             hint="pip install peft, or merge the adapter into its model and save that",
         )
     peft: Any = importlib.import_module("peft")
-    settings = json.loads((source / "adapter_config.json").read_text(encoding="utf-8"))
-    named = Path(str(settings.get("base_model_name_or_path") or ""))
-    base = next((path for path in (named, source / named) if path.exists() and str(named)), None)
+    try:
+        settings = json.loads((source / "adapter_config.json").read_text(encoding="utf-8"))
+        named = Path(str(settings.get("base_model_name_or_path") or source))
+    except (ValueError, AttributeError) as error:
+        raise UntrustedInputError(
+            f"cannot read its settings: {_line(error)}", code="B309", source=str(source)
+        ) from error
+    base = next((path for path in (named, source / named) if path.exists() and path != source), None)
     if base is None:
         raise MisuseError(
             f"the adapter is for `{named}`, which is not on this disk", code="B308", source=str(source), hint="its path"
         )
     under = load(base, cache=cache, dtype=dtype, told=told, device=device)
-    module = peft.PeftModel.from_pretrained(under.module, str(source)).merge_and_unload().eval()
+    try:
+        module = peft.PeftModel.from_pretrained(under.module, str(source)).merge_and_unload().eval()
+    except Exception as error:  # boundary: peft on bytes from outside, and adapters that cannot be merged
+        raise UntrustedInputError(f"cannot merge this: {_line(error)}", code="B313", source=str(source)) from error
     files = sorted(file for file in source.iterdir() if file.suffix in _WEIGHTS)
     own = sha256([source / "adapter_config.json", *files])
     return Loaded(
