@@ -123,7 +123,7 @@ def diagnosis(
         ),
         prompts=findings,
         flips=() if none else tuple(_flips(_seeded(seed, "flips"), len(findings))),
-        curves=tuple(_curves(_seeded(seed, "curves"), findings, shape)),
+        curves=tuple(_curves(_seeded(seed, "curves"), findings, shape, shift)),
         components=_components(_seeded(seed, "components"), shape),
         inside=_inside(_seeded(seed, "inside"), findings, experts) if inside else None,
         joint=_joint(_seeded(seed, "joint"), unstable, len(findings)) if shape == "found" and inside else None,
@@ -167,7 +167,7 @@ def comparison(*, prompts: int = 24, seed: int = 0, shift: float = 1.6) -> tuple
         mean = sum(rates) / len(rates)
         error = 2 * math.sqrt(sum((rate - mean) ** 2 for rate in rates) + 0.02) / len(rates)
         moved[kind] = estimate(mean, mean - error, mean + error, len(rates), "paired bootstrap over prompts")
-        p[kind] = min(1.0, 2 * math.exp(-abs(mean) / max(error, 1e-6) * 2.2))
+        p[kind] = 0.001 if abs(mean) > error else 0.4
         word: Literal["moved to comply", "moved to refuse", "not shown"] = "not shown"
         if abs(mean) > error:
             word = "moved to comply" if mean > 0 else "moved to refuse"
@@ -405,15 +405,15 @@ def _flips(random: Random, of: int) -> Iterator[LadderFlips]:
             )
 
 
-def _curves(random: Random, findings: Sequence[PromptFinding], shape: Shape) -> Iterator[Curve]:
+def _curves(random: Random, findings: Sequence[PromptFinding], shape: Shape, shift: float) -> Iterator[Curve]:
     if shape == "undecided":
         return
     base = {"case": -1.6, "twin": 1.2, "control": 3.4}
     for ladder in LADDERS:
         for kind in KINDS:
             members = [one for one in findings if one.prompt.kind == kind]
-            at = {"refuses": -6.0, "complies": 6.0}.get(shape, base[kind])
-            pull = _PULL[ladder] * (0 if shape in {"refuses", "complies"} else 1.3)
+            at = {"refuses": -6.0, "complies": 6.0}.get(shape, base[kind] + shift * 0.5)
+            pull = _PULL[ladder] * (0 if shape in {"refuses", "complies"} else 1.3 + shift * 0.4)
             if not members:
                 continue
             yield _curve(random, ladder, kind, None, at, pull, 2 * len(members))

@@ -11,6 +11,7 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from html import escape
 from typing import Any, Final, TypeAlias
 from xml.etree import ElementTree as Tree
@@ -55,12 +56,11 @@ def drawn(spec: Spec, *, name: str) -> Drawing:
     Raises: `UnavailableError` where the renderer is not installed or gives up.
     """
     try:
-        import vl_convert
+        import vl_convert  # noqa: F401  # whether it is there; `_rendered` remembers
     except ImportError as missing:
         raise UnavailableError("pictures need `vl-convert-python`", code="B700", hint=INSTALL) from missing
     try:
-        text = vl_convert.vegalite_to_svg(spec)
-        root = Tree.fromstring(text)  # noqa: S314  # our own renderer wrote it
+        root = Tree.fromstring(_rendered(msgspec.json.encode(spec)))  # noqa: S314  # our own renderer wrote it
     except (ValueError, Tree.ParseError) as failed:
         line = " ".join(str(failed).split())[:200]
         raise UnavailableError(f"the picture `{name}` could not be drawn: {line}", code="B701") from failed
@@ -68,6 +68,14 @@ def drawn(spec: Spec, *, name: str) -> Drawing:
     names = {old: f"{name}-{number}" for number, old in enumerate(named)}
     _, _, width, height = (float(part) for part in root.attrib["viewBox"].split())
     return Drawing(body="".join(_written(root, names)), width=round(width), height=round(height))
+
+
+@lru_cache(maxsize=32)
+def _rendered(spec: bytes) -> str:
+    """What the renderer makes of it; a page, an SVG and a PNG of one picture need it once. It may load nothing."""
+    import vl_convert
+
+    return str(vl_convert.vegalite_to_svg(spec.decode(), allowed_base_urls=[]))
 
 
 def png(svg: str, *, scale: float) -> bytes:
