@@ -125,8 +125,10 @@ def looped(model: LocalModel, asked: Sequence[Chat], count: int) -> int:
     return count
 
 
-def drawn(model: LocalModel, asked: Sequence[Chat]) -> int:
-    return sum(answer.error is None for answer in model.draw(jobs(asked)))
+def drawn(model: LocalModel, asked: Sequence[Chat], texts: dict[tuple[str, int], str]) -> int:
+    """How many; `texts` has them afterwards."""
+    texts.update({(answer.id, answer.seed): answer.text for answer in model.draw(jobs(asked)) if answer.error is None})
+    return len(texts)
 
 
 def read_plainly(model: LocalModel, asked: Sequence[Chat]) -> int:
@@ -213,12 +215,14 @@ def one(source: Path, name: str, dtype: str, few: int, threads: int | None) -> d
         exact = alone(open_local(source, name=name, cache=CACHE / "converted", threads=threads), asked)
     looped(model, asked, 1)  # the first call of anything is slow
     ways: dict[str, dict[str, Any]] = {}
+    one_by_one: dict[tuple[str, int], str] = {}
+    batched: dict[tuple[str, int], str] = {}
     ways["draws: generate in a loop"] = timed(lambda: looped(model, asked, few))
     ways["draws: one by one, prefixes shared"] = timed(
-        lambda: drawn(same_model(model, rows=1), asked[: max(1, few // SAMPLES)])
+        lambda: drawn(same_model(model, rows=1), asked[: max(1, few // SAMPLES)], one_by_one)
     )
-    ways["draws: batched, nothing shared"] = timed(lambda: drawn(same_model(model, shares=False), asked))
-    ways["draws: batched, prefixes shared"] = timed(lambda: drawn(same_model(model), asked))
+    ways["draws: batched, nothing shared"] = timed(lambda: drawn(same_model(model, shares=False), asked, {}))
+    ways["draws: batched, prefixes shared"] = timed(lambda: drawn(same_model(model), asked, batched))
     ways["readings: plain passes in a loop"] = timed(lambda: read_plainly(model, asked))
     ways["readings: batched, nothing shared"] = timed(lambda: read(same_model(model, shares=False), asked))
     ways["readings: batched, prefixes shared"] = timed(lambda: read(same_model(model), asked))
@@ -234,7 +238,11 @@ def one(source: Path, name: str, dtype: str, few: int, threads: int | None) -> d
         "dtype": dtype,
         "prompt tokens": [len(model.render(chat)) for chat in asked],
         "ways": ways,
-        "agreement": agreement(model, asked, few, exact),
+        "agreement": {
+            "sampled texts, one by one against batched": len(one_by_one),
+            "sampled texts the same": sum(batched[key] == text for key, text in one_by_one.items()),
+            **agreement(model, asked, few, exact),
+        },
     }
 
 

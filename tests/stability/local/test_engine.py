@@ -226,7 +226,7 @@ def test_a_bad_token_that_nobody_wrote_spoils_nothing(kind: str, tiny: Any) -> N
 
 def test_when_memory_bounds_the_rows_the_batch_is_not_made_anew_at_each_token(tiny: Any) -> None:
     model = tiny("llama", settled=1, rows=64)  # memory holds about half of them
-    jobs = [job(f"{TEXTS[2]} {number}", seeds=tuple(range(6)), tokens=40, temperature=0.3) for number in range(12)]
+    jobs = [job(f"{TEXTS[2]} {number}", seeds=tuple(range(6)), tokens=40, temperature=0.3) for number in range(8)]
     caches: dict[int, Any] = {}
     widest = [0]
 
@@ -238,7 +238,7 @@ def test_when_memory_bounds_the_rows_the_batch_is_not_made_anew_at_each_token(ti
     drawn(model, jobs)
     hook.remove()
     assert widest[0] < 48
-    assert len(caches) < 60
+    assert len(caches) < 12  # some forty tokens, and as many batches if each were made anew
 
 
 def test_stopping_ends_it_and_closing_leaves_nothing_behind(tiny: Any) -> None:
