@@ -71,7 +71,7 @@ def _done(command: _F) -> _F:
         click.option("--base-url", help="Where an openai: or anthropic: endpoint is, such as http://localhost:8000/v1."),
         click.option("--api-key-env", default=None, help="The environment variable that holds the key; by default that of the SDK."),
         click.option("--alternatives", type=click.IntRange(min=0, max=1000), default=20, show_default=True, help="For how many alternatives to each token an openai: endpoint is asked, for the entropy of tokens; 0 asks for none."),
-        click.option("--dtype", type=click.Choice(["auto", "f32", "bf16"]), default="f32", show_default=True, help="Arithmetic of a torch: target; f32 repeats bit by bit."),
+        click.option("--dtype", type=click.Choice(["auto", "f32", "bf16"]), default="f32", show_default=True, help="Arithmetic of a torch: target; f32 repeats its answers."),
         click.option("--threads", type=_SOME, default=None, help="Threads of a torch: target."),
         click.option("--device", default="cpu", show_default=True, help="Where a torch: target is computed."),
         click.option("--ray", type=_COUNT, is_flag=False, flag_value=0, default=None, metavar="[N]", help="Share the draws out among N workers of Ray; as many as there are cores, if not said."),
