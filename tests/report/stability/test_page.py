@@ -11,7 +11,10 @@ from tests.report.test_html import Read
 
 from obverse.report.html import LARGEST
 from obverse.report.stability.page import comparison_html, stability_html
+from obverse.report.stability.parts import fitting, plates
+from obverse.report.stability.pictures import pictures
 from obverse.report.stability.telling import headline
+from obverse.report.stability.views import ROOMS
 from obverse.report.stability.words import bare, figure, most_flipping, number, rate, signed
 from obverse.stability.findings import Comparison, Diagnosis, Estimate
 from obverse.testing.diagnoses import comparison, diagnosis, hostile
@@ -199,6 +202,26 @@ def test_a_page_that_would_be_too_large_leaves_out_and_says_so(monkeypatch: pyte
     assert len(text.encode()) <= 1_000_000
     assert "Not shown here for want of room" in text
     assert "more prompts in the JSON beside this page" in text
+
+
+def test_a_picture_that_cannot_be_drawn_leaves_the_others(found: Diagnosis) -> None:
+    some = pictures(found)
+    broken = replace(some["variance"], narrow={"mark": 3})
+    drawn, failed = plates({"variance": broken, "joint": some["joint"]})
+    assert "`stability-variance-narrow` could not be drawn" in failed
+    assert (drawn["variance"].wide, drawn["variance"].narrow) == ("", "")
+    assert drawn["joint"].wide
+
+
+def test_a_drawing_without_room_keeps_its_words(found: Diagnosis) -> None:
+    drawn, failed = plates({"variance": pictures(found)["variance"]})
+    assert not failed
+    assert drawn["variance"].wide
+    small = fitting(drawn, replace(ROOMS[0], drawing=100))["variance"]
+    assert (small.wide, small.narrow) == ("", "")
+    assert small.says[:-1] == drawn["variance"].says
+    assert "stands as a file beside it" in small.says[-1]
+    assert fitting(drawn, ROOMS[0]) == drawn
 
 
 @pytest.mark.slow

@@ -207,7 +207,7 @@ def heat_maps(diagnosis: Diagnosis) -> Iterator[Picture]:
         yield Picture(
             name=f"stability-heat-{order + 1}",
             title=f"Layer by prompt: {one_line(heat.name, 80)}",
-            says=(f"{capital(one_line(heat.unit, 80))}; from {figure(low)} to {figure(high)}. Rows are prompts, least compliant first, by kind.",),
+            says=(f"{capital(one_line(heat.unit, 80) or 'values')}; from {figure(low)} to {figure(high)}. Rows are prompts, least compliant first, by kind.",),
             keys=tuple(
                 Key(sign="square", tone=TONE_OF_ZONE[zone], means=said)
                 for zone, said in (("refuse", "refuses"), ("unstable", "unstable"), ("comply", "complies"), ("undecided", "undecided"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from obverse.report.html import LARGEST, render
 from obverse.report.stability.cards import groups
-from obverse.report.stability.parts import comparison_parts, parts, plates
+from obverse.report.stability.parts import comparison_parts, fitting, parts, plates
 from obverse.report.stability.pictures import comparison_pictures, pictures
 from obverse.report.stability.plotting import KINDS, MANY
 from obverse.report.stability.telling import (
@@ -52,7 +52,7 @@ def stability_html(diagnosis: Diagnosis) -> str:
             zones=ZONES,
             kinds=kind_rows(diagnosis),
             drawn=failed,
-            parts=parts(diagnosis, drawn, room),
+            parts=parts(diagnosis, fitting(drawn, room), room),
             groups=groups(diagnosis, room),
             unknown=tuple(unknown(diagnosis)),
             how=how(diagnosis),
@@ -85,7 +85,7 @@ def comparison_html(comparison: Comparison, first: Diagnosis, second: Diagnosis)
             ),
             answers=tuple(_moved(comparison)),
             drawn=failed,
-            parts=comparison_parts(comparison, drawn, room),
+            parts=comparison_parts(comparison, fitting(drawn, room), room),
             unknown=tuple(Term(name="Not compared", value=one_line(reason, 400)) for reason in comparison.missing[:60]),
             limits=_limits(comparison),
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import msgspec
+
 from obverse.core.errors import UnavailableError
 from obverse.report.stability.picture import Picture, inline_sign
 from obverse.report.stability.plotting import KINDS, MANY
@@ -23,28 +25,40 @@ from obverse.stability.findings import (
     LayerCurve,
 )
 
+_LARGE: Final = "The drawing is too large for this page; it stands as a file beside it."
 _KIND_PLACE: Final = {kind: place for place, kind in enumerate(KINDS)}
 
 
 def plates(pictures: Mapping[str, Picture]) -> tuple[dict[str, Plate], str]:
-    """Every picture ready for the page, and why the drawing failed; then they have words and no drawing."""
-    found, failed = {}, ""
+    """Every picture ready for the page, and why some could not be drawn; those have words and no drawing."""
+    found = dict[str, Plate]()
+    failed = list[str]()
     for name, picture in pictures.items():
         wide = narrow = ""
         try:
-            if not failed:
-                wide, narrow = picture.inline("wide"), picture.inline("narrow")
+            wide, narrow = picture.inline("wide"), picture.inline("narrow")
         except UnavailableError as missing:
-            failed = f"{missing.message}{f'; {missing.hint}' if missing.hint else ''}"
+            failed.append(f"{missing.message}{f'; {missing.hint}' if missing.hint else ''}")
+            wide = narrow = ""
         found[name] = Plate(
             anchor=picture.name,
             title=picture.title,
             says=picture.says,
-            keys=tuple(KeyView(sign=inline_sign(key), means=key.means) for key in picture.keys) if wide else (),
+            keys=tuple(KeyView(sign=inline_sign(key), means=key.means) for key in picture.keys) if narrow else (),
             wide=wide,
             narrow=narrow,
         )
-    return found, failed
+    return found, "; ".join(dict.fromkeys(failed))
+
+
+def fitting(drawn: Mapping[str, Plate], room: Room) -> dict[str, Plate]:
+    """The pictures with the drawings that there is room for; the others keep their words."""
+    return {
+        name: plate
+        if len(plate.wide) + len(plate.narrow) <= room.drawing
+        else msgspec.structs.replace(plate, wide="", narrow="", keys=(), says=(*plate.says, _LARGE))
+        for name, plate in drawn.items()
+    }
 
 
 def parts(diagnosis: Diagnosis, drawn: Mapping[str, Plate], room: Room) -> tuple[Part, ...]:

@@ -18,14 +18,16 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
     steps: int
     maps: int
     rows: int
+    drawing: int
+    """Bytes of one drawing, for both widths together."""
 
 
 ROOMS: Final = (
-    Room(cards=2_000, text=4_000, answers=6, steps=400, maps=12, rows=2_000),
-    Room(cards=600, text=1_200, answers=3, steps=80, maps=8, rows=600),
-    Room(cards=200, text=400, answers=2, steps=40, maps=3, rows=200),
-    Room(cards=40, text=200, answers=1, steps=0, maps=1, rows=80),
-    Room(cards=10, text=120, answers=0, steps=0, maps=0, rows=20),
+    Room(cards=2_000, text=4_000, answers=6, steps=400, maps=12, rows=2_000, drawing=2_000_000),
+    Room(cards=600, text=1_200, answers=3, steps=80, maps=8, rows=600, drawing=1_000_000),
+    Room(cards=200, text=400, answers=2, steps=40, maps=3, rows=200, drawing=500_000),
+    Room(cards=40, text=200, answers=1, steps=0, maps=1, rows=80, drawing=250_000),
+    Room(cards=10, text=120, answers=0, steps=0, maps=0, rows=20, drawing=120_000),
 )
 """From generous to tight; a page takes the first in which it stays small enough."""
 
