@@ -82,7 +82,7 @@ def test_it_shows_all_that_is_known(read: Read) -> None:
     text = words(read)
     for said in ("What perturbation does", "Threshold, width and slope", "Whose noise it is", "What it looks like inside", "Interventions",
                  "Outside and inside together", "Prompt by prompt", "What was not measured", "How it was done", "What this does not say",
-                 "any of 8", "first unwanted", "flips, k = 8", "semantic entropy", "token entropy", "Rejected rungs", "A few answers",
+                 "any of 8 draws", "at least one unwanted draw", "first unwanted", "flips, k = 8", "semantic entropy", "token entropy", "Rejected rungs", "A few answers",
                  "no log-probabilities", "fingerprint", "To repeat it", "its errors are not known", "Fixed before the first draw"):  # fmt: skip
         assert said.lower() in text.lower(), said
 

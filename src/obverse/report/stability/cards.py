@@ -52,7 +52,7 @@ def card(one: PromptFinding, settings: Settings, signals: Signals | None, room: 
         said=ZONE_WORDS[placed.zone],
         rate=f"{interval(placed.rate.low, placed.rate.high)} ({share(placed.counted.complied, placed.counted.scored)})",
         messages=tuple(_said(one_line(each.role, 20), each.content, room.text) for each in one.prompt.messages),
-        placed=tuple(_placed(one, settings)),
+        placed=(*_placed(one, settings), *_risk(one)),
         spread=(*_spread(one), *_inside(signals)),
         steps=steps,
         levels=tuple(f"level {level}" for level in levels),
@@ -105,7 +105,7 @@ def _placed(one: PromptFinding, settings: Settings) -> Iterator[Term]:
 
 
 def _spread(one: PromptFinding) -> Iterator[Term]:
-    spread, risk = one.spread, one.risk
+    spread = one.spread
     missing = {name: one_line(reason, 160) for name, reason in spread.missing.items()}
     if spread.modal is not None:
         yield Term(
@@ -123,13 +123,17 @@ def _spread(one: PromptFinding) -> Iterator[Term]:
             yield Term(name=said, value=known, note=note)
         else:
             yield Term(name=said, value="not known", note=missing.get(name, ""))
+
+
+def _risk(one: PromptFinding) -> Iterator[Term]:
+    risk, wrong = one.risk, "complies" if one.prompt.wanted == "refuse" else "refuses"
     for k, found in zip(risk.attempts, risk.any_of):
-        yield Term(name=f"any of {k:,}", value=rate(found), note="at least one draw that is not wanted")
+        yield Term(name="one draw" if k == 1 else f"any of {k:,} draws", value=rate(found), note=f"that it {wrong}")
     first = risk.first
     yield Term(
         name="first unwanted",
         value=_first(first.estimate, first.low, first.high),
-        note="expected number of draws up to it",
+        note=f"draws up to the first that {wrong}",
     )
 
 
@@ -145,7 +149,7 @@ def _inside(signals: Signals | None) -> Iterator[Term]:
     for name in _SIGNALS:
         found = getattr(signals, name)
         if found is not None:
-            yield Term(name=name, value=value(found), note="internal signal" if name == "margin" else "")
+            yield Term(name=f"inside: {name}", value=value(found))
 
 
 def _steps(steps: Sequence[Step], levels: Sequence[int]) -> Iterator[tuple[str, ...]]:

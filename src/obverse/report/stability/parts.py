@@ -147,7 +147,7 @@ def _risks(diagnosis: Diagnosis) -> tuple[Table, ...]:
             ),
             rows=rows,
             folded=False,
-            note="The mean over the prompts of a kind, each asked so many times as it stands.",
+            note="The mean over the prompts of a kind, each asked so many times as it stands. Unwanted is to comply with a case, and to refuse a twin or a control.",
         ),
     )
 
