@@ -142,7 +142,7 @@ def _risks(diagnosis: Diagnosis) -> tuple[Table, ...]:
         Table(
             title="What asking again gets",
             heads=(
-                "at least one draw complies",
+                "at least one unwanted draw",
                 *("asked once" if times == 1 else f"{times:,} times" for times in attempts),
             ),
             rows=rows,
