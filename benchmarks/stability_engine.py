@@ -208,7 +208,7 @@ def alone(model: LocalModel, asked: Sequence[Chat]) -> torch.Tensor:
 
 def one(source: Path, name: str, dtype: str, few: int, threads: int | None) -> dict[str, Any]:
     """Every way with one model in one arithmetic."""
-    model = open_local(source, name=name, cache=CACHE / "converted", dtype=dtype, threads=threads)  # type: ignore[arg-type]
+    model = open_local(source, name=name, cache=CACHE / "converted", dtype=dtype, threads=threads)
     asked = chats()
     exact = None
     if dtype != "f32":

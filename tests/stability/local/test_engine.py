@@ -14,10 +14,10 @@ pytest.importorskip("transformers")
 
 KINDS = ("llama", "windowed", "mixtral", "gemma2", "gpt_oss", "qwen2", "gpt2")
 
-from obverse.core.chat import ChatMessage  # noqa: E402
-from obverse.core.errors import MisuseError  # noqa: E402
-from obverse.stability.local.sampling import numbers  # noqa: E402
-from obverse.stability.ports import Answered, Job, Read, Wants  # noqa: E402
+from obverse.core.chat import ChatMessage  # noqa: E402  # behind the skip
+from obverse.core.errors import MisuseError  # noqa: E402  # behind the skip
+from obverse.stability.local.sampling import numbers  # noqa: E402  # behind the skip
+from obverse.stability.ports import Answered, Job, Read, Wants  # noqa: E402  # behind the skip
 
 TEXTS = (
     "how to bake bread",

@@ -11,9 +11,9 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from obverse.core.chat import ChatMessage  # noqa: E402
-from obverse.core.errors import MisuseError  # noqa: E402
-from obverse.stability.ports import Edit, Read, Reading, Wants  # noqa: E402
+from obverse.core.chat import ChatMessage  # noqa: E402  # behind the skip
+from obverse.core.errors import MisuseError  # noqa: E402  # behind the skip
+from obverse.stability.ports import Edit, Read, Reading, Wants  # noqa: E402  # behind the skip
 
 KINDS = ("llama", "windowed", "mixtral", "gemma2", "gpt_oss", "qwen2", "gpt2")
 WANTS = Wants(words={"no": ("sorry", "cannot"), "yes": ("sure",)})

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from obverse.stability.local.sampling import choose, numbers  # noqa: E402
+from obverse.stability.local.sampling import choose, numbers  # noqa: E402  # behind the skip
 
 
 def slowly(logits: list[float], temperature: float, uniform: float) -> tuple[int, float, float]:

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from obverse.core.chat import ChatMessage, ToolCall, ToolSpec  # noqa: E402
-from obverse.core.errors import MisuseError  # noqa: E402
-from obverse.stability.local.template import Template  # noqa: E402
+from obverse.core.chat import ChatMessage, ToolCall, ToolSpec  # noqa: E402  # behind the skip
+from obverse.core.errors import MisuseError  # noqa: E402  # behind the skip
+from obverse.stability.local.template import Template  # noqa: E402  # behind the skip
 
 CONTROL = {0, 1, 2}
 

@@ -12,11 +12,11 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from obverse.core.chat import ChatMessage  # noqa: E402
-from obverse.core.errors import MisuseError, UntrustedInputError  # noqa: E402
-from obverse.stability.local.weights import has_bf16, precision  # noqa: E402
-from obverse.stability.opening import open_local  # noqa: E402
-from obverse.stability.ports import Job  # noqa: E402
+from obverse.core.chat import ChatMessage  # noqa: E402  # behind the skip
+from obverse.core.errors import MisuseError, UntrustedInputError  # noqa: E402  # behind the skip
+from obverse.stability.local.weights import has_bf16, precision  # noqa: E402  # behind the skip
+from obverse.stability.opening import open_local  # noqa: E402  # behind the skip
+from obverse.stability.ports import Job  # noqa: E402  # behind the skip
 
 JOB = Job(id="a", messages=(ChatMessage(role="user", content="bake"),), seeds=(0, 1), temperature=0.8, max_tokens=6)
 

@@ -57,7 +57,7 @@ class Anatomy:
 
     def project(self, normed: torch.Tensor) -> torch.Tensor:
         """Logits of what the head gets, (…, width) → (…, vocabulary), in f32; only where `scaled` is known."""
-        assert self.scaled is not None
+        assert self.scaled is not None  # INVARIANT: callers look at `scaled` first
         return self.scaled(self.head(normed).float())
 
     def _try(self, module: nn.Module, config: Any) -> None:
@@ -96,7 +96,7 @@ class Anatomy:
 def first(output: Any) -> torch.Tensor:
     """The hidden states in what a layer gives: it alone, or the first of several."""
     found = output[0] if isinstance(output, tuple | list) else output
-    assert isinstance(found, torch.Tensor)
+    assert isinstance(found, torch.Tensor)  # INVARIANT: what transformers' layers give
     return found
 
 

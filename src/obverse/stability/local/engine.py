@@ -215,7 +215,7 @@ class _Batch:
     @property
     def is_wasteful(self) -> bool:
         """Whether it is full, or a quarter of it is done."""
-        assert self._cache is not None
+        assert self._cache is not None  # INVARIANT: asked only of a batch that has members
         return self._cache.end == self._cache.capacity or self.live <= len(self._members) * 3 // 4
 
     def admit(self, ready: deque[Row], most: int) -> None:

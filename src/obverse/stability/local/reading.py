@@ -105,7 +105,7 @@ class Reader:
             taps = Taps(anatomy, batch, [item.span for item in items], wants)
             with taps.open():
                 self._runner.run(batch, taps.head)
-            assert taps.final is not None
+            assert taps.final is not None  # INVARIANT: the run has called the head
             ended = taps.at(taps.final)
             can_project = anatomy.scaled is not None
             lens = self._lens(torch.stack(taps.last, dim=1), groups) if groups and can_project else {}
