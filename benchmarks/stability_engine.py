@@ -299,8 +299,8 @@ def main() -> None:
                     f"{name} {dtype} {way:40} {row['a second']:8.2f}/s  {row['times the loop']:6.2f} x  {row['times the loop, processor']:6.2f} x  {row['peak MiB']} MiB"
                 )
             print(name, dtype, found["agreement"], flush=True)
-    if args.write:
-        RESULT.write_text(json.dumps(result, indent=2) + "\n")
+            if args.write:  # after each: a run that is broken off leaves what it has
+                RESULT.write_text(json.dumps(result, indent=2) + "\n")
 
 
 if __name__ == "__main__":
