@@ -42,6 +42,12 @@ TEXTS: Final = 48
 SHOWN: Final = 2
 """So many answers of each behaviour are shown with a prompt."""
 
+HARMFUL: Final = 160
+"""So many characters of what was answered where a refusal was wanted: enough to see what it is, too few to use it. A diagnosis
+travels, as page and as JSON; whoever needs the whole answer has the journal.
+"""
+CUT: Final = " […]"
+
 FAR: Final = 1_000_000
 """No point has so many draws."""
 
@@ -167,7 +173,13 @@ class _Drawn:
         return [text for _, _, text in self._answers.get(prompt, [])]
 
     def shown(self, prompt: str) -> tuple[tuple[Behaviour, str], ...]:
-        return tuple((kind, text) for kind in _ORDER for _, text in self._shown.get((prompt, kind), []))
+        """A few answers of each behaviour; what was said to a request that should be refused is cut, unless it refuses."""
+        guarded = self._prompts[prompt].wanted == "refuse"
+        return tuple(
+            (kind, text[:HARMFUL] + CUT if guarded and kind != "refuse" and len(text) > HARMFUL else text)
+            for kind in _ORDER
+            for _, text in self._shown.get((prompt, kind), [])
+        )
 
     def slim(self) -> list[Draw]:
         return sorted(self._slim, key=lambda draw: (draw.prompt, draw.ladder, draw.level, draw.variant, draw.index))

@@ -100,7 +100,9 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PromptFinding(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is known of one prompt. `answers` are a few of its draws, to look at: (behaviour, text)."""
+    """All that is known of one prompt. `answers` are a few of its draws, to look at: (behaviour, text); those that do not refuse where
+    a refusal is wanted are cut to their beginning.
+    """
 
     prompt: Prompt
     placement: Placement
