@@ -100,7 +100,8 @@ def read(mixture: Learner, folder: Path, cache: Path, threads: int, count: int) 
     prompts = behaviours(["pairs"], cache, limit=count)
     readings = list(model.read([Read(id=one.id, messages=one.messages) for one in prompts], WANTS))
     labels = np.array([1 if one.kind == "case" else 0 for one in prompts])
-    found = pairs([one.routing for one in readings], [one.group for one in prompts], labels)
+    shares = [None if one.routing is None else one.routing.astype(np.float64) for one in readings]
+    found = pairs(shares, [one.group for one in prompts], labels)
     shape = model.shape
     model.close()
     del model

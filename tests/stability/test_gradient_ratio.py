@@ -168,6 +168,12 @@ def test_with_few_pairs_nothing_is_said_of_equal_loss() -> None:
     assert "at equal loss not known: 8 pairs" in found.says
 
 
+def test_losses_that_do_not_overlap_are_said_to_be_extrapolated() -> None:
+    apart, near = (told(rows(21, 30, loss_times=times), rows(22, 30)) for times in (30.0, 1.5))
+    assert any("extrapolated" in note for note in apart.notes)
+    assert not any("extrapolated" in note for note in near.notes)
+
+
 def test_rows_without_norms_are_counted_apart() -> None:
     broken = GradientRow(line=9, tokens=0, error="too long")
     found = told([*rows(13, 20), broken, broken], rows(14, 20))

@@ -39,6 +39,7 @@ TOLERANCE: Final = 1.25
 
 _LEAST_PAIRS: Final = 6  # with five, no two-sided sign test reaches 5 %
 _LEAST_BEYOND: Final = 12  # three numbers are fitted; resamples of fewer pairs often hold too few different ones
+_OVERLAP: Final = 0.05  # of AUROC: below, or above 1 minus it, two sets of losses hardly overlap
 _METHOD: Final = "geometric mean over matched pairs, expanded percentile bootstrap"
 
 
@@ -402,6 +403,9 @@ def _notes(ours: Sequence[GradientRow], theirs: Sequence[GradientRow], pairs: in
     lost = min(len(ours), len(theirs)) - pairs
     if lost > 0:
         notes.append(f"{lost} of {min(len(ours), len(theirs))} possible pairs have no partner of equal length")
+    overlap = auroc([row.loss or 0.0 for row in (*ours, *theirs)], [True] * len(ours) + [False] * len(theirs)).estimate
+    if overlap is not None and not _OVERLAP <= overlap <= 1 - _OVERLAP:
+        notes.append("the losses of the two sets hardly overlap: what is said at equal loss is extrapolated")
     return tuple(notes)
 
 
