@@ -268,6 +268,7 @@ def test_a_clock_gives_seconds_and_without_one_there_are_none(tiny: Any) -> None
     assert all(answer.seconds is None for answer in tiny("llama").draw([job("sure")]))
 
 
+@pytest.mark.slow
 def test_the_real_small_model_draws_greedily_what_generate_gives(smollm2: Any) -> None:
     texts = ["How do I tie a tie?", "Name three rivers.", "What is seven times eight?", "Write a line about rain."]
     jobs = [
