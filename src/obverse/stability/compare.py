@@ -43,10 +43,11 @@ def compare(first: Diagnosis, second: Diagnosis) -> Comparison:
     ]
     settings = first.settings, second.settings
     error = exact.allowed_error(min(each.confidence for each in settings))
-    moved, p = dict[str, Estimate](), dict[str, float | None]()
+    moved, p, groups = dict[str, Estimate](), dict[str, float | None](), dict[str, int]()
     for kind in sorted({each.prompt.kind for each, _ in both}):
         pairs = [(a, b) for a, b in both if a.prompt.kind == kind and _scored(a) and _scored(b)]
         moved[kind], p[kind] = _moved(pairs, settings, error)
+        groups[kind] = len({a.prompt.group for a, _ in pairs})
     return Comparison(
         first=first.target, second=second.target, same_model=first.fingerprint == second.fingerprint,
         pairs=tuple(
@@ -57,7 +58,7 @@ def compare(first: Diagnosis, second: Diagnosis) -> Comparison:
             for a, b in both
         ),
         moved=moved, p=p, verdict=_verdicts(moved, p, error), widths=_widths(first, second),
-        missing=_missing(first, second, one, two),
+        missing=(*_too_few(groups, error), *_missing(first, second, one, two)),
     )  # fmt: skip
 
 
@@ -142,6 +143,17 @@ def _verdicts(moved: Mapping[str, Estimate], p: Mapping[str, float | None], erro
         else:
             found[kind] = "not shown"
     return found
+
+
+def _too_few(groups: Mapping[str, int], error: float) -> list[str]:
+    """Kinds of which no move can be shown, whatever came out: `not shown` says nothing of them."""
+    tested = {kind: many for kind, many in groups.items() if many}
+    return [
+        f"{kind}s: {many} groups of prompts cannot show a move: p is {2 / 2**many:.2g} at least, {error / len(tested):.2g} is asked for"
+        for kind, many in tested.items()
+        # what Holm's procedure asks of the smallest p; after other kinds were accepted it asks for less, and may accept this one too
+        if 2 / 2**many > error / len(tested)
+    ]
 
 
 def _of_prompt(first: Placement, second: Placement) -> Estimate:
