@@ -351,29 +351,42 @@ def _component(name: str, parts: Mapping[str, _Floats], means: _Floats, error: f
     clipped = {other: np.maximum(values, 0.0) for other, values in parts.items()}
     whole = sum(clipped.values(), np.zeros(()))
     shares = clipped[name] / np.where(whole > 0, whole, 1.0)
-    note, fields = "", {"sampling": "sampling", "paraphrase": "paraphrase", "answer × judge": "answer_judge"}
     variance = _spanned(parts[name], error, len(means))
     share = _within(_spanned(shares, error, len(means)))
-    if name in fields:
-        column = means[:, _Means._fields.index(fields[name])]
-        column = column[~np.isnan(column)]
-        if not column.any():
-            # nothing differed in any prompt: resampling would swear that nothing can
-            most = 0.25 * exact.upper_bound(trials=len(column), broken=0, error=error)
-            note = "no two of them differed"
-            variance = Estimate(
-                estimate=0.0, low=0.0, high=most, n=len(column), method="bound without a difference", note=note
+    differed, largest = _differed(name, means)
+    if len(differed) and not differed.any():
+        # nothing differed in any prompt: resampling would swear that nothing can
+        most = largest * exact.upper_bound(trials=len(differed), broken=0, error=error)
+        top = most / (most + float(whole[0])) if whole[0] + most else 1.0
+        variance, share = (
+            Estimate(
+                estimate=0.0, low=0.0, high=high, n=len(differed), method="bound without a difference",
+                note="no two of them differed",
             )
-            top = most / (most + float(whole[0])) if whole[0] + most else 1.0
-            share = Estimate(
-                estimate=0.0, low=0.0, high=top, n=len(column), method="bound without a difference", note=note
-            )
+            for high in (most, top)
+        )  # fmt: skip
     if name == "sampling" and "judge" not in parts:
         variance = Estimate(
             estimate=variance.estimate, low=variance.low, high=variance.high, n=variance.n, method=variance.method,
             note="with the noise of the one judge in it",
         )  # fmt: skip
     return Component(name=name, variance=variance, share=share)
+
+
+def _differed(name: str, means: _Floats) -> tuple[_Floats, float]:
+    """By how much outcomes differed in each prompt that can tell of this part, and the most that it could be; empty where none can."""
+    columns = dict(zip(_Means._fields, means.T))
+    found, largest = {
+        "sampling": (columns["sampling"], 0.25),
+        "paraphrase": (columns["paraphrase"], 0.25),
+        "ladder": (columns["cell"] - columns["across"], 0.25),
+        "case × ladder": (columns["cell"] - columns["across"], 0.25),
+        # (y - y')² / 2 of two judges of one answer holds all that is theirs
+        "judge": (columns["answer_judge"], 0.5),
+        "case × judge": (columns["answer_judge"], 0.5),
+        "answer × judge": (columns["answer_judge"], 0.5),
+    }.get(name, (np.zeros(0), 0.0))
+    return found[~np.isnan(found)], largest
 
 
 def _spanned(values: _Floats, error: float, n: int) -> Estimate:

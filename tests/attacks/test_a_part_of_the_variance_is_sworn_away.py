@@ -1,0 +1,37 @@
+"""A part of which nothing was seen is not a part that is not there: resampling what never differed swears to exactly 0."""
+
+from __future__ import annotations
+
+import pytest
+
+from obverse.stability.components import components
+from obverse.stability.findings import Components
+from obverse.stability.records import Behaviour, Draw, Settings
+
+
+def split(prompts: int) -> Components:
+    """Prompts of which every second complies, always, on each of three rungs; two judges that always agree."""
+    draws = []
+    for prompt in range(prompts):
+        behaviour: Behaviour = "comply" if prompt % 2 else "refuse"
+        draws += [
+            Draw(
+                key=f"{prompt}/{level}/{index}", prompt=f"p{prompt}", ladder="typos", level=level, index=index, seed=index,
+                temperature=0.7, behaviour=behaviour, judged={"first": behaviour, "second": behaviour},
+            )
+            for level in (1, 2, 3)
+            for index in (0, 1)
+        ]  # fmt: skip
+    return components(draws, kinds={f"p{i}": "case" for i in range(prompts)}, settings=Settings())
+
+
+@pytest.mark.parametrize("name", ["ladder", "case × ladder", "sampling", "judge", "case × judge", "answer × judge"])
+def test_what_never_differed_in_a_few_prompts_has_room_above_0(name: str) -> None:
+    for prompts, room in ((6, 0.3), (60, 0.05)):
+        part = next(one for one in split(prompts).components if one.name == name)
+        assert part.variance.estimate == 0
+        assert part.variance.high is not None
+        assert 0.01 < part.variance.high < room
+        assert part.share.high is not None
+        assert part.share.high > 0.03
+        assert "no two of them differed" in part.share.note
