@@ -58,8 +58,8 @@ class Keyed(Protocol):
     def key(self) -> str: ...
 
 
-A = TypeVar("A", bound=Keyed)
-P = TypeVar("P", bound=msgspec.Struct)
+_A = TypeVar("_A", bound=Keyed)
+_P = TypeVar("_P", bound=msgspec.Struct)
 
 
 class _Write(NamedTuple):
@@ -70,14 +70,14 @@ class _Write(NamedTuple):
     done: asyncio.Future[None]
 
 
-class JournalOf(Generic[A]):
+class JournalOf(Generic[_A]):
     """An open journal of such answers. `begin`, `answer` and `note` return when what they say is durable.
 
     Raises, all three of them:
         UnavailableError: it could not be written; from then on nothing is.
     """
 
-    def __init__(self, folder: Path, engine: sa.Engine, lock: Any, answers: type[A]) -> None:
+    def __init__(self, folder: Path, engine: sa.Engine, lock: Any, answers: type[_A]) -> None:
         self.folder = folder
         self._answers = answers
         self._engine = engine
@@ -91,7 +91,7 @@ class JournalOf(Generic[A]):
         """Mark a trial as begun: its calls may be made from now on."""
         await self._submit(_BEGIN, {"key": key})
 
-    async def answer(self, trial: A) -> None:
+    async def answer(self, trial: _A) -> None:
         """Hold what a trial came to."""
         await self._submit(_ANSWER, {"key": trial.key, "answer": _encode(trial)})
 
@@ -99,7 +99,7 @@ class JournalOf(Generic[A]):
         """Hold something about the run itself."""
         await self._submit(_NOTE, {"key": key, "value": _encode(value)})
 
-    def answered(self) -> Iterator[A]:
+    def answered(self) -> Iterator[_A]:
         """The trials that it holds, one at a time."""
         return _answered(self._engine, self.folder, self._answers)
 
@@ -157,7 +157,7 @@ def open_journal(folder: Path, plan: Plan, *, resume: bool) -> Journal:
     return open_journal_of(folder, plan, Trial, resume=resume)
 
 
-def open_journal_of(folder: Path, plan: msgspec.Struct, answers: type[A], *, resume: bool) -> JournalOf[A]:
+def open_journal_of(folder: Path, plan: msgspec.Struct, answers: type[_A], *, resume: bool) -> JournalOf[_A]:
     """The journal of a new run, or of one that goes on.
 
     Raises:
@@ -201,7 +201,7 @@ def read_plan(folder: Path) -> tuple[Plan, dict[str, bytes]]:
     return read_plan_of(folder, Plan)
 
 
-def read_plan_of(folder: Path, plan: type[P]) -> tuple[P, dict[str, bytes]]:
+def read_plan_of(folder: Path, plan: type[_P]) -> tuple[_P, dict[str, bytes]]:
     """The plan and the notes of a run that is not gone on with.
 
     Raises:
@@ -226,7 +226,7 @@ def read_trials(folder: Path) -> Iterator[Trial]:
     return read_answers(folder, Trial)
 
 
-def read_answers(folder: Path, answers: type[A]) -> Iterator[A]:
+def read_answers(folder: Path, answers: type[_A]) -> Iterator[_A]:
     """The answers that the journal of a run holds, one at a time."""
     with _reading(folder) as engine:
         yield from _answered(engine, folder, answers)
@@ -293,14 +293,14 @@ def _check_plan(engine: sa.Engine, folder: Path, plan: msgspec.Struct) -> None:
         )
 
 
-def _plan(held: bytes, folder: Path, plan: type[P]) -> P:
+def _plan(held: bytes, folder: Path, plan: type[_P]) -> _P:
     try:
         return msgspec.json.decode(held, type=plan)
     except (msgspec.MsgspecError, UnicodeDecodeError, TypeError) as error:
         raise _unreadable(folder, error) from error
 
 
-def _answered(engine: sa.Engine, folder: Path, answers: type[A]) -> Iterator[A]:
+def _answered(engine: sa.Engine, folder: Path, answers: type[_A]) -> Iterator[_A]:
     decode = msgspec.json.Decoder(answers).decode
     chosen = sa.select(_trials.c.answer).where(_trials.c.answer.is_not(None))
     try:

@@ -54,10 +54,10 @@ class Came(Protocol):
     def error(self) -> str | None: ...
 
 
-D = TypeVar("D", bound=Due)
-C = TypeVar("C", bound=Came)
-D_contra = TypeVar("D_contra", bound=Due, contravariant=True)
-C_contra = TypeVar("C_contra", bound=Came, contravariant=True)
+_D = TypeVar("_D", bound=Due)
+_C = TypeVar("_C", bound=Came)
+_D_contra = TypeVar("_D_contra", bound=Due, contravariant=True)
+_C_contra = TypeVar("_C_contra", bound=Came, contravariant=True)
 
 LONGEST_WAIT_S: Final = 60.0
 UNANSWERED: Final = 16
@@ -90,7 +90,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """Before the second attempt; doubled each time, with a seeded jitter of up to a half."""
 
 
-Ask: TypeAlias = Callable[[D, Meter], Awaitable[C]]
+Ask: TypeAlias = Callable[[_D, Meter], Awaitable[_C]]
 """Makes the calls of one trial, counts them with the meter, and scores it. Raises TargetError where there was no answer."""
 
 
@@ -102,7 +102,7 @@ class Spent(msgspec.Struct, frozen=True):
     seconds: float
 
 
-class Keeps(Protocol[C_contra]):
+class Keeps(Protocol[_C_contra]):
     """The book that trials are counted in."""
 
     answered: int
@@ -118,15 +118,15 @@ class Keeps(Protocol[C_contra]):
 
     def is_needed(self, case: str) -> bool: ...
 
-    def add(self, trial: C_contra) -> None: ...
+    def add(self, trial: _C_contra) -> None: ...
 
 
-class Forms(Protocol[D_contra, C]):
+class Forms(Protocol[_D_contra, _C]):
     """How what a trial took, and its failure, stand in the record of it."""
 
-    def failed(self, planned: D_contra, error: TargetError, spent: Spent) -> C: ...
+    def failed(self, planned: _D_contra, error: TargetError, spent: Spent) -> _C: ...
 
-    def ended(self, trial: C, spent: Spent) -> C: ...
+    def ended(self, trial: _C, spent: Spent) -> _C: ...
 
 
 class TrialForms:
@@ -155,7 +155,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     complete: bool
 
 
-class Runner(Generic[D, C]):
+class Runner(Generic[_D, _C]):
     """Runs the trials of one plan. `run` may be interrupted at any point; what was answered stays in the journal.
 
     It may be called again with what is due next, unless it ended early: caps, and failures since the last answer, are those of all
@@ -165,10 +165,10 @@ class Runner(Generic[D, C]):
     def __init__(
         self,
         *,
-        ask: Ask[D, C],
-        forms: Forms[D, C],
-        journal: JournalOf[C],
-        book: Keeps[C],
+        ask: Ask[_D, _C],
+        forms: Forms[_D, _C],
+        journal: JournalOf[_C],
+        book: Keeps[_C],
         pace: Pace,
         caps: Caps,
         clock: Clock,
@@ -184,7 +184,7 @@ class Runner(Generic[D, C]):
         self._ending = asyncio.Event()  # nothing more is let through, nothing is tried again
         self._halted = asyncio.Event()  # no call is made
         self._answers = 0  # of this start
-        self._failures: list[C] = []  # since the last answer
+        self._failures: list[_C] = []  # since the last answer
         self._unanswered = 0  # those of them that began since the last answer
 
     def stop(self, why: str) -> None:
@@ -192,7 +192,7 @@ class Runner(Generic[D, C]):
         self._end(why)
         self._halted.set()
 
-    async def run(self, planned: Iterable[D], told: Callable[[C], None] = lambda _trial: None) -> Ended:
+    async def run(self, planned: Iterable[_D], told: Callable[[_C], None] = lambda _trial: None) -> Ended:
         """Ask what is still to be asked. `told` hears of each trial once it is durable.
 
         Raises:
@@ -217,7 +217,7 @@ class Runner(Generic[D, C]):
         self._why = self._why or why
         self._ending.set()
 
-    def _waiting(self, planned: Iterable[D]) -> Iterator[D]:
+    def _waiting(self, planned: Iterable[_D]) -> Iterator[_D]:
         for trial in planned:
             if trial.key in self._book.keys:  # (1)
                 continue
@@ -228,7 +228,7 @@ class Runner(Generic[D, C]):
             self._starting += 1
             yield trial
 
-    async def _work(self, waiting: Iterator[D], told: Callable[[C], None]) -> None:
+    async def _work(self, waiting: Iterator[_D], told: Callable[[_C], None]) -> None:
         for planned in waiting:
             answers = self._answers
             await self._journal.begin(planned.key)  # (2)
@@ -242,25 +242,25 @@ class Runner(Generic[D, C]):
             self._unanswered = 0
             await self._hold([trial, *self._taken_failures()], told)
 
-    def _set_aside(self, trial: C, *, begun_since: bool) -> None:
+    def _set_aside(self, trial: _C, *, begun_since: bool) -> None:
         """(5) Keep a failure until it is known whose fault it was."""
         self._failures.append(trial)
         self._unanswered += begun_since
         if self._unanswered >= (UNANSWERED if self._book.answered else NEVER_ANSWERED):
             self._end(f"the target answers no more: {trial.reason}")
 
-    def _taken_failures(self) -> list[C]:
+    def _taken_failures(self) -> list[_C]:
         """(5) The failures so far, for which there is an answer now: they were those of their trials."""
         failures, self._failures = self._failures, []
         return failures
 
-    async def _hold(self, trials: list[C], told: Callable[[C], None]) -> None:
+    async def _hold(self, trials: list[_C], told: Callable[[_C], None]) -> None:
         for trial in trials:
             await self._journal.answer(trial)
             self._book.add(trial)
             told(trial)
 
-    async def _try(self, planned: D) -> C | None:
+    async def _try(self, planned: _D) -> _C | None:
         """One trial, tried as often as makes sense (3); None if the run was stopped before it came to anything."""
         began, meter, last, same = self._clock.now(), Meter(self._spent), "", 0
         for attempt in range(1, self._pace.attempts + 1):

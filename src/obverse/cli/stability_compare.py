@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from obverse.cli.exit_codes import ExitCode
 from obverse.cli.output import json_option, note, one_line, print_json, say
@@ -49,8 +50,6 @@ def compare(first: Path, second: Path, *, output: Path | None, as_json: bool) ->
 
 
 def _document(found: Comparison) -> dict[str, object]:
-    import msgspec
-
     fields: dict[str, object] = msgspec.to_builtins(found)
     return fields
 

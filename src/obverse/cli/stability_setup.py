@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from obverse.cli.output import note
 
@@ -235,8 +236,6 @@ def _ladders(
 async def _rewritten(
     prompts: tuple[Prompt, ...], settings: Settings, given: dict[str, Any], encoder: Encoder | None
 ) -> tuple[Ladder, ...]:
-    import msgspec
-
     from obverse.campaign.stability.rewriting import ModelRewrites
     from obverse.campaign.stability.vectors import KeptVectors
     from obverse.core.errors import MisuseError

@@ -8,24 +8,24 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
-async def aside(call: Callable[[], T]) -> T:
+async def aside(call: Callable[[], _T]) -> _T:
     """What the call returns or raises, while the loop goes on."""
     loop = asyncio.get_running_loop()
-    done: asyncio.Future[T] = loop.create_future()
+    done: asyncio.Future[_T] = loop.create_future()
 
-    def finish(result: list[T], error: BaseException | None) -> None:
+    def finish(result: list[_T], error: BaseException | None) -> None:
         if not done.done():
             done.set_exception(error) if error is not None else done.set_result(result[0])
 
     def work() -> None:
-        result: list[T] = []
+        result: list[_T] = []
         failed: BaseException | None = None
         try:
             result.append(call())
-        except BaseException as error:  # boundary of the thread: handed over, and raised by who waits
+        except BaseException as error:  # boundary: of the thread; handed over, and raised by who waits
             failed = error
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(finish, result, failed)

@@ -175,8 +175,10 @@ class Batches:
                     holding = await _fewer(holding, asyncio.FIRST_COMPLETED)
                 self._look_at_caps()
             await _fewer(holding, asyncio.ALL_COMPLETED)
-        except BaseException:
-            self._stopped.set()  # the model must not go on, and must not be closed under its own feet
+        except (
+            BaseException
+        ):  # boundary: raised on, once the model has stopped: it must not be closed under its own feet
+            self._stopped.set()
             thread.join(timeout=LEAVING_S)
             for task in holding:
                 task.cancel()
@@ -203,7 +205,7 @@ class Batches:
             try:
                 for answered in self._model.draw(list(self._jobs(due)), stopped=self._stopped.is_set):
                     put(answered)
-            except BaseException as error:  # boundary of the thread: handed over, and raised by who waits
+            except BaseException as error:  # boundary: of the thread; handed over, and raised by who waits
                 put(error)
             else:
                 put(None)

@@ -36,7 +36,7 @@ from obverse.stability.inside.look import look
 from obverse.stability.joint import joint
 from obverse.stability.records import Behaviour, Draw, Ladder, Prompt, Settings
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 STANDING: Final = "stability.json"
 LARGEST: Final = 1 << 30
@@ -329,7 +329,7 @@ def _tokens(book: DrawBook, why: str | None) -> str:
     return f"token entropy is not known for {without:,} of {len(drawn):,} answers: {why or 'the target gives no log-probabilities'}"
 
 
-def _noted(notes: Mapping[str, bytes], name: str, kind: type[T], folder: Path) -> T | None:
+def _noted(notes: Mapping[str, bytes], name: str, kind: type[_T], folder: Path) -> _T | None:
     """What the journal holds under this name; None if nothing."""
     try:
         return msgspec.json.decode(notes.get(name, b"null"), type=kind | None)
