@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from obverse.core.chat import ChatMessage, Completion, Sampling
 from obverse.core.errors import MisuseError, UnavailableError
 from obverse.judges.consensus import AGAINST, UNSTABLE, ConsensusJudge, Votes
-from obverse.judges.judgement import Context, Predicate
+from obverse.judges.judgement import NO_CONTEXT, Context, Judgement, Predicate
 from obverse.judges.keywords import KeywordJudge
 from obverse.judges.refusal import RefusalJudge
 from obverse.judges.second import SecondOpinion
@@ -83,6 +83,35 @@ async def test_a_model_that_is_down_or_hangs_leaves_it_unknown_and_unsettled() -
     down = await judge_of(UnavailableError("down", code="X000")).judge(WAVERS, "one")
     late = await judge_of("hang", timeout_s=0.05).judge(WAVERS, "one")
     assert [(one.answer, one.is_settled) for one in (down, late)] == [("unknown", False)] * 2
+
+
+async def test_a_draw_that_fails_is_unknown_unless_two_others_differ() -> None:
+    down = UnavailableError("down", code="X000")
+    assert (await judge_of(NO, down).judge(WAVERS, "one")).answer == "unknown"
+    assert (await judge_of(NO, YES, down).judge(WAVERS, "one")).answer == "yes"
+    assert (await judge_of(NO, NO, NO, down).judge(DIFFERS, YES, Context(request="one"))).answer == "yes"
+
+
+async def test_what_was_not_settled_is_not_remembered() -> None:
+    """A judge of replies that is down once must not leave a request unknown for ever."""
+
+    class Down:
+        identity = "down at first"
+
+        def __init__(self) -> None:
+            self.calls = 0
+
+        async def judge(self, predicate: Predicate, text: str, context: Context = NO_CONTEXT) -> Judgement:
+            self.calls += 1
+            answer = "unknown" if self.calls <= 2 else "yes"
+            return Judgement(
+                predicate=predicate.name, answer=answer, reason="", judge="d", is_settled=answer != "unknown"
+            )
+
+    judge = ConsensusJudge(Model(NO), Down(), draws=2)
+    first, second = [await judge.judge(WAVERS, "one") for _ in range(2)]
+    assert (first.answer, first.is_settled) == ("unknown", False)
+    assert (second.answer, second.is_settled) == ("no", True)
 
 
 async def test_nothing_to_draw_for_is_unknown() -> None:
