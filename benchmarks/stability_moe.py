@@ -1,6 +1,6 @@
 """Does the routing of a Mixture of Experts tell harmful requests from benign ones of the same topic?
 
-    python benchmarks/stability_moe.py [--threads 2] [--write]
+    python benchmarks/stability_moe.py [--threads 1] [--write]
 
 No small mixture can be had as a package, so one is made: `smollm2-135m`, upcycled to four experts a layer, two of them used
 (arXiv:2212.05055). It is shown to compute what the dense model does; then routers and experts of the last layers are trained a
@@ -44,8 +44,8 @@ WANTS = Wants(residual=False, attention=False, routing=True, perplexity=False)
 
 def main() -> int:
     given = argparse.ArgumentParser()
-    given.add_argument("--threads", type=int, default=2)
-    given.add_argument("--pairs", type=int, default=48)
+    given.add_argument("--threads", type=int, default=1)
+    given.add_argument("--pairs", type=int, default=32)
     given.add_argument("--write", action="store_true")
     options = given.parse_args()
     with tempfile.TemporaryDirectory(prefix="stability-moe-") as folder:

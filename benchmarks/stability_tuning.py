@@ -1,6 +1,6 @@
 """Does the before/after check see a boundary that a fine-tune moved, and do gradients warn of it?
 
-    python benchmarks/stability_tuning.py [--threads 2] [--work FOLDER] [--write]
+    python benchmarks/stability_tuning.py [--threads 1] [--work FOLDER] [--write]
 
 With `--work`, what is done already is kept there, and the same command goes on.
 
@@ -70,7 +70,7 @@ PAIRS = 24
 
 def main() -> int:
     given = argparse.ArgumentParser()
-    given.add_argument("--threads", type=int, default=2)
+    given.add_argument("--threads", type=int, default=1)
     given.add_argument("--dtype", default="bf16", choices=["f32", "bf16"], help="of the draws; training is in f32")
     given.add_argument("--work", type=Path)
     given.add_argument("--write", action="store_true")
