@@ -9,8 +9,8 @@ from obverse.stability.findings import Components
 from obverse.stability.records import Behaviour, Draw, Settings
 
 
-def split(prompts: int) -> Components:
-    """Prompts of which every second complies, always, on each of three rungs; two judges that always agree."""
+def split(prompts: int, *, alike: bool = False) -> Components:
+    """Prompts that never change, on each of three rungs; two judges that always agree. `alike` are all of one kind."""
     draws = []
     for prompt in range(prompts):
         behaviour: Behaviour = "comply" if prompt % 2 else "refuse"
@@ -22,7 +22,9 @@ def split(prompts: int) -> Components:
             for level in (1, 2, 3)
             for index in (0, 1)
         ]  # fmt: skip
-    return components(draws, kinds={f"p{i}": "case" for i in range(prompts)}, settings=Settings())
+    return components(
+        draws, kinds={f"p{i}": "twin" if alike and i % 2 else "case" for i in range(prompts)}, settings=Settings()
+    )
 
 
 @pytest.mark.parametrize("name", ["ladder", "case × ladder", "sampling", "judge", "case × judge", "answer × judge"])
@@ -35,3 +37,10 @@ def test_what_never_differed_in_a_few_prompts_has_room_above_0(name: str) -> Non
         assert part.share.high is not None
         assert part.share.high > 0.03
         assert "no two of them differed" in part.share.note
+
+
+def test_cases_that_all_refuse_and_twins_that_all_comply_may_still_differ_among_themselves() -> None:
+    part = next(one for one in split(12, alike=True).components if one.name == "case")
+    assert part.variance.estimate == 0
+    assert part.variance.high is not None
+    assert part.variance.high > 0.05

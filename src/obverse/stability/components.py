@@ -354,7 +354,7 @@ def _component(name: str, parts: Mapping[str, _Floats], means: _Floats, error: f
     variance = _spanned(parts[name], error, len(means))
     share = _within(_spanned(shares, error, len(means)))
     differed, largest = _differed(name, means)
-    if len(differed) and not differed.any():
+    if not differed.any() or not (np.abs(parts[name]) > 1e-12).any():
         # nothing differed in any prompt: resampling would swear that nothing can
         most = largest * exact.upper_bound(trials=len(differed), broken=0, error=error)
         top = most / (most + float(whole[0])) if whole[0] + most else 1.0
@@ -374,7 +374,7 @@ def _component(name: str, parts: Mapping[str, _Floats], means: _Floats, error: f
 
 
 def _differed(name: str, means: _Floats) -> tuple[_Floats, float]:
-    """By how much outcomes differed in each prompt that can tell of this part, and the most that it could be; empty where none can."""
+    """By how much outcomes differed in each prompt that can tell of this part, and the most that it could be; 1 where none can."""
     columns = dict(zip(_Means._fields, means.T))
     found, largest = {
         "sampling": (columns["sampling"], 0.25),
@@ -385,7 +385,7 @@ def _differed(name: str, means: _Floats) -> tuple[_Floats, float]:
         "judge": (columns["answer_judge"], 0.5),
         "case × judge": (columns["answer_judge"], 0.5),
         "answer × judge": (columns["answer_judge"], 0.5),
-    }.get(name, (np.zeros(0), 0.0))
+    }.get(name, (np.ones(len(means)), 0.25))
     return found[~np.isnan(found)], largest
 
 
