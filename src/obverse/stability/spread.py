@@ -128,7 +128,7 @@ def token_entropy(entropies: Sequence[float | None], settings: Settings) -> tupl
 
 def binary_entropy(rate: float) -> float:
     """The entropy of two outcomes of which one has this probability, in nats."""
-    return -math.fsum(p * math.log(p) for p in (rate, 1 - rate) if p > 0)
+    return math.fsum(-p * math.log(p) for p in (rate, 1 - rate) if 0 < p < 1)
 
 
 def carried(
