@@ -274,7 +274,7 @@ def main() -> None:
         print(json.dumps(one(Path(source), name, dtype, int(few), args.threads)))
         return
     result: dict[str, Any] = {
-        "command": "python benchmarks/stability_engine.py --write",
+        "command": " ".join(["python benchmarks/stability_engine.py", *sys.argv[1:]]),
         "rerun": "run the command again: it overwrites this file",
         "cores": os.cpu_count(),
         "threads": args.threads or torch.get_num_threads(),
