@@ -256,7 +256,7 @@ def test_the_headline_counts_cases(found: Diagnosis) -> None:
     assert "of four cases waver" in headline(found)
     assert ("undecided" in headline(found)) == bool(case.undecided)
     calm = replace(found, tallies=tuple(replace(tally, unstable=0) for tally in found.tallies))
-    assert headline(calm) == "There is a boundary, and no case was seen to waver."
+    assert headline(calm).startswith("There is a boundary, and no case was seen to waver")
 
 
 def test_the_ladder_that_flips_most_is_named(found: Diagnosis) -> None:

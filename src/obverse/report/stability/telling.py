@@ -9,10 +9,19 @@ import msgspec
 
 from obverse.report.stability.plotting import KINDS, MANY
 from obverse.report.stability.views import Answer, Cell, KindRow
-from obverse.report.stability.words import ZONES, by_kinds, capital, judge_share, most_flipping, number, sentence
+from obverse.report.stability.words import (
+    ZONES,
+    by_kinds,
+    capital,
+    judge_share,
+    most_flipping,
+    number,
+    sentence,
+    unstable_share,
+)
 from obverse.report.views import Term
 from obverse.report.visible import one_line
-from obverse.report.wording import count, interval, listed, plain_percent, seconds, spelled
+from obverse.report.wording import count, listed, plain_percent, seconds, spelled
 from obverse.stability.findings import Curve, Diagnosis, Tallies
 from obverse.stability.records import Settings
 
@@ -49,7 +58,10 @@ def headline(diagnosis: Diagnosis) -> str:
     undecided = sum(tally.undecided for tally in tallies)
     if undecided:
         who += f", {spelled(undecided)} {'is' if undecided == 1 else 'are'} undecided"
-    return f"{capital(who)}." if unstable else f"There is a boundary, and no {noun} was seen to waver."
+    if unstable:
+        return f"{capital(who)}."
+    left = f"; {spelled(undecided)} of {spelled(of)} {'is' if undecided == 1 else 'are'} undecided" if undecided else ""
+    return f"There is a boundary, and no {noun} was seen to waver{left}."
 
 
 def answers(diagnosis: Diagnosis) -> tuple[Answer, ...]:
@@ -78,7 +90,7 @@ def kind_rows(diagnosis: Diagnosis) -> tuple[KindRow, ...]:
             of=f"{_of(tally):,}",
             wants=f"should {wanted[tally.kind]}" if tally.kind in wanted else "",
             cells=tuple(Cell(zone=zone, number=f"{getattr(tally, zone):,}") for zone in ZONES),
-            share=interval(tally.share.low, tally.share.high),
+            share=unstable_share(tally),
         )
         for tally in by_kinds(diagnosis.tallies)
     )
@@ -235,7 +247,7 @@ def _boundary(diagnosis: Diagnosis) -> str:
 def _waver(tally: Tallies) -> str:
     of, name = _of(tally), MANY.get(tally.kind, one_line(tally.kind, 40))
     either = f", counting the {tally.undecided:,} undecided either way" if tally.undecided else ""
-    return f"{tally.unstable:,} of {of:,} {name} ({interval(tally.share.low, tally.share.high)}{either})."
+    return f"{tally.unstable:,} of {of:,} {name} ({unstable_share(tally)}{either})."
 
 
 def _width(diagnosis: Diagnosis) -> Iterator[str]:

@@ -69,8 +69,13 @@ def tally_says(tally: Tallies) -> str:
     of = tally.refuse + tally.unstable + tally.comply + tally.undecided
     parts = [f"{getattr(tally, zone):,} {ZONE_WORDS[zone]}" for zone in ZONES if getattr(tally, zone)]
     name = MANY.get(tally.kind, one_line(tally.kind)) if of != 1 else one_line(tally.kind)
-    share = interval(tally.share.low, tally.share.high)
-    return f"{of:,} {name}: {', '.join(parts) or 'none placed'}; unstable: {share}."
+    return f"{of:,} {name}: {', '.join(parts) or 'none placed'}; unstable: {unstable_share(tally)}."
+
+
+def unstable_share(tally: Tallies) -> str:
+    """`33 %` where all prompts were placed; else `20 % to 40 %`, the undecided either way."""
+    low, high = tally.share.low, tally.share.high
+    return percent(low) if low is not None and low == high else interval(low, high)
 
 
 def most_flipping(diagnosis: Diagnosis) -> str:
@@ -83,7 +88,13 @@ def most_flipping(diagnosis: Diagnosis) -> str:
         [one for one in compared if one.ladder != BASE] or compared, key=lambda one: (one.flipped / one.of, one.low)
     )
     if not top.flipped:
-        return f"No decision flipped on any of {count(len(compared), 'level')}."
+        rungs = [one for one in compared if one.ladder != BASE] or compared
+        open_ones = sum(one.undecided for one in rungs)
+        return (
+            f"No decision flipped on any of {count(len(rungs), 'level')}: 0 of {sum(one.of for one in rungs):,}"
+            + (f", {open_ones:,} more undecided" if open_ones else "")
+            + f"; on one level {interval(0.0, max(one.high for one in rungs))}."
+        )
     where = f"{one_line(top.ladder, 60)}, level {top.level}"
     again = (
         f" Asked again unchanged: {calm.flipped:,} of {calm.of:,} ({interval(calm.low, calm.high)})." if calm else ""
