@@ -399,7 +399,10 @@ def _verdict(total: LayerRatio, gain: Estimate, pairs: int, error: float) -> tup
 
 
 def _notes(ours: Sequence[GradientRow], theirs: Sequence[GradientRow], pairs: int) -> tuple[str, ...]:
-    notes = ["a large gradient says that an answer is far from what the model would say, not that it is harmful"]
+    notes = [
+        "a large gradient says that an answer is far from what the model would say, not that it is harmful",
+        "no clearance: where we measured it, data that undid a refusal had smaller gradients than plain data",
+    ]
     lost = min(len(ours), len(theirs)) - pairs
     if lost > 0:
         notes.append(f"{lost} of {min(len(ours), len(theirs))} possible pairs have no partner of equal length")
