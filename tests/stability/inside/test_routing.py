@@ -163,3 +163,17 @@ def test_likeness_is_held_out_and_a_half_where_routing_follows_topic() -> None:
         areas.append(ranked(nested(likeness(shares, by.labels, [*found.groups] * 2), by).chosen, by, confidence=0.95))
     assert abs(sum(one.estimate for one in areas) / 20 - 0.5) < 0.06
     assert sum(one.low <= 0.5 <= one.high for one in areas) >= 17
+
+
+def test_readings_in_f32_count_as_exactly_as_in_f64() -> None:
+    found = drawn(np.random.default_rng(3), 8)
+    rows = [row for pair in zip(found.harmful, found.benign) for row in pair]
+    groups = [name for name in found.groups for _ in range(2)]
+    labels = np.array([1, 0] * 8)
+    single = pairs([row.astype(np.float32) for row in rows], groups, labels)
+    double = pairs(rows, groups, labels)
+    assert isinstance(single, Pairs)
+    assert isinstance(double, Pairs)
+    assert single.harmful.dtype == np.float64
+    assert np.allclose(single.harmful, double.harmful, atol=1e-6)
+    assert np.allclose(single.harmful.sum(axis=-1), 1, atol=1e-12)

@@ -74,8 +74,8 @@ def pairs(routing: Sequence[Doubles | None], groups: Sequence[str], labels: NDAr
         return Missing(
             reason=f"too few pairs: {len(names)} groups hold a harmful and a benign prompt, {LEAST_GROUPS} are needed"
         )
-    harmful = np.stack([np.mean(held[name][0], axis=0) for name in names])
-    benign = np.stack([np.mean(held[name][1], axis=0) for name in names])
+    harmful = np.stack([np.mean(held[name][0], axis=0, dtype=np.float64) for name in names])
+    benign = np.stack([np.mean(held[name][1], axis=0, dtype=np.float64) for name in names])
     good = np.isfinite(harmful).all(axis=(0, 2)) & np.isfinite(benign).all(axis=(0, 2))
     if not good.any():
         return Missing(reason="no layer has routing for all pairs")
