@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from obverse.campaign.stability.records import StabilityPlan
     from obverse.campaign.stability.run import StabilityRun
     from obverse.stability.findings import Diagnosis
+    from obverse.stability.records import Settings
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _SOME = click.IntRange(min=1, max=1_000_000)
@@ -187,13 +188,28 @@ class _Clock:
 def _plan_lines(plan: StabilityPlan) -> list[str]:
     settings = plan.settings
     name = f"{plan.policy_name} {plan.policy_version}".strip() or "published requests"
-    often = f"{settings.least} to {settings.most} of each prompt until it is placed"
+    greedy = settings.temperature == 0
+    often = "one of each prompt" if greedy else f"{settings.least} to {settings.most} of each prompt until it is placed"
     marks = f"(marks {settings.refuse_below:g} and {settings.comply_above:g})"
     left_out = f", {plan.rejected:,} left out by their round trip" if plan.rejected else ""
     return [
         f"plan: {name} against {plan.target}, {plan.prompts:,} prompts",
         f"  {plan.points - plan.prompts:,} perturbed forms on {len(settings.ladders)} ladders{left_out}",
         f"  at most {plan.draws:,} draws: {often} {marks}, {settings.per_rung} of each form",
+        *_warnings(settings),
+    ]
+
+
+def _warnings(settings: Settings) -> list[str]:
+    """What these settings cannot show, whatever comes; said while it can still be changed."""
+    from obverse.stability.placing import fewest
+
+    if settings.temperature == 0:
+        return ["  at temperature 0 a further draw is a copy of the first: no prompt can be placed"]
+    return [
+        f"  {settings.most} draws cannot place a prompt in `{zone}`: raise --most, or move the marks"
+        for zone, needed in fewest(settings).items()
+        if needed is None
     ]
 
 

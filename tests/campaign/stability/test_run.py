@@ -343,6 +343,7 @@ def test_readings_that_fail_are_missing_signals_with_their_reason(tmp_path: Path
     if found.inside is not None:
         assert found.inside.missing
         assert found.joint is not None
+        assert "no draws of rungs were given" not in found.joint.missing.values()
     assert read_stability(tmp_path) == found
 
 

@@ -271,7 +271,8 @@ def read_stability(folder: Path, *, encoder: Encodes | None = None) -> Diagnosis
         policy=plan.policy, policy_name=plan.policy_name, target=plan.target, fingerprint=plan.fingerprint, plan=plan.digest,
         settings=plan.settings, started=ending.started or None, seconds=ending.seconds or None, complete=ending.complete,
         ended=ending.why, judges=standing.judges, notes=(*standing.notes, *external.notes, *further),
-        inside=inside, joint=joint(external.prompts, inside.signals, plan.settings) if inside is not None else None,
+        inside=inside,
+        joint=joint(external.prompts, inside.signals, plan.settings, draws=book.draws()) if inside is not None else None,
         version=VERSION, command=standing.command,
         **{name: getattr(external, name) for name in External.__struct_fields__ if name != "notes"},
     )  # fmt: skip

@@ -100,8 +100,9 @@ def read_vectors(folder: Path, encoder: Encodes | None = None) -> KeptVectors | 
         if vectors.ndim != 2 or len(names) != len(vectors) or not np.isfinite(vectors).all():
             raise ValueError("names and vectors do not fit")
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError) as error:
+        # not numpy's own words: they advise to load it as a pickle
         raise UntrustedInputError(
-            f"`{path}` cannot be read: {error}", code="B511", hint="remove it: it is computed again"
+            f"`{path}` holds no vectors of ours", code="B511", hint="remove it: it is computed again"
         ) from error
     same = encoder if encoder is not None and encoder.identity == identity else None
     return KeptVectors(identity, dict(zip(map(str, names), vectors, strict=True)), same)
