@@ -24,18 +24,24 @@ def exit_code(diagnosis: Diagnosis) -> ExitCode:
 
 def write_reports(folder: Path, diagnosis: Diagnosis) -> None:
     """Every form of the report into the folder; each file is whole or not there."""
+    from obverse.core.errors import UnavailableError
     from obverse.core.files import write_whole
     from obverse.report.stability.page import stability_html
     from obverse.report.stability.pictures import pictures
 
     write_whole(folder / "diagnosis.json", msgspec.json.format(msgspec.json.encode(diagnosis), indent=2))
     write_whole(folder / "report.html", stability_html(diagnosis).encode())
-    try:
-        for name, picture in pictures(diagnosis).items():
-            write_whole(folder / f"{name}.svg", picture.svg(dark=False).encode())
-            write_whole(folder / f"{name}.png", picture.png())
-    except ImportError as error:
-        note(f'no pictures beside the page: `{error.name}` is not installed (pip install "obverse[pictures]")')
+    failed: dict[str, None] = {}
+    for name, picture in pictures(diagnosis).items():
+        try:
+            svg, png = picture.svg(dark=False).encode(), picture.png()
+        except UnavailableError as error:  # the page has its tables, and says so too
+            failed[f"{error.message}{f' ({error.hint})' if error.hint else ''}"] = None
+            continue
+        write_whole(folder / f"{name}.svg", svg)
+        write_whole(folder / f"{name}.png", png)
+    for why in failed:
+        note(one_line(f"no pictures beside the page: {why}"))
 
 
 def show(diagnosis: Diagnosis, folder: Path, *, as_json: bool) -> None:
