@@ -146,7 +146,7 @@ def test_what_comes_of_the_draws_that_make_the_label_is_no_signal() -> None:
     assert "come of the draws that make the label" in joint(told, signals, SETTINGS).missing["spread"]
 
 
-def test_families_are_held_out_whole_and_unstable_prompts_spread() -> None:
+def test_L23_families_are_held_out_whole_and_unstable_prompts_spread() -> None:
     findings, signals, _ = world(np.random.default_rng(5), prompts=90, families=12)
     table = _table(findings, signals, SETTINGS, (), {})
     folds = _folds(table)

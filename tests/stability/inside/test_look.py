@@ -102,7 +102,7 @@ def test_progress_grows_to_no_more_than_its_whole(whole) -> None:
     assert told[-1][0] == told[-1][1]
 
 
-def test_what_is_wanted_of_a_family_does_not_change_its_own_signals(planted, some_prompts) -> None:
+def test_L23_what_is_wanted_of_a_family_does_not_change_its_own_signals(planted, some_prompts) -> None:
     prompts = some_prompts(5, 4)
     other = [
         msgspec.structs.replace(prompt, wanted="comply" if prompt.wanted == "refuse" else "refuse")

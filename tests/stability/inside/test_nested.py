@@ -30,7 +30,7 @@ LEARNERS = {
 
 @pytest.mark.parametrize("name", LEARNERS)
 @pytest.mark.parametrize("fold", [0, 3])
-def test_what_a_family_is_labelled_does_not_change_how_it_is_scored(name: str, fold: int) -> None:
+def test_L23_what_a_family_is_labelled_does_not_change_how_it_is_scored(name: str, fold: int) -> None:
     states, by = noise(1)
     states[:, 2, 1] += by.labels * 1.5
     other = Folds(of=by.of, labels=np.where(by.of == fold, 1 - by.labels, by.labels), count=by.count)

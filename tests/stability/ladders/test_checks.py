@@ -44,7 +44,7 @@ def test_a_faithful_form_is_used() -> None:
         ),
     ],
 )
-def test_a_form_that_lies_is_rejected_and_says_why(made: Made, read: str | None, reason: str) -> None:
+def test_L24_a_form_that_lies_is_rejected_and_says_why(made: Made, read: str | None, reason: str) -> None:
     assert fault(ONE, made, family(read)) == reason
 
 
