@@ -7,6 +7,7 @@ alone (L19). Not here: who draws (`campaign`), how it looks (`report`).
 
 from __future__ import annotations
 
+import math
 from bisect import insort
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -144,7 +145,9 @@ class _Drawn:
             self._take_base(draw)
 
     def _take_base(self, draw: Draw) -> None:
-        insort(self._base[draw.prompt], (draw.index, draw.behaviour, draw.entropy), key=_index)
+        # one that is none, such as a server may give, is as good as missing: it must not cost the diagnosis of all else
+        entropy = draw.entropy if draw.entropy is not None and 0 <= draw.entropy < math.inf else None
+        insort(self._base[draw.prompt], (draw.index, draw.behaviour, entropy), key=_index)
         if draw.behaviour != "error":
             insort(self._answers[draw.prompt], (draw.index, draw.behaviour, draw.text))
             del self._answers[draw.prompt][self._texts :]

@@ -29,9 +29,9 @@ def measured(content: Sequence[Any] | None, temperature: float) -> Measured:
     try:
         drawn = [float(token["logprob"]) for token in content]
         listed = [_listed(token) for token in content]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return Measured(missing="the endpoint's log-probabilities are not of the usual form")
-    if any(math.isnan(one) or one > 1e-6 for one in drawn):
+    if any(math.isnan(one) or one > 1e-6 for one in (*drawn, *(one[0] for one in listed if one))):
         return Measured(missing="the endpoint gave log-probabilities that are none")
     logprob = math.fsum(max(one, -1e4) for one in drawn) / len(drawn)
     if temperature == 0:

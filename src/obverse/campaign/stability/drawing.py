@@ -59,6 +59,7 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     async def draw(self, due: Due, completion: Completion, answered: Answered) -> Draw:
         """The draw that this answer is, scored."""
         point = self.points[due.point]
+        completion = msgspec.structs.replace(completion, text=writable(completion.text))
         scored = await self.panel.of(self.prompts[due.case], completion)
         return msgspec.structs.replace(
             empty(due, point), behaviour=scored.behaviour, reason=scored.reason, judged=scored.judged, text=shown(completion),
@@ -68,7 +69,9 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
 
     def failed(self, due: Due, kind: str, reason: str, seconds: float | None) -> Draw:
         """The draw that came to no answer."""
-        return msgspec.structs.replace(empty(due, self.points[due.point]), reason=reason, error=kind, seconds=seconds)
+        return msgspec.structs.replace(
+            empty(due, self.points[due.point]), reason=writable(reason), error=writable(kind), seconds=seconds
+        )
 
 
 class Endpoint:
@@ -278,7 +281,12 @@ def empty(due: Due, point: Point) -> Draw:
 def shown(completion: Completion) -> str:
     """What was answered as one text: calls stand in it as they would be written."""
     calls = [f"{call.name}({call.arguments})" for call in completion.tool_calls]
-    return "\n".join([completion.text, *calls] if completion.text else calls)
+    return writable("\n".join([completion.text, *calls] if completion.text else calls))
+
+
+def writable(text: str) -> str:
+    """The text without halves of characters, which no file can hold; they are written out."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def by_name(points: Sequence[Point]) -> Mapping[str, Point]:

@@ -1,0 +1,58 @@
+"""What a target answers is foreign: halves of characters, entropies that are none, log-probabilities above 1. No run dies of it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from obverse.campaign.stability.run import read_stability
+from obverse.campaign.stability.subjects import Subject
+from obverse.stability.ports import Answered, Job
+from obverse.stability.records import Settings
+from obverse.targets.logprobs import measured
+from obverse.testing.boundary_runs import SimModel, desk_boundary, measure
+
+SETTINGS = Settings(ladders=("casing",), levels=1, per_rung=1, most=8)
+DECLINES = "I'm sorry, I can't help with that."
+
+
+def run_of(folder: Path, **answer: Any) -> Any:
+    """The diagnosis of a model that always answers this."""
+
+    def says(job: Job, seed: int) -> Answered:
+        return Answered(id=job.id, seed=seed, **answer)
+
+    model = SimModel(says=says)
+    subject = Subject(name=model.name, fingerprint=model.fingerprint(), model=model)
+    found = measure(desk_boundary(settings=SETTINGS, subject=subject), folder)
+    assert read_stability(folder) == found
+    return found
+
+
+@pytest.mark.parametrize("entropy", [-1.0, math.inf, -math.inf, math.nan])
+def test_an_entropy_that_is_none_is_missing_and_costs_nothing_else(entropy: float, tmp_path: Path) -> None:
+    found = run_of(tmp_path, text=DECLINES, entropy=entropy, logprob=math.nan)
+    assert all(one.spread.tokens is None for one in found.prompts)
+    assert sum(one.placement.counted.refused for one in found.prompts) == sum(
+        one.placement.counted.all for one in found.prompts
+    )
+
+
+@pytest.mark.parametrize("answer", [{"text": "Sure \ud800, like this."}, {"error": "not a number", "reason": "\udcff"}])
+def test_half_a_character_ends_no_run(answer: dict[str, str], tmp_path: Path) -> None:
+    found = run_of(tmp_path, **answer)
+    assert found.complete
+    assert bool(found.errors) == ("error" in answer)
+
+
+@pytest.mark.parametrize("wrong", [1000.0, 0.5, math.inf, 10**400])
+@pytest.mark.parametrize("place", ["drawn", "listed"])
+def test_log_probabilities_above_0_are_none(wrong: float, place: str) -> None:
+    drawn, listed = (wrong, -1.0) if place == "drawn" else (-0.1, wrong)
+    token = {"token": "a", "logprob": drawn, "top_logprobs": [{"token": "b", "logprob": listed}]}
+    found = measured([token], 0.7)
+    assert (found.entropy, found.logprob) == (None, None)
+    assert found.missing
