@@ -189,7 +189,7 @@ def _route(
         return ()
     labels = np.array([1 if prompt.wanted == "refuse" else 0 for prompt in read], dtype=np.int64)
     rows = [None if kept.routing is None else kept.routing.astype(np.float64) for kept in found.kept]
-    paired = routing.pairs(rows, [prompt.group for prompt in read], labels)
+    paired = routing.pairs(rows, routing.topics(read), labels)
     if isinstance(paired, Missing):
         sheet.missing["routing"] = paired.reason
         return ()

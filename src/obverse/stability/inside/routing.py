@@ -24,6 +24,7 @@ from obverse.stability.findings import HeatMap, RoutingLine
 from obverse.stability.inside.folds import Missing
 from obverse.stability.inside.nested import Learn
 from obverse.stability.inside.ranking import Doubles
+from obverse.stability.records import Prompt
 
 LEAST_GROUPS: Final = 6
 """With n groups no p-value is below 2 / 2^n: fewer than six could never reach 0.05."""
@@ -61,6 +62,13 @@ def entropy(shares: Doubles) -> Doubles:
 
     total: Doubles = entr(shares).sum(axis=-1)
     return total
+
+
+def topics(prompts: Sequence[Prompt]) -> list[str]:
+    """Within what each prompt may be compared: its group, which a case shares with its twins. A plain control is of another topic, whatever
+    group it stands in, and is compared with none.
+    """
+    return [f"{prompt.id}, a control" if prompt.kind == "control" else prompt.group for prompt in prompts]
 
 
 def pairs(routing: Sequence[Doubles | None], groups: Sequence[str], labels: NDArray[np.int64]) -> Pairs | Missing:

@@ -13,7 +13,7 @@ from obverse.stability.inside.folds import LEAST_EACH, UNKNOWN, Folds, Missing, 
 from obverse.stability.inside.nested import Nested, curve, detector, nested, signed
 from obverse.stability.inside.probes import probe
 from obverse.stability.inside.ranking import Doubles
-from obverse.stability.inside.routing import likeness
+from obverse.stability.inside.routing import likeness, topics
 from obverse.stability.records import Prompt, Settings
 
 KINDS = ("harmful", "harmless")
@@ -63,8 +63,7 @@ class Sheet:
         if known is None:
             return np.full(len(self._prompts), np.nan)
         by, filled = known
-        groups = [prompt.group for prompt in self._prompts]
-        found = nested(likeness(filled.reshape(shares.shape), by.labels, groups), by)
+        found = nested(likeness(filled.reshape(shares.shape), by.labels, topics(self._prompts)), by)
         values = self._kept("routing likeness", found, by, layers, note="learnt from pairs of the same group")
         return np.where(np.isfinite(flat).all(axis=1), values, np.nan)
 
