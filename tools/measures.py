@@ -14,6 +14,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import measures_stability  # it stands beside this file, which is no package
+
 ROOT: Final = Path(__file__).resolve().parent.parent
 RESULTS: Final = ROOT / "benchmarks" / "results"
 PAGE: Final = ROOT / "docs" / "measures.md"
@@ -592,6 +595,7 @@ SECTIONS: Final[dict[str, tuple[str, Callable[[dict[str, Any]], Rows]]]] = {
     "airline_guard": ("Recorded conversations, had the guard stood in front", airline_guard),
     "durable": ("Decisions that are on disk before the act", durable),
     "refusal_judge": ("The refusal judge, on labels that it was not fitted on", refusal_judge),
+    **measures_stability.SECTIONS,
 }
 _IMPORT = "python -c 'import obverse'"
 
