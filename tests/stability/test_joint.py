@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import numpy as np
 import pytest
 from scipy import optimize
@@ -295,3 +296,23 @@ def test_figures_are_finite_and_the_order_of_prompts_is_nothing() -> None:
     assert [line.auroc.estimate for line in turned.lines] == pytest.approx(
         [line.auroc.estimate for line in found.lines]
     )
+
+
+def test_a_prompt_that_stands_in_two_families_is_counted_in_one() -> None:
+    """Else a detector would be shown to the very prompts that it learnt from."""
+    findings, signals, draws = world(np.random.default_rng(5))
+    copies = [
+        msgspec.structs.replace(
+            one,
+            prompt=msgspec.structs.replace(
+                one.prompt, id=f"{one.prompt.id} again", family=f"other {one.prompt.family}"
+            ),
+        )
+        for one in findings
+    ]
+    again = [msgspec.structs.replace(one, prompt=f"{one.prompt} again") for one in signals]
+    twice = joint([*findings, *copies], [*signals, *again], SETTINGS, draws=draws)
+    once = joint(findings, signals, SETTINGS, draws=draws)
+    assert (twice.lines, twice.of) == (once.lines, once.of)
+    assert twice.missing["repeated"].startswith("60 of 120 prompts")
+    assert "repeated" not in once.missing

@@ -104,10 +104,14 @@ def _table(
         missing["label"] = (
             f"{by_draws} of {len(kept)} prompts were not placed: they count as unstable if their draws differ"
         )
-    if len(kept) < len(findings):
-        missing["prompts"] = (
-            f"{len(findings) - len(kept)} of {len(findings)} prompts have too few scored draws for a label"
+    lone = _once(kept)
+    if len(lone) < len(kept):
+        missing["repeated"] = (
+            f"{len(kept) - len(lone)} of {len(kept)} prompts stand in another family word for word: they are not counted again"
         )
+    unlabelled, kept = len(findings) - len(kept), lone
+    if unlabelled:
+        missing["prompts"] = f"{unlabelled} of {len(findings)} prompts have too few scored draws for a label"
     rows = [
         {
             EXTERNAL["outcomes"]: _differing(finding),
@@ -146,6 +150,16 @@ def _table(
         np.array([finding.prompt.wanted == "refuse" for finding, _ in kept], dtype=bool),
         found,
     )
+
+
+def _once(kept: Sequence[tuple[PromptFinding, bool]]) -> list[tuple[PromptFinding, bool]]:
+    """Without prompts that stand before in another family with the same messages: else one would be shown to what learnt the other."""
+    first: dict[str, str] = {}
+    return [
+        (finding, label)
+        for finding, label in kept
+        if first.setdefault(finding.prompt.content, finding.prompt.family) == finding.prompt.family
+    ]
 
 
 def _label(finding: PromptFinding, settings: Settings) -> bool | None:

@@ -267,3 +267,14 @@ def test_kept_memory_is_the_residual_stacks_of_the_prompts(planted, some_prompts
     inside = seen(planted(width=64), some_prompts(8, 8))
     expected = 128 * 7 * 64 * 4 / 2**20
     assert any(note.startswith(f"kept {expected:.1f} MiB") for note in inside.notes)
+
+
+def test_a_prompt_that_stands_in_two_families_is_counted_in_one(planted, some_prompts) -> None:
+    """A control of ours, say, that stands beside cases of two clauses: what is learnt on one would be shown on the other."""
+    original = some_prompts()
+    copies = [msgspec.structs.replace(one, id=f"{one.id} again", family=original[-1].family) for one in original[:6]]
+    inside = seen(planted(), [*original, *copies])
+    once = seen(planted(), original)
+    assert {line.auroc.n for line in inside.detectors} == {line.auroc.n for line in once.detectors} == {len(original)}
+    assert any(note.startswith(f"6 of {len(original) + 6} prompts stand in another family") for note in inside.notes)
+    assert not any("word for word" in note for note in once.notes)

@@ -149,6 +149,12 @@ def _say_errors(found: Gathered, asked_for: int, sheet: Sheet) -> None:
 def _signals(found: Gathered, read: Sequence[Prompt], zones: Mapping[str, Zone], sheet: Sheet) -> dict[str, Doubles]:
     """Each signal of each prompt that was read, NaN where it has none; fills the sheet on the way."""
     harmful = np.array([1 if prompt.wanted == "refuse" else 0 for prompt in read], dtype=np.int64)
+    harmful[again := repeated(read)] = UNKNOWN
+    if again:
+        sheet.notes.append(
+            f"{len(again)} of {len(read)} prompts stand in another family word for word: they are not counted again, since what is learnt "
+            "on one would be shown on the other"
+        )
     placed = [zones.get(prompt.id) for prompt in read]
     sheet.stand(read, harmful)
     learn, note = learnable(harmful, placed, sheet.folds)
@@ -157,6 +163,7 @@ def _signals(found: Gathered, read: Sequence[Prompt], zones: Mapping[str, Zone],
         "probe": sheet.probe(found.states, learn, note=note),
     }
     behaved = np.array([{"refuse": 1, "comply": 0}.get(zone or "", UNKNOWN) for zone in placed], dtype=np.int64)
+    behaved[again] = UNKNOWN
     kept = found.kept
     values["margin"] = _column([one.margin for one in kept])
     sheet.behaviour(found.states, values["margin"], behaved)
@@ -177,6 +184,16 @@ def _signals(found: Gathered, read: Sequence[Prompt], zones: Mapping[str, Zone],
     sheet.number("length in tokens", "length", _column([float(one.tokens) for one in kept]))
     sheet.number("log perplexity", "perplexity", surprise)
     return values
+
+
+def repeated(prompts: Sequence[Prompt]) -> list[int]:
+    """The places of prompts that stand before in another family with the same messages."""
+    first: dict[str, str] = {}
+    return [
+        place
+        for place, prompt in enumerate(prompts)
+        if first.setdefault(prompt.content, prompt.family) != prompt.family
+    ]
 
 
 def _route(

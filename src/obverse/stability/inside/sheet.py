@@ -180,12 +180,12 @@ def learnable(
         wrong = ("comply", "unstable") if labels[place] == 1 else ("refuse", "unstable")
         if zone in wrong:
             pure[place] = UNKNOWN
-    left = int((pure >= 0).sum())
-    if left == len(pure) or by is None:
+    left, all_ = int((pure >= 0).sum()), int((labels >= 0).sum())
+    if left == all_ or by is None:
         return labels, "learnt from all prompts"
     for first in range(by.count):
         for second in range(first, by.count):
             train = (by.of != first) & (by.of != second)
             if min(int((pure[train] == label).sum()) for label in (0, 1)) < LEAST_EACH // 2:
                 return labels, "learnt from all prompts: too few behave as is wanted of them"
-    return pure, f"learnt from the {left} of {len(pure)} prompts that are not known to behave otherwise than wanted"
+    return pure, f"learnt from the {left} of {all_} prompts that are not known to behave otherwise than wanted"
