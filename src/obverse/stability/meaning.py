@@ -88,7 +88,7 @@ def distances(texts: Sequence[str], embeds: Embeds) -> _Floats:
     vectors = np.asarray(embeds.embed(different), dtype=np.float64)
     if vectors.ndim != 2 or len(vectors) != len(different) or not np.isfinite(vectors).all():
         raise UnavailableError(
-            f"`{embeds.identity}` gave an array of shape {vectors.shape} with other than finite numbers for {len(different)} texts",
+            f"`{embeds.identity}` gave an array of shape {vectors.shape} for {len(different)} texts, or other than finite numbers",
             code="B106", hint="an encoder gives one finite unit vector a text",
         )  # fmt: skip
     lengths = np.linalg.norm(vectors, axis=1)

@@ -88,9 +88,9 @@ def test_under_the_null_the_nested_area_is_a_half() -> None:
         line = detector("x", nested(difference_of_means(states, by.labels), by), by, confidence=0.95)
         found.append(line.auroc)
         assert line.at == 0.1
-    mean = sum(one.estimate for one in found) / 60  # type: ignore[misc]
+    mean = sum(one.estimate for one in found) / 60  # type: ignore[misc]  # prompts of both kinds: each has one
     assert abs(mean - 0.5) < 0.035
-    assert sum(one.low <= 0.5 <= one.high for one in found) >= 54  # type: ignore[operator]
+    assert sum(one.low <= 0.5 <= one.high for one in found) >= 54  # type: ignore[operator]  # and an interval
 
 
 def test_choosing_the_best_layer_on_what_is_shown_would_lie_and_this_does_not() -> None:

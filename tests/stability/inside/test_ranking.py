@@ -47,8 +47,8 @@ def test_the_area_is_the_share_of_pairs_in_order(rows: list[tuple[int, int, int]
 def test_turning_the_scores_round_turns_the_interval_round(rows: list[tuple[int, int, int]]) -> None:
     by, scores = made(rows)
     one, other = ranked(scores, by, confidence=0.9), ranked(-scores, by, confidence=0.9)
-    assert one.low == pytest.approx(1 - other.high, abs=1e-9)  # type: ignore[operator]
-    assert one.high == pytest.approx(1 - other.low, abs=1e-9)  # type: ignore[operator]
+    assert one.low == pytest.approx(1 - other.high, abs=1e-9)  # type: ignore[operator]  # scores of both kinds have an interval
+    assert one.high == pytest.approx(1 - other.low, abs=1e-9)  # type: ignore[operator]  # scores of both kinds have an interval
 
 
 @given(st.floats(0.01, 0.99), st.integers(1, 30), st.integers(1, 30))
