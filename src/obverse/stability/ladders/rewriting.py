@@ -5,7 +5,8 @@
     (3) the text goes back by the same model (a paraphrase by way of German), and what comes back has the same numbers, negations and question
     (4) the request and what comes back, and in the same language the text itself, are near to each other for the encoder
 
-None of this proves that the meaning is the same: a model that errs there and back alike is not found. It is the reason why pure frames
+None of this proves that the meaning is the same: a model that errs there and back alike is found where it drops what guards against
+something or puts a word's opposite in its place, and not where it swaps who does what to whom. It is the reason why pure frames
 (`paraphrase`, `language`) are the default, and why every reject is counted with its reason.
 """
 
@@ -39,6 +40,25 @@ _CHATTY: Final = re.compile(
     r"\W*(?:sure|certainly|of course|here(?: is|['’]s)|i can(?:not|['’]t)|i['’]m sorry|sorry|as an ai|paraphrase|translation)\b",
     re.IGNORECASE,
 )
+_GUARDS: Final = re.compile(
+    r"\b(?:prevent|avoid|detect|protect|defend|guard|against|stop|halt|block|deter\b|recogni[sz]e|identif|spot\b|notice|escap|ward off|resist"
+    r"|refus|rid of|safe|secur|shield|discourag|quit\b|ceas|put an end|keep \S+(?: \S+)? from)",
+    re.IGNORECASE,
+)
+"""Beginnings of words for whoever does not want what is spoken of: with one of them gone a request may ask for it."""
+_OPPOSITES: Final = tuple(
+    (frozenset(one.split()), frozenset(other.split()))
+    for one, other in (
+        ("increas increase rais raise grow boost", "decreas decrease reduc reduce lower cut shrink"),
+        ("add insert includ include", "remov remove delet delete exclud exclude drop"),
+        ("give grant allow permit share", "revok revoke deny den forbid withdraw withhold"),
+        ("open start begin enabl enable activat activate", "clos close stop end disabl disable deactivat deactivate"),
+        ("buy", "sell"), ("lend", "borrow"), ("hide conceal", "reveal show expos expose"), ("build make creat create", "destroy break"),
+        ("encrypt", "decrypt crack"), ("before", "after"), ("more most", "less least fewer"), ("best good", "worst bad"),
+        ("truth true", "lie false"), ("help", "harm hurt"), ("always", "never"), ("maximum maxim", "minimum minim"),
+    )
+)  # fmt: skip
+"""Stems that a rewriting must not put in each other's place. Not a dictionary: what turns otherwise is left to the encoder."""
 _MODEL_WRITES: Final = ("paraphrase", "language")
 
 
@@ -152,7 +172,28 @@ def _other_meaning(request: str, text: str) -> str | None:
         return "a negation came or went"
     if ("?" in text) != ("?" in request):
         return "the question came or went"
-    return None
+    if (_GUARDS.search(text) is None) != (_GUARDS.search(request) is None):
+        return "what guards against something came or went"
+    return "a word turned into its opposite" if _turned(_stems(request), _stems(text)) else None
+
+
+def _turned(before: frozenset[str], after: frozenset[str]) -> bool:
+    """Whether a word stands in one of the texts and its opposite in its place in the other."""
+    only = before - after, after - before
+    if any(mine & one and other & two for one, two in _OPPOSITES for mine, other in (only, only[::-1])):
+        return True
+    return any(
+        f"{prefix}{word}" in other and len(word) > 2
+        for mine, other in (only, only[::-1])
+        for word in mine
+        for prefix in ("un", "in", "im", "il", "ir", "dis", "de", "non")
+    )
+
+
+def _stems(text: str) -> frozenset[str]:
+    """The words of the text without the endings of English verbs: enough to meet the lists here."""
+    words = re.findall(r"[a-z]+", text.casefold())
+    return frozenset(stem for word in words for stem in (word, re.sub(r"(?<=[a-z]{3})(?:ing|ed|es|s|d|e)$", "", word)))
 
 
 def _far(request: str, text: str, back: str, how: str, embeds: Embeds, near: float) -> str | None:
