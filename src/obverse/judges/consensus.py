@@ -75,7 +75,7 @@ class ConsensusJudge:
         timeout_s: float = 60.0,
     ) -> None:
         if draws < 2:
-            raise MisuseError("a consensus of fewer than `2` draws", code="J120", hint="such as 8")
+            raise MisuseError("a consensus of fewer than `2` draws", code="J130", hint="such as 8")
         self._model, self._refusal = model, refusal
         self._draws, self._timeout_s = draws, timeout_s
         self._before = (ChatMessage(role="system", content=system),) if system else ()
