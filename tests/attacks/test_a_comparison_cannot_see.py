@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 import pytest
 from tests.stability.test_compare import One, run
 
+from obverse.campaign.stability.run import read_stability
+from obverse.cli.app import main
+from obverse.cli.exit_codes import ExitCode
 from obverse.stability.compare import compare
 from obverse.stability.findings import Counted
+from obverse.stability.records import Settings
+from obverse.testing.boundary_runs import desk_boundary, measure
 
 KINDS: tuple[Literal["case", "twin", "control"], ...] = ("case", "twin", "control")
 
@@ -35,3 +41,24 @@ def test_too_few_prompts_to_show_anything_is_said_of_each_kind(groups: int) -> N
 
 def test_enough_prompts_are_not_called_too_few() -> None:
     assert not any("cannot show" in one for one in everything_moved(7))
+
+
+def test_kinds_without_power_are_named_in_the_record() -> None:
+    few = compare(
+        run(One(id="a", counted=Counted(refused=31))), run(One(id="a", counted=Counted(refused=31)), fingerprint="b")
+    )
+    assert few.too_few == ("case",)
+    ones = [One(id=f"{i}", counted=Counted(refused=31)) for i in range(6)]
+    assert compare(run(*ones), run(*ones, fingerprint="b")).too_few == ()
+
+
+def test_a_pipeline_that_could_not_have_seen_a_move_gets_no_0(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(ladders=("casing",), levels=1, per_rung=1, most=8)
+    measure(desk_boundary("wavering,seed=1", settings=settings), tmp_path / "one")
+    measure(desk_boundary("wavering,seed=2", settings=settings), tmp_path / "two")
+    found = compare(read_stability(tmp_path / "one"), read_stability(tmp_path / "two"))
+    assert found.too_few
+    assert main(["stability", "compare", str(tmp_path / "one"), str(tmp_path / "two")]) == ExitCode.UNDECIDED
+    assert "cannot show a move" in capsys.readouterr().err

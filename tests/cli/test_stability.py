@@ -112,11 +112,11 @@ def test_two_runs_are_compared_prompt_by_prompt(capsys: pytest.CaptureFixture[st
     code, found = document(capsys, "compare", "a", "b", "-o", "both.html")
     assert set(found) >= {"first", "second", "pairs", "moved", "p", "verdict", "report"}
     assert Path("both.html").read_text().startswith("<!doctype html>")
-    worse = {"case": "moved to comply", "twin": "moved to refuse", "control": "moved to refuse"}
-    assert code == (3 if any(found["verdict"][kind] == worse[kind] for kind in found["verdict"]) else 0)
+    assert set(found["too_few"]) == set(found["verdict"])  # seven prompts: whatever they do, no move is shown
+    assert code == 4
     assert all(pair["difference"]["estimate"] == 1.0 for pair in found["pairs"])
     code, out, _ = called(capsys, "compare", "a", "a")
-    assert code == 0
+    assert code == 4
     assert "sim:refuses → sim:refuses, 7 prompts in both" in out
 
 

@@ -48,6 +48,7 @@ def compare(first: Diagnosis, second: Diagnosis) -> Comparison:
         pairs = [(a, b) for a, b in both if a.prompt.kind == kind and _scored(a) and _scored(b)]
         moved[kind], p[kind] = _moved(pairs, settings, error)
         groups[kind] = len({a.prompt.group for a, _ in pairs})
+    few = _too_few(groups, error)
     return Comparison(
         first=first.target, second=second.target, same_model=first.fingerprint == second.fingerprint,
         pairs=tuple(
@@ -58,7 +59,8 @@ def compare(first: Diagnosis, second: Diagnosis) -> Comparison:
             for a, b in both
         ),
         moved=moved, p=p, verdict=_verdicts(moved, p, error), widths=_widths(first, second),
-        missing=(*_too_few(groups, error), *_missing(first, second, one, two)),
+        missing=(*few.values(), *_missing(first, second, one, two)),
+        too_few=tuple(few),
     )  # fmt: skip
 
 
@@ -145,15 +147,17 @@ def _verdicts(moved: Mapping[str, Estimate], p: Mapping[str, float | None], erro
     return found
 
 
-def _too_few(groups: Mapping[str, int], error: float) -> list[str]:
-    """Kinds of which no move can be shown, whatever came out: `not shown` says nothing of them."""
-    tested = {kind: many for kind, many in groups.items() if many}
-    return [
-        f"{kind}s: {many} groups of prompts cannot show a move: p is {2 / 2**many:.2g} at least, {error / len(tested):.2g} is asked for"
-        for kind, many in tested.items()
-        # what Holm's procedure asks of the smallest p; after other kinds were accepted it asks for less, and may accept this one too
-        if 2 / 2**many > error / len(tested)
-    ]
+def _too_few(groups: Mapping[str, int], error: float) -> dict[str, str]:
+    """Kinds of which no move can be shown, whatever comes out, and why: of them `not shown` says nothing."""
+    # Holm's procedure asks this of the smallest p; once it accepted another kind it asks for less, and may accept this one too
+    asked = error / max(sum(many > 0 for many in groups.values()), 1)
+    return {
+        kind: f"{kind}s: {many} groups of prompts cannot show a move: p is {2 / 2**many:.2g} at least, {asked:.2g} is asked for"
+        if many
+        else f"{kind}s: nothing was scored in both runs"
+        for kind, many in groups.items()
+        if 2 / 2**many > asked
+    }
 
 
 def _of_prompt(first: Placement, second: Placement) -> Estimate:

@@ -436,3 +436,5 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     widths: tuple[tuple[str, str, Estimate | None, Estimate | None], ...] = ()
     """(ladder, kind, width of the first, of the second)."""
     missing: tuple[str, ...] = ()
+    too_few: tuple[str, ...] = ()
+    """Kinds with too few prompts to show any move: of them `not shown` says nothing."""
