@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from obverse.campaign.runner import Pace
 from obverse.campaign.stability.run import read_stability
 from obverse.campaign.stability.subjects import Subject
+from obverse.core.chat import Completion
 from obverse.stability.ports import Answered, Job
-from obverse.stability.records import Settings
+from obverse.stability.records import Point, Prompt, Settings
 from obverse.targets.logprobs import measured
+from obverse.targets.protocol import Target, TargetError
 from obverse.testing.boundary_runs import SimModel, desk_boundary, measure
+from obverse.testing.wavering import WaveringTarget
 
 SETTINGS = Settings(ladders=("casing",), levels=1, per_rung=1, most=8)
 DECLINES = "I'm sorry, I can't help with that."
@@ -56,3 +61,56 @@ def test_log_probabilities_above_0_are_none(wrong: float, place: str) -> None:
     found = measured([token], 0.7)
     assert (found.entropy, found.logprob) == (None, None)
     assert found.missing
+
+
+class Filtered:
+    """A provider that refuses the content of every prompt that is to be refused, at once, and answers all others after a while."""
+
+    def __init__(self) -> None:
+        self._inner = WaveringTarget("complies", {})
+        self.name = self._inner.name
+
+    def fingerprint(self) -> str:
+        return "filtered"
+
+    def for_point(self, prompt: Prompt, point: Point) -> Target:
+        return self if prompt.wanted == "refuse" else Late(self._inner.for_point(prompt, point))
+
+    async def complete(self, *_messages: Any, **_options: Any) -> Completion:
+        raise TargetError("the content was refused", kind="content-filter")
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+class Late:
+    """The same, later."""
+
+    def __init__(self, inner: Target) -> None:
+        self._inner, self.name = inner, inner.name
+
+    def fingerprint(self) -> str:
+        return "late"
+
+    async def complete(self, *messages: Any, **options: Any) -> Completion:
+        for _ in range(500):
+            await asyncio.sleep(0)
+        return await self._inner.complete(*messages, **options)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+def test_a_provider_that_refuses_the_content_is_not_taken_for_one_that_is_gone(tmp_path: Path) -> None:
+    target = Filtered()
+    subject = Subject(name=target.name, fingerprint=target.fingerprint(), target=target)
+    found = measure(desk_boundary(settings=SETTINGS, subject=subject), tmp_path, pace=Pace(concurrency=32))
+    assert found.complete
+    assert set(found.errors) == {"content-filter"}
+    for one in found.prompts:
+        counted = one.placement.counted
+        assert (
+            (counted.error > 0)
+            == (one.prompt.wanted == "refuse")
+            == (one.placement.zone == "undecided" and not counted.scored)
+        )

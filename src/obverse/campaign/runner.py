@@ -245,7 +245,8 @@ class Runner(Generic[_D, _C]):
     def _set_aside(self, trial: _C, *, begun_since: bool) -> None:
         """(5) Keep a failure until it is known whose fault it was."""
         self._failures.append(trial)
-        self._unanswered += begun_since
+        # a provider that refuses the content is there, however many it refuses in a row
+        self._unanswered += begun_since and trial.error != "content-filter"
         if self._unanswered >= (UNANSWERED if self._book.answered else NEVER_ANSWERED):
             self._end(f"the target answers no more: {trial.reason}")
 

@@ -106,6 +106,8 @@ def moved_headline(comparison: Comparison) -> str:
         for verdict in ("moved to comply", "moved to refuse")
         if any(comparison.verdict.get(kind) == verdict for kind in kinds)
     ]
+    if not said and set(kinds) <= set(comparison.too_few):
+        return "Too few prompts to show a move."
     if not said:
         return "No move is shown."
     if still:
