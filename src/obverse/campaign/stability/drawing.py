@@ -223,7 +223,8 @@ class Batches:
         else:
             tools = {tool.name for tool in self._scene.prompts[due.case].tools}
             text, calls = heard(answered.text, tools)
-            draw = await self._scene.draw(due, Completion(text=text, tool_calls=calls), answered)
+            completion = Completion(text=text, tool_calls=calls, stop=answered.stop)
+            draw = await self._scene.draw(due, completion, answered)
         await self._journal.answer(draw)
         self._book.add(draw)
         self._made += 1
