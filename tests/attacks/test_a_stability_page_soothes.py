@@ -7,6 +7,9 @@ from typing import Literal
 import msgspec
 import pytest
 
+from obverse.cli.exit_codes import ExitCode
+from obverse.cli.stability_files import exit_code, lines
+from obverse.report.stability.page import stability_html
 from obverse.report.stability.telling import headline, kind_rows
 from obverse.report.stability.words import most_flipping
 from obverse.stability.findings import Diagnosis, Estimate, LadderFlips, Tallies
@@ -58,3 +61,12 @@ def test_that_nothing_flipped_goes_with_how_much_was_compared_and_left_open() ->
     )
     said = most_flipping(msgspec.structs.replace(diagnosis(seed=1), flips=(line,)))
     assert said == "No decision flipped on any of 1 level: 0 of 1, 9 more undecided; on one level below 98 %."
+
+
+def test_a_run_that_was_cut_short_says_so_wherever_it_is_told() -> None:
+    whole = diagnosis(seed=1)
+    cut = msgspec.structs.replace(whole, complete=False, ended="it was cut off")
+    assert any("cut short (it was cut off)" in line for line in lines(cut))
+    assert "cut short: it was cut off" in stability_html(cut)
+    assert not any("cut short" in line for line in lines(msgspec.structs.replace(whole, complete=True)))
+    assert exit_code(cut) == ExitCode.UNDECIDED

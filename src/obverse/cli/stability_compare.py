@@ -64,9 +64,13 @@ def _show(found: Comparison) -> None:
     for kind, moved in found.moved.items():
         p = found.p.get(kind)
         shown = "" if p is None else f", p {p:.3g}"
-        say(one_line(f"  {kind:<8} {found.verdict.get(kind, 'not shown')}: {estimate(moved, signed=True)}{shown}"))
+        say(
+            one_line(
+                f"  {kind:<8} {found.verdict.get(kind, 'not shown')}: {estimate(moved, signed=True)}, n {moved.n:,}{shown}"
+            )
+        )
     for ladder, kind, before, after in found.widths:
         wide = [estimate(one) if one is not None else "not known" for one in (before, after)]
         say(one_line(f"  width along {ladder} of {kind}s: {wide[0]} → {wide[1]}"))
     for missing in found.missing:
-        note(one_line(f"left out: {missing}"))
+        note(one_line(f"note: {missing}"))

@@ -70,7 +70,10 @@ def document(diagnosis: Diagnosis, folder: Path) -> dict[str, Any]:
 
 def lines(diagnosis: Diagnosis) -> list[str]:
     """The diagnosis in a few lines."""
-    found = [f"{diagnosis.target}: {diagnosis.says}", ""]
+    found = [f"{diagnosis.target}: {diagnosis.says}"]
+    if not diagnosis.complete:
+        found.append(f"the run was cut short ({diagnosis.ended}): this is what its {diagnosis.draws:,} draws say")
+    found.append("")
     found.append(f"{'':<9}{'refuse':>8}{'unstable':>10}{'comply':>8}{'undecided':>11}")
     found += [
         f"{one.kind:<9}{one.refuse:>8}{one.unstable:>10}{one.comply:>8}{one.undecided:>11}" for one in diagnosis.tallies
