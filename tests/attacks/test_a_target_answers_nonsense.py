@@ -12,11 +12,12 @@ import pytest
 from obverse.campaign.runner import Pace
 from obverse.campaign.stability.run import read_stability
 from obverse.campaign.stability.subjects import Subject
-from obverse.core.chat import Completion
+from obverse.core.chat import ChatMessage, Completion
 from obverse.stability.ports import Answered, Job
 from obverse.stability.records import Point, Prompt, Settings
 from obverse.targets.logprobs import measured
-from obverse.targets.protocol import Target, TargetError
+from obverse.targets.openai_chat import OpenAITarget
+from obverse.targets.protocol import Connection, Target, TargetError
 from obverse.testing.boundary_runs import SimModel, desk_boundary, measure
 from obverse.testing.wavering import WaveringTarget
 
@@ -114,3 +115,28 @@ def test_a_provider_that_refuses_the_content_is_not_taken_for_one_that_is_gone(t
             == (one.prompt.wanted == "refuse")
             == (one.placement.zone == "undecided" and not counted.scored)
         )
+
+
+def test_probabilities_that_are_no_json_do_not_cost_the_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python servers write NaN and -Infinity for what a broken or masked token has."""
+    asked: list[bytes] = []
+
+    async def answer(_target: OpenAITarget, body: bytes) -> bytes:
+        asked.append(body)
+        told = b'{"content":[{"token":"a","logprob":NaN}]}' if b"logprobs" in body else b"null"
+        return b'{"model":"m","choices":[{"message":{"content":"Yes."},"finish_reason":"stop","logprobs":%s}]}' % told
+
+    async def twice() -> list[Completion]:
+        target = OpenAITarget("m", Connection(base_url="http://localhost:1/v1", api_key="x", alternatives=5))
+        try:
+            return [await target.complete([ChatMessage(role="user", content="One.")]) for _ in range(2)]
+        finally:
+            await target.close()
+
+    monkeypatch.setattr(OpenAITarget, "_answer", answer)
+    found = asyncio.run(twice())
+    assert [one.text for one in found] == ["Yes.", "Yes."]
+    assert {one.measured.missing for one in found if one.measured} == {
+        "the endpoint writes log-probabilities that are not JSON"
+    }
+    assert [b"logprobs" in body for body in asked] == [True, False, False]

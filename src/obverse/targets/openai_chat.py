@@ -91,8 +91,16 @@ class OpenAITarget:
                 )  # if this too is refused, it was something else
                 self._without = f"the endpoint takes no request for log-probabilities: {error.message}"
                 return msgspec.structs.replace(plain, measured=Measured(missing=self._without))
-            found = measured(_probabilities(answer), body["temperature"])
-            return msgspec.structs.replace(read_completion(answer), measured=found)
+            try:
+                completion = read_completion(answer)
+            except TargetError:
+                # some servers write NaN and -Infinity among the probabilities, which is no JSON: the answer is there without them
+                if b"NaN" not in answer and b"Infinity" not in answer:
+                    raise
+                plain = read_completion(await self._answer(_ENCODE(body)))
+                self._without = "the endpoint writes log-probabilities that are not JSON"
+                return msgspec.structs.replace(plain, measured=Measured(missing=self._without))
+            return msgspec.structs.replace(completion, measured=measured(_probabilities(answer), body["temperature"]))
         plain = read_completion(await self._answer(_ENCODE(body)))
         return msgspec.structs.replace(plain, measured=Measured(missing=self._without))
 
