@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from obverse.stability.components import components
@@ -44,3 +45,24 @@ def test_cases_that_all_refuse_and_twins_that_all_comply_may_still_differ_among_
     assert part.variance.estimate == 0
     assert part.variance.high is not None
     assert part.variance.high > 0.05
+
+
+def test_a_base_that_is_drawn_again_says_nothing_of_rungs_that_are_not() -> None:
+    """With one draw a rung, two draws of the base stood for two draws of anything: an interaction far below 0 came of it."""
+    random = np.random.default_rng(3)
+    draws = []
+    for prompt in range(40):
+        own = random.normal(-4, 1.5)
+        for ladder, level, often in (("base", 0, 4), *(("typos", level, 1) for level in (1, 2, 3, 4))):
+            rate = 1 / (1 + np.exp(-own - 2 * level))
+            draws += [
+                Draw(
+                    key=f"{prompt}/{level}/{index}", prompt=f"p{prompt}", ladder=ladder, level=level, index=index, seed=index,
+                    temperature=0.7, behaviour="comply" if random.random() < rate else "refuse",
+                )
+                for index in range(often)
+            ]  # fmt: skip
+    found = components(draws, kinds={f"p{i}": "case" for i in range(40)}, settings=Settings())
+    assert "one draw per rung" in found.missing["sampling"]
+    assert {"case", "ladder", "rest"} <= {one.name for one in found.components}
+    assert all(one.variance.high is not None and one.variance.high > 0 for one in found.components)

@@ -165,10 +165,13 @@ def _kind(prompts: Sequence[_Outcomes], judges: int) -> _Kind:
 def _of_prompt(cells: Sequence[Sequence[_Floats]], levels: _Floats) -> _Means:
     sampling, answer_judge, paraphrase, anything = [], [], [], list[float]()
     varied, repeats = list[tuple[float, float]](), list[tuple[float, float]]()
-    for several in cells:
-        points = [_point(found) for found in several]
-        repeated = [again for _, again, _, _ in points if not math.isnan(again)]
-        sampling += [answer - again for answer, again, _, _ in points if not math.isnan(again)]
+    known = [[_point(found) for found in several] for several in cells]
+    # where rungs have one draw each, only the base is drawn again: it is no sample of the conditions, and says nothing of the others
+    again_at = sum(not math.isnan(again) for points in known for _, again, _, _ in points)
+    lone = 2 * again_at < sum(map(len, known))
+    for several, points in zip(cells, known):
+        repeated = [again for _, again, _, _ in points if not math.isnan(again) and not lone]
+        sampling += [answer - again for answer, again, _, _ in points if not math.isnan(again) and not lone]
         anything += [answer for answer, _, _, _ in points if not math.isnan(answer)]
         answer_judge += [own - answer for answer, _, own, _ in points if not math.isnan(own - answer)]
         across, across_judge = _products(np.stack([_nan_mean(found) for found in several]))
