@@ -297,7 +297,8 @@ def _plan(held: bytes, folder: Path, plan: type[_P]) -> _P:
     try:
         return msgspec.json.decode(held, type=plan)
     except (msgspec.MsgspecError, UnicodeDecodeError, TypeError) as error:
-        raise _unreadable(folder, error) from error
+        kinds = "is it of another kind? `obverse report` is for `obverse run`, `obverse stability report` for `obverse stability`"
+        raise _unreadable(folder, error, hint=kinds if isinstance(error, msgspec.ValidationError) else None) from error
 
 
 def _answered(engine: sa.Engine, folder: Path, answers: type[_A]) -> Iterator[_A]:
@@ -352,8 +353,8 @@ def _unwritable(folder: Path, error: Exception) -> UnavailableError:
     )
 
 
-def _unreadable(folder: Path, error: Exception) -> UntrustedInputError:
-    return UntrustedInputError(f"the journal in `{folder}` cannot be read: {_short(error)}", code="R104")
+def _unreadable(folder: Path, error: Exception, *, hint: str | None = None) -> UntrustedInputError:
+    return UntrustedInputError(f"the journal in `{folder}` cannot be read: {_short(error)}", code="R104", hint=hint)
 
 
 def _short(error: Exception) -> str:
