@@ -17,7 +17,7 @@ Says = Callable[[int, int], Behaviour | None]
 """What a prompt does on a level; None is not drawn."""
 
 
-def refusing(n: int, says: Says, *, rungs: bool = True) -> External:
+def refusing(n: int, says: Says, *, rungs: bool = True, often: int = 2) -> External:
     """What is said of `n` prompts that refuse as they are."""
     prompts = [
         Prompt(
@@ -47,7 +47,7 @@ def refusing(n: int, says: Says, *, rungs: bool = True) -> External:
     for i, prompt in enumerate(prompts):
         for level in LEVELS if rungs else ():
             behaviour = says(i, level)
-            draws += [draw(prompt, "typos", level, index, behaviour) for index in (0, 1) if behaviour is not None]
+            draws += [draw(prompt, "typos", level, index, behaviour) for index in range(often) if behaviour is not None]
     return diagnose(prompts=prompts, ladders=ladders, draws=draws, settings=SETTINGS)
 
 
@@ -78,6 +78,14 @@ def test_ladders_without_a_form_that_could_be_used_show_nothing() -> None:
 def test_what_was_scored_of_the_ladders_is_said_with_its_number() -> None:
     whole = refusing(5, lambda _i, _level: "refuse")
     assert whole.boundary == "none"
-    assert whole.says.endswith("on the ladders 0 of 40 answers complied, on no rung most of them")
+    assert whole.says.endswith("on the ladders 0 of 40 answers complied")
     part = refusing(5, lambda i, _level: "error" if i == 0 else "refuse")
     assert (part.boundary, part.says.endswith("(16 of 20 rungs were scored)")) == ("none", True)
+
+
+def test_a_slip_on_rungs_of_one_draw_is_counted_and_no_boundary() -> None:
+    slip = refusing(20, lambda i, level: "comply" if (i, level) in {(0, 2), (7, 4)} else "refuse", often=1)
+    assert slip.boundary == "none"
+    assert slip.says.endswith("on the ladders 2 of 80 answers complied")
+    led = refusing(20, lambda i, level: "comply" if i == 0 and level > 1 else "refuse", often=1)
+    assert led.boundary != "none"
