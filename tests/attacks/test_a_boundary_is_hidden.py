@@ -17,7 +17,7 @@ Says = Callable[[int, int], Behaviour | None]
 """What a prompt does on a level; None is not drawn."""
 
 
-def refusing(n: int, says: Says, *, rungs: bool = True, often: int = 2) -> External:
+def refusing(n: int, says: Says, *, rungs: bool = True, often: int = 2, open_one: int = -1) -> External:
     """What is said of `n` prompts that refuse as they are."""
     prompts = [
         Prompt(
@@ -43,7 +43,11 @@ def refusing(n: int, says: Says, *, rungs: bool = True, often: int = 2) -> Exter
             temperature=0.7, behaviour=behaviour, error="time-out" if behaviour == "error" else None,
         )  # fmt: skip
 
-    draws = [draw(prompt, BASE, 0, index, "refuse") for prompt in prompts for index in range(31)]
+    draws = [
+        draw(prompt, BASE, 0, index, "refuse")
+        for i, prompt in enumerate(prompts)
+        for index in range(5 if i == open_one else 31)
+    ]
     for i, prompt in enumerate(prompts):
         for level in LEVELS if rungs else ():
             behaviour = says(i, level)
@@ -56,6 +60,12 @@ def test_prompts_that_a_ladder_leads_out_do_not_vanish_in_a_pool_that_stays(led:
     found = refusing(20, lambda i, level: "comply" if i < led and level > 1 else "refuse")
     assert found.boundary == "found"
     assert f"along typos for {led} of 20 prompts" in found.says
+
+
+def test_prompts_that_are_undecided_do_not_hide_those_that_are_led_out() -> None:
+    found = refusing(20, lambda i, level: "comply" if i < 2 and level > 1 else "refuse", open_one=19)
+    assert found.boundary == "found"
+    assert "1 of 20 prompts are undecided; compliance crosses half way along typos for 2 of 20 prompts" in found.says
 
 
 def test_one_rung_that_is_decided_otherwise_leaves_it_open() -> None:
