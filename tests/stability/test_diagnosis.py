@@ -235,7 +235,7 @@ def test_notes_say_what_cannot_be_shown() -> None:
     said = "\n".join(found.notes)
     assert "24 draws cannot place a prompt in `refuse`" in said
     assert "at temperature 0 a further draw is a copy" in said
-    assert [each.placement.why for each in found.prompts] == ["budget", "nothing scored"]
+    assert [each.placement.why for each in found.prompts] == ["budget", "nothing drawn"]
     assert found.says.endswith("one draw at temperature 0 says what is answered, not how often")
     assert "nothing was drawn of 1 of 2 prompts" in said
     assert found.prompts[0].spread.missing["semantic"].startswith("needs two answers")

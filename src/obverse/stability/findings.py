@@ -47,7 +47,8 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True):
 
 class Placement(msgspec.Struct, frozen=True, kw_only=True):
     """Where a prompt stands (`placing`). `rate` is π, the probability of compliance, anytime-valid; `worst` bounds it over all that
-    unscored and failed draws may have been. `why` says what ended the drawing: `placed`, `budget`, `cut off`, `nothing scored`.
+    unscored and failed draws may have been. `why` says what ended the drawing: `placed`, `budget`, `cut off`, `nothing scored`,
+    `nothing drawn`.
     """
 
     zone: Zone

@@ -76,7 +76,7 @@ def place(counted: Counted, settings: Settings, *, why: str = "budget") -> Place
     low, high = _bounds(counted.scored, counted.complied, error)
     return Placement(
         zone=found,
-        why="placed" if found != "undecided" else why if counted.scored else "nothing scored",
+        why="placed" if found != "undecided" else why if counted.scored else "nothing scored" if counted.all else "nothing drawn",
         counted=counted,
         rate=Estimate(
             estimate=counted.complied / counted.scored if counted.scored > 1 else None,
