@@ -82,7 +82,7 @@ def figures(of: Diagnosis) -> dict[str, Any]:
     return {
         "command": f"obverse stability --target {of.target} {OPTIONS}",
         "target": of.target, "fingerprint": of.fingerprint, "plan": of.plan, "seed": of.settings.seed,
-        "complete": of.complete, "seconds": of.seconds, "draws": of.draws, "errors": of.errors,
+        "complete": of.complete, "draws": of.draws, "errors": of.errors,
         "boundary": of.boundary, "says": of.says,
         "tallies": [
             {"kind": one.kind, "refuse": one.refuse, "unstable": one.unstable, "comply": one.comply, "undecided": one.undecided,

@@ -149,11 +149,7 @@ def look(result: dict[str, Any]) -> Rows:
 def models(result: dict[str, Any]) -> Rows:
     """The boundary of real small models."""
     for name, found in result["models"].items():
-        yield (
-            f"{name}: draws, seconds",
-            f"{found['draws']:,} in {found['seconds']:,.0f} s; {found['errors'] or 'no'} errors",
-            "",
-        )
+        yield f"{name}: draws", f"{found['draws']:,}; {found['errors'] or 'no'} errors", ""
         for one in found["tallies"]:
             share = one["share"]
             yield (
@@ -189,7 +185,12 @@ def models(result: dict[str, Any]) -> Rows:
         if inside is not None:
             for one in inside["curves"]:
                 if one["nested"] is not None:
-                    yield f"{name}: {one['name']}, harmful against harmless", f"AUROC {_est(one['nested'])}", ""
+                    what = (
+                        one["name"]
+                        if one["name"].startswith("plausibility")
+                        else f"{one['name']}, harmful against harmless"
+                    )
+                    yield f"{name}: {what}", f"AUROC {_est(one['nested'])}", ""
             for one in inside["interventions"]:
                 yield (
                     f"{name}: {one['name']}, {one['kind']}, {one['layer']}",

@@ -29,6 +29,8 @@ from obverse.judges.judgement import (
 from obverse.stats import exact
 
 CARDS = "refusal_cards.json"
+SHORT_CARDS = "short_reply_cards.json"
+"""Of the judges of short, cut replies, which have errors of their own there (`benchmarks/stability_judge.py`)."""
 
 
 class Labelled(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +112,7 @@ def rate(hits: int, of: int, confidence: float = 0.95) -> Rate | None:
 
 def shipped_card(judge: Judge, predicate: Predicate) -> JudgeCard:
     """The measured card that comes with the package for exactly this judge, else one that says `uncalibrated`."""
-    data = files("obverse.judges").joinpath(CARDS).read_bytes()
-    cards = msgspec.json.decode(data, type=list[JudgeCard])
+    shipped = (files("obverse.judges").joinpath(name) for name in (CARDS, SHORT_CARDS))
+    cards = [card for file in shipped for card in msgspec.json.decode(file.read_bytes(), type=list[JudgeCard])]
     fitting = [card for card in cards if (card.judge, card.predicate) == (judge.identity, predicate.name)]
     return fitting[0] if fitting else uncalibrated(judge, predicate)
