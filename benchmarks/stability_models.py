@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 
 from obverse.campaign.stability.run import read_stability
+from obverse.stability.compare import compare
 from obverse.stability.findings import Curve, Diagnosis, Estimate
 
 RESULT = Path(__file__).parent / "results" / "stability_models.json"
@@ -138,9 +139,19 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("runs/stability"))
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
-    result: dict[str, Any] = {"command": COMMAND, "cores": os.cpu_count(), "models": {}}
-    for model in MODELS if options.only is None else [options.only]:
-        result["models"][model] = figures(ran(model, options.folder / model))
+    chosen = MODELS if options.only is None else (options.only,)
+    found = [ran(model, options.folder / model) for model in chosen]
+    result: dict[str, Any] = {
+        "command": COMMAND,
+        "cores": os.cpu_count(),
+        "models": dict(zip(chosen, map(figures, found))),
+    }
+    if len(found) > 1:
+        both = compare(found[0], found[1])
+        result["compared"] = {
+            kind: {"moved": estimate(moved), "p": both.p[kind], "verdict": both.verdict[kind]}
+            for kind, moved in both.moved.items()
+        }
     text = json.dumps(result, indent=1, ensure_ascii=False)
     print(text)
     if options.write:

@@ -198,6 +198,13 @@ def models(result: dict[str, Any]) -> Rows:
                     "",
                 )
 
+    for kind, one in result.get("compared", {}).items():
+        yield (
+            f"from the first model to the second: {kind}s",
+            f"{one['verdict']}, {_est(one['moved'])}, p {_p(one['p'])}",
+            "",
+        )
+
 
 def tuning(result: dict[str, Any]) -> Rows:
     """Before and after fine-tunes whose direction is known, and gradients as a warning."""

@@ -108,7 +108,7 @@ def detectors(joint: Joint, confidence: float) -> Picture | None:
         name="stability-joint",
         title="Which detector tells unstable prompts",
         says=(
-            f"{joint.unstable:,} of {joint.of:,} prompts are unstable. AUROC of {first_of(joint.lines)}.",
+            f"{joint.unstable:,} of {joint.of:,} prompts count as wavering: placed there, or undecided after doing both. AUROC of {first_of(joint.lines)}.",
             "Held out by family; recall at the rate of false alarms that was aimed at on the training folds.",
         ),
         keys=tuple(_keys(joint.lines, confidence)),
