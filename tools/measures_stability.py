@@ -277,7 +277,9 @@ def _controls(one: dict[str, Any]) -> str:
 
 
 def _p(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+    if value is None:
+        return "–"
+    return "below 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _rate(rate: dict[str, Any] | None) -> str:
