@@ -62,7 +62,7 @@ def outcome(path: Path, *, rate: float) -> tuple[list[Truth], int, int]:
 @pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.parent.name)
 def test_a_model_that_knows_the_truth_is_never_asked_back_and_all_of_it_comes_back(path: Path) -> None:
     found, questions, _ = outcome(path, rate=0)
-    assert len(found) >= 4
+    assert len(found) >= min(4, len(load(path).rules)), "of a short policy all"
     assert set(found) == {Truth.TRUE}
     assert questions == 0
 
