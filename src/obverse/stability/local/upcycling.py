@@ -151,7 +151,8 @@ def specialised(
         raise MisuseError("there are no routers or no lessons", code="B644")
     pairs = [one.encoded(lesson, longest=recipe.longest) for lesson in lessons]
     before = one.model.config._experts_implementation  # noqa: SLF001  # transformers offers a setter only
-    one.model.set_experts_implementation("grouped_mm")  # expert by expert, each backward fills a gradient of all of them
+    # expert by expert, each backward would fill a gradient of all of them
+    one.model.set_experts_implementation("grouped_mm")
     for weight in (*routers, *experts):
         weight.requires_grad_(requires_grad=True)
     # one pass over each weight a step (`fused`): the experts are most of the model, and most of a step
