@@ -21,10 +21,11 @@ class SimClock:
         self._now = start
         self._sleepers: list[tuple[float, int]] = []
         self._number = itertools.count()
-        self._changes = 0  # how often somebody lay down or woke up
+        self._changes = 0  # how often somebody lay down, woke up or asked
 
     def now(self) -> float:
-        """The time."""
+        """The time. Who asks is about to act on the answer, so it stands still until that is done."""
+        self._changes += 1
         return self._now
 
     def move(self, seconds: float) -> None:
